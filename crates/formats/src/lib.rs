@@ -1,0 +1,1 @@
+//! NIfTI bytes to volumes and back.

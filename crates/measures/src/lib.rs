@@ -1,0 +1,1 @@
+//! Phases, volumes, ejection fractions, mass, and agreement of masks.

@@ -1,0 +1,1 @@
+//! A beating-heart phantom with analytically known volumes.

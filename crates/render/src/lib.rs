@@ -1,0 +1,1 @@
+//! Slice and overlay to PNG.

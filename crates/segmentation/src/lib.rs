@@ -1,0 +1,1 @@
+//! From intensities to tensors and from probabilities to labels.

@@ -1,0 +1,1 @@
+//! Studies, segmentations and audit over key-value and sqlite traits.

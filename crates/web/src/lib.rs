@@ -1,0 +1,1 @@
+//! Problems, limits, media types, request ids, and who may call.

@@ -1,0 +1,2 @@
+//! The bundled host, binary `cinecor`.
+fn main() {}

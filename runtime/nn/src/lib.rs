@@ -1,0 +1,1 @@
+//! wasi:nn for wasmtime hosts, with engines behind one trait.

@@ -1,0 +1,1 @@
+//! Whole-app scenarios through the real host.
