@@ -1,0 +1,113 @@
+"""From the scanner's grid to the network's and back: the reference that `cinecor-segmentation` copies number for number.
+
+The words that bind are in `weights/README.md`, "Before and after the network". No network and no files here.
+Arrays are numpy, axis order `[Z, Y, X]`: slices, rows, columns.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from .labels import CLASSES
+
+#: In-plane spacing of the network's grid, mm. ACDC lies between 0.70 and 1.95 mm; 1.4 keeps a 2 mm wall resolvable.
+SPACING_MM: float = 1.4
+#: Rows and columns of the network's grid. 224 × 1.4 mm = 314 mm; the farthest labelled voxel of ACDC lies 134 mm off-centre.
+CANVAS: int = 224
+#: Normalised intensities are limited to this many standard deviations.
+CLIP_SD: float = 5.0
+
+
+def resampled_size(count: int, spacing_mm: float) -> int:
+    """Pixels along an axis of `count` pixels at `spacing_mm` after resampling: round half up, at least one."""
+    return max(1, int(np.floor(count * spacing_mm / SPACING_MM + 0.5)))
+
+
+def _positions(out_count: int, in_count: int, out_mm: float, in_mm: float) -> np.ndarray:
+    """Where the centres of `out_count` pixels lie on an axis of `in_count` pixels, both axes sharing their middle. Shape [out]."""
+    return (np.arange(out_count) - (out_count - 1) / 2) * (out_mm / in_mm) + (in_count - 1) / 2
+
+
+def _linear(array: np.ndarray, positions: np.ndarray, axis: int) -> np.ndarray:
+    """Linear interpolation along one axis, positions clamped to the outermost pixel centres."""
+    count = array.shape[axis]
+    at = np.clip(positions, 0, count - 1)
+    low = np.floor(at).astype(np.int64)
+    high = np.minimum(low + 1, count - 1)
+    weight = (at - low).astype(np.float32)
+    shape = [1] * array.ndim
+    shape[axis] = -1
+    weight = weight.reshape(shape)
+    return np.take(array, low, axis) * (1 - weight) + np.take(array, high, axis) * weight
+
+
+def resample(frame: np.ndarray, row_mm: float, column_mm: float) -> np.ndarray:
+    """Slices `[..., Y, X]` of spacing `(row_mm, column_mm)`, float32, at `SPACING_MM`; bilinear, pixel centres, common middle."""
+    rows, columns = frame.shape[-2:]
+    out_rows, out_columns = resampled_size(rows, row_mm), resampled_size(columns, column_mm)
+    frame = _linear(frame.astype(np.float32), _positions(out_rows, rows, SPACING_MM, row_mm), -2)
+    return _linear(frame, _positions(out_columns, columns, SPACING_MM, column_mm), -1)
+
+
+def _window(count: int) -> tuple[slice, slice]:
+    """Which part of an axis of `count` pixels is taken, and where on the canvas it is put; centred, the odd pixel after."""
+    take = min(count, CANVAS)
+    first, put = (count - take) // 2, (CANVAS - take) // 2
+    return slice(first, first + take), slice(put, put + take)
+
+
+def to_canvas(frame: np.ndarray, row_mm: float, column_mm: float) -> np.ndarray:
+    """One frame `[Z, Y, X]` in scanner units → network input `[Z, CANVAS, CANVAS]` float32, zero mean and unit deviation.
+
+    Mean and deviation are those of the whole frame inside the canvas, before padding; the padding is 0, the mean.
+    """
+    grid = resample(frame, row_mm, column_mm)
+    (take_y, put_y), (take_x, put_x) = _window(grid.shape[-2]), _window(grid.shape[-1])
+    inside = grid[..., take_y, take_x]
+    mean = inside.mean(dtype=np.float64)
+    deviation = np.sqrt(np.mean((inside - mean) ** 2, dtype=np.float64))
+    canvas = np.zeros((frame.shape[0], CANVAS, CANVAS), np.float32)
+    if deviation > 0:
+        canvas[:, put_y, put_x] = np.clip((inside - mean) / deviation, -CLIP_SD, CLIP_SD)
+    return canvas
+
+
+def labels_to_canvas(labels: np.ndarray, row_mm: float, column_mm: float) -> np.ndarray:
+    """Labels `[Z, Y, X]` on the network's grid, uint8 `[Z, CANVAS, CANVAS]`: each class bilinear, then the largest."""
+    grid = np.argmax(np.stack([resample(labels == c, row_mm, column_mm) for c in range(CLASSES)]), 0).astype(np.uint8)
+    (take_y, put_y), (take_x, put_x) = _window(grid.shape[-2]), _window(grid.shape[-1])
+    canvas = np.zeros((labels.shape[0], CANVAS, CANVAS), np.uint8)
+    canvas[:, put_y, put_x] = grid[:, take_y, take_x]
+    return canvas
+
+
+def _canvas_positions(count: int, spacing_mm: float) -> np.ndarray:
+    """Where the scanner's pixel centres lie on the canvas's axis. Shape [count]."""
+    grid = resampled_size(count, spacing_mm)
+    take, put = _window(grid)
+    return _positions(count, grid, spacing_mm, SPACING_MM) - take.start + put.start
+
+
+def from_canvas(probabilities: np.ndarray, rows: int, columns: int, row_mm: float, column_mm: float) -> np.ndarray:
+    """Probabilities `[Z, C, CANVAS, CANVAS]` → labels uint8 `[Z, rows, columns]` on the scanner's grid.
+
+    Bilinear per class, then the most probable, the lower label on a tie. A pixel whose centre lies off the canvas is background.
+    """
+    y, x = _canvas_positions(rows, row_mm), _canvas_positions(columns, column_mm)
+    labels = np.argmax(_linear(_linear(probabilities, y, -2), x, -1), axis=1).astype(np.uint8)
+    off_y, off_x = ((p < -0.5) | (p > CANVAS - 0.5) for p in (y, x))
+    labels[:, off_y, :] = 0
+    labels[:, :, off_x] = 0
+    return labels
+
+
+def keep_largest(labels: np.ndarray) -> np.ndarray:
+    """Labels `[Z, Y, X]` with, for each structure, only its largest 26-connected component; the first in scan order on a tie."""
+    out = np.zeros_like(labels)
+    for value in range(1, CLASSES):
+        components, count = ndimage.label(labels == value, np.ones((3, 3, 3)))
+        if count:
+            sizes = np.bincount(components.ravel())[1:]
+            out[components == 1 + int(np.argmax(sizes))] = value
+    return out

@@ -1,0 +1,113 @@
+"""Unpacks, checks and resamples the ACDC archives into one cache per split. Reads `CINECOR_DATA`, writes under the cache folder only.
+
+The cache holds, per split, `images` float16 `[N, CANVAS, CANVAS]` (normalised as the service normalises) and `labels` uint8.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel
+import numpy as np
+
+from . import grid
+
+#: Where the cache lies unless told: the repository's build folder, which git ignores.
+CACHE = Path(__file__).resolve().parents[2] / "target" / "weights"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One labelled frame on the scanner's grid, axis order [Z, Y, X]."""
+
+    patient: str
+    phase: str  # "ED" or "ES"
+    image: np.ndarray
+    labels: np.ndarray
+    row_mm: float
+    column_mm: float
+    slice_mm: float
+
+
+def data_folder() -> Path:
+    """The folder of the patient data. Exits with a reason when `CINECOR_DATA` is not set."""
+    folder = os.environ.get("CINECOR_DATA")
+    if not folder:
+        raise SystemExit("CINECOR_DATA is not set: it names the folder with acdc-train.tar.xz, which this repository does not carry.")
+    return Path(folder)
+
+
+def unpack(split: str, cache: Path = CACHE) -> Path:
+    """Checks the archive of `split` against SHA256SUMS, unpacks it once, and returns its folder of patients."""
+    out = cache / "acdc" / split
+    if not out.exists():
+        name = f"acdc-{split}.tar.xz"
+        folder = data_folder()
+        expected = dict(reversed(line.split()) for line in (folder / "SHA256SUMS").read_text().splitlines())[name]
+        with (folder / name).open("rb") as archive:
+            found = hashlib.file_digest(archive, "sha256").hexdigest()
+        if found != expected:
+            raise SystemExit(f"{name} has SHA-256 {found}, SHA256SUMS says {expected}: fetch the archive again.")
+        partial = out.with_name(split + ".partial")
+        with tarfile.open(folder / name) as archive:
+            archive.extractall(partial, filter="data")
+        partial.rename(out)
+    return out
+
+
+def frames(split: str, cache: Path = CACHE) -> list[Frame]:
+    """The ED and ES frames of every patient of `split` ("train", "val", "dev_test"), sorted by patient."""
+    found = []
+    for info in sorted(unpack(split, cache).rglob("Info.cfg")):
+        facts = dict(line.split(":", 1) for line in info.read_text().splitlines() if ":" in line)
+        patient = info.parent.name
+        for phase in ("ED", "ES"):
+            stem = info.parent / f"{patient}_frame{int(facts[phase]):02d}"
+            image = nibabel.load(f"{stem}.nii")
+            labels = nibabel.load(f"{stem}_gt.nii")
+            # The sform of ACDC is a unit matrix: the true spacing stands in pixdim alone.
+            column_mm, row_mm, slice_mm = (float(v) for v in image.header["pixdim"][1:4])
+            found.append(
+                Frame(
+                    patient,
+                    phase,
+                    np.asarray(image.dataobj, np.float32).transpose(2, 1, 0),
+                    np.asarray(labels.dataobj).astype(np.uint8).transpose(2, 1, 0),
+                    row_mm,
+                    column_mm,
+                    slice_mm,
+                )
+            )
+    return found
+
+
+def slices(split: str, cache: Path = CACHE) -> tuple[np.ndarray, np.ndarray]:
+    """Normalised slices `[N, CANVAS, CANVAS]` float16 and labels uint8 of `split`, computed once and kept."""
+    kept = cache / f"{split}-{grid.SPACING_MM}mm-{grid.CANVAS}.npz"
+    if not kept.exists():
+        images, labels = [], []
+        for frame in frames(split, cache):
+            images.append(grid.to_canvas(frame.image, frame.row_mm, frame.column_mm).astype(np.float16))
+            labels.append(grid.labels_to_canvas(frame.labels, frame.row_mm, frame.column_mm))
+        partial = kept.with_suffix(".partial.npz")
+        np.savez(partial, images=np.concatenate(images), labels=np.concatenate(labels))
+        partial.rename(kept)
+    with np.load(kept) as arrays:
+        return arrays["images"], arrays["labels"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("splits", nargs="*", default=["train", "val"])
+    for split in parser.parse_args().splits:
+        images, labels = slices(split)
+        print(f"{split}: {len(images)} slices, {np.mean(labels.reshape(len(labels), -1).any(1)):.1%} of them labelled")
+
+
+if __name__ == "__main__":
+    main()
