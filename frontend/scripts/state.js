@@ -1,0 +1,168 @@
+/**
+ * What the page knows, and how it changes. Pure: data in, new data out.
+ */
+
+import { clampIndex, nextFrame } from './geometry.js';
+
+/**
+ * @typedef {'empty' | 'busy' | 'done' | 'failed'} Phase
+ * @typedef {{title: string, detail: string, request_id?: string}} Problem
+ * @typedef {{stage: string, done: number, total: number}} Progress
+ * @typedef {'contour' | 'fill' | 'none'} Overlay
+ * @typedef {{frame: number, slice: number, overlay: Overlay, opacity: number, labels: number[], playing: boolean,
+ *   windowCenter: number | null, windowWidth: number | null}} View
+ * @typedef {{phase: Phase, needsKey: boolean, keyRefused: boolean, problem: Problem | null, progress: Progress | null,
+ *   study: any, segmentation: any, metrics: any, studies: any[], view: View}} State
+ */
+
+/** @returns {State} */
+export function initialState() {
+  return {
+    phase: 'empty',
+    needsKey: false,
+    keyRefused: false,
+    problem: null,
+    progress: null,
+    study: null,
+    segmentation: null,
+    metrics: null,
+    studies: [],
+    view: {
+      frame: 0,
+      slice: 0,
+      overlay: 'contour',
+      opacity: 0.4,
+      labels: [1, 2, 3],
+      playing: false,
+      windowCenter: null,
+      windowWidth: null,
+    },
+  };
+}
+
+/**
+ * @param {State} state
+ * @param {string} stage
+ * @returns {State}
+ */
+export function started(state, stage) {
+  return { ...state, phase: 'busy', problem: null, progress: { stage, done: 0, total: 0 }, study: null, segmentation: null, metrics: null };
+}
+
+/**
+ * @param {State} state
+ * @param {Progress} progress
+ * @returns {State}
+ */
+export function progressed(state, progress) {
+  return { ...state, progress };
+}
+
+/**
+ * @param {State} state
+ * @param {Problem} problem
+ * @returns {State}
+ */
+export function failed(state, problem) {
+  const kept = state.segmentation !== null && state.metrics !== null;
+  return { ...state, phase: kept ? 'done' : 'failed', progress: null, problem };
+}
+
+/**
+ * A study was segmented and measured: the view starts at end-diastole in the middle of the stack.
+ * @param {State} state
+ * @param {{study: any, segmentation: any, metrics: any}} result
+ * @returns {State}
+ */
+export function finished(state, { study, segmentation, metrics }) {
+  const frame = clampIndex(metrics?.phases?.ed_frame ?? 0, study.shape.frames);
+  const slice = clampIndex((study.shape.slices - 1) / 2, study.shape.slices);
+  return {
+    ...state,
+    phase: 'done',
+    problem: null,
+    progress: null,
+    study,
+    segmentation,
+    metrics,
+    view: { ...state.view, frame, slice, playing: false, windowCenter: null, windowWidth: null },
+  };
+}
+
+/**
+ * Changes the view; frame and slice stay within the study.
+ * @param {State} state
+ * @param {Partial<View>} change
+ * @returns {State}
+ */
+export function viewed(state, change) {
+  const view = { ...state.view, ...change };
+  if (state.study) {
+    view.frame = clampIndex(view.frame, state.study.shape.frames);
+    view.slice = clampIndex(view.slice, state.study.shape.slices);
+  }
+  return { ...state, view };
+}
+
+/**
+ * One step of the beat while it plays.
+ * @param {State} state
+ * @returns {State}
+ */
+export function ticked(state) {
+  if (!state.study || !state.view.playing) return state;
+  return viewed(state, { frame: nextFrame(state.view.frame, state.study.shape.frames) });
+}
+
+/**
+ * The service wants a key, or refused the one it was given.
+ * @param {State} state
+ * @param {boolean} refused
+ * @returns {State}
+ */
+export function keyWanted(state, refused) {
+  return { ...state, phase: 'empty', progress: null, needsKey: true, keyRefused: refused };
+}
+
+/**
+ * @param {State} state
+ * @param {any[]} studies
+ * @returns {State}
+ */
+export function listed(state, studies) {
+  return { ...state, needsKey: false, keyRefused: false, studies };
+}
+
+/**
+ * Back to the start; what the page knows of the service stays.
+ * @param {State} state
+ * @returns {State}
+ */
+export function cleared(state) {
+  return { ...initialState(), studies: state.studies };
+}
+
+/**
+ * Holds a state and tells its listeners when it changes.
+ * @param {State} initial
+ */
+export function createStore(initial) {
+  let state = initial;
+  /** @type {Set<(state: State) => void>} */
+  const listeners = new Set();
+  return {
+    get: () => state,
+    /** @param {(state: State) => State} change */
+    change(change) {
+      const next = change(state);
+      if (next === state) return;
+      state = next;
+      for (const listener of listeners) listener(state);
+    },
+    /** @param {(state: State) => void} listener */
+    subscribe(listener) {
+      listeners.add(listener);
+      listener(state);
+    },
+  };
+}

@@ -1,0 +1,36 @@
+/**
+ * The quality verdict, what a doctor has to look at, and the warnings about the file.
+ */
+
+import { element } from './elements.js';
+
+/** @type {Record<string, string>} */
+const WORDS = {
+  pass: 'Checks passed: look at the contours, then sign.',
+  review: 'For review: check the contours on every slice before using these numbers.',
+  reject: 'Rejected: the checks failed. Do not use these numbers.',
+};
+
+/** @param {HTMLElement} root */
+export function mount(root) {
+  const verdict = element('p', { class: 'verdict' });
+  const warnings = element('ul', { class: 'warnings' });
+  root.append(verdict, warnings);
+  /** @type {any} */
+  let shown = null;
+  return {
+    /** @param {import('../state.js').State} state */
+    update({ study, segmentation, metrics }) {
+      if (segmentation === shown) return;
+      shown = segmentation;
+      if (!segmentation) return;
+      const quality = segmentation.quality ?? metrics?.quality;
+      verdict.dataset.verdict = quality?.verdict ?? 'review';
+      verdict.textContent = WORDS[quality?.verdict] ?? WORDS.review;
+      const failedChecks = (quality?.checks ?? []).filter((/** @type {any} */ check) => !check.passed);
+      warnings.replaceChildren(
+        ...[...failedChecks, ...(study?.warnings ?? [])].map(({ detail }) => element('li', {}, detail)),
+      );
+    },
+  };
+}
