@@ -33,13 +33,17 @@ pub const SPACING_MM: std::ops::RangeInclusive<f64> = 0.1..=20.0;
 #[derive(Debug, Error, PartialEq)]
 pub enum Error {
     /// The text is too long to be a card.
-    #[error("the card has {bytes} bytes, at most {MAX_CARD_BYTES} are read: move bulky material out of model.json")]
+    #[error(
+        "the card has {bytes} bytes, at most {MAX_CARD_BYTES} are read: move bulky material out of model.json"
+    )]
     TooLong {
         /// Its length.
         bytes: usize,
     },
     /// Not JSON, a field is missing, or one has another type.
-    #[error("the card is not one that can be read: {0}. The fields are described in model.schema.json")]
+    #[error(
+        "the card is not one that can be read: {0}. The fields are described in model.schema.json"
+    )]
     Syntax(String),
     /// No label map.
     #[error(
@@ -58,7 +62,9 @@ pub enum Error {
         expected: String,
     },
     /// A file is not the one that the card describes.
-    #[error("{file} has SHA-256 {found}, the card says {expected}: pack the file that the card was written for, or correct the card")]
+    #[error(
+        "{file} has SHA-256 {found}, the card says {expected}: pack the file that the card was written for, or correct the card"
+    )]
     Digest {
         /// Which file.
         file: String,
@@ -119,7 +125,11 @@ impl PackedFile {
         if found == self.digest {
             Ok(())
         } else {
-            Err(Error::Digest { file: self.name.clone(), found, expected: self.digest.clone() })
+            Err(Error::Digest {
+                file: self.name.clone(),
+                found,
+                expected: self.digest.clone(),
+            })
         }
     }
 }
@@ -217,7 +227,8 @@ impl Card {
         if text.len() > MAX_CARD_BYTES {
             return Err(Error::TooLong { bytes: text.len() });
         }
-        let raw: raw::Card = serde_json::from_str(text).map_err(|error| Error::Syntax(error.to_string()))?;
+        let raw: raw::Card =
+            serde_json::from_str(text).map_err(|error| Error::Syntax(error.to_string()))?;
         check(raw)
     }
 
@@ -229,7 +240,10 @@ impl Card {
 
 /// SHA-256 of `bytes`, lower-case hexadecimal, as cards and answers write it.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Whether `name` may name a package.
@@ -252,7 +266,9 @@ pub fn version_order(version: &str) -> Option<impl Ord + Clone + std::fmt::Debug
         Word(String),
     }
     fn number(text: &str) -> Option<u64> {
-        let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
+        let plain = !text.is_empty()
+            && text.bytes().all(|b| b.is_ascii_digit())
+            && (text.len() == 1 || !text.starts_with('0'));
         plain.then(|| text.parse().ok()).flatten()
     }
     fn identifier(text: &str) -> bool {
@@ -262,11 +278,15 @@ pub fn version_order(version: &str) -> Option<impl Ord + Clone + std::fmt::Debug
     if version.len() > 64 {
         return None;
     }
-    let (version, build) = version.split_once('+').map_or((version, None), |(version, build)| (version, Some(build)));
+    let (version, build) = version
+        .split_once('+')
+        .map_or((version, None), |(version, build)| (version, Some(build)));
     if build.is_some_and(|build| !build.split('.').all(identifier)) {
         return None;
     }
-    let (core, pre) = version.split_once('-').map_or((version, None), |(core, pre)| (core, Some(pre)));
+    let (core, pre) = version
+        .split_once('-')
+        .map_or((version, None), |(core, pre)| (core, Some(pre)));
     let mut numbers = core.split('.').map(number);
     let core = [numbers.next()??, numbers.next()??, numbers.next()??];
     if numbers.next().is_some() {
@@ -287,66 +307,131 @@ pub fn version_order(version: &str) -> Option<impl Ord + Clone + std::fmt::Debug
     Some((core, pre.is_none(), parts))
 }
 
-fn refuse(field: &'static str, found: impl std::fmt::Display, expected: impl Into<String>) -> Error {
+fn refuse(
+    field: &'static str,
+    found: impl std::fmt::Display,
+    expected: impl Into<String>,
+) -> Error {
     // What a hostile card holds goes into an error text: a bounded part of it.
     let mut found = found.to_string();
     if let Some((cut, _)) = found.char_indices().nth(80) {
         found.truncate(cut);
         found.push('…');
     }
-    Error::Field { field, found, expected: expected.into() }
+    Error::Field {
+        field,
+        found,
+        expected: expected.into(),
+    }
 }
 
 fn check(raw: raw::Card) -> Result<Card, Error> {
     if raw.schema_version != SCHEMA_VERSION {
-        return Err(refuse("schema_version", raw.schema_version, SCHEMA_VERSION.to_string()));
+        return Err(refuse(
+            "schema_version",
+            raw.schema_version,
+            SCHEMA_VERSION.to_string(),
+        ));
     }
     if !is_package_name(&raw.name) {
-        return Err(refuse("name", format!("“{}”", raw.name), "lower-case letters, digits and hyphens, at most 64, not starting with a hyphen"));
+        return Err(refuse(
+            "name",
+            format!("“{}”", raw.name),
+            "lower-case letters, digits and hyphens, at most 64, not starting with a hyphen",
+        ));
     }
     if !is_version(&raw.version) {
-        return Err(refuse("version", format!("“{}”", raw.version), "a semantic version like 1.0.0"));
+        return Err(refuse(
+            "version",
+            format!("“{}”", raw.version),
+            "a semantic version like 1.0.0",
+        ));
     }
     let labels = labels(raw.labels.ok_or(Error::NoLabels)?)?;
     let graph = graph("graph", raw.graph)?;
-    let variants = raw.variants.into_iter().map(|variant| self::graph("variants", variant)).collect::<Result<Vec<_>, _>>()?;
+    let variants = raw
+        .variants
+        .into_iter()
+        .map(|variant| self::graph("variants", variant))
+        .collect::<Result<Vec<_>, _>>()?;
 
     let spacing = raw.preprocessing.spacing_mm;
-    for (field, value) in [("preprocessing.spacing_mm.row", spacing.row), ("preprocessing.spacing_mm.column", spacing.column)] {
+    for (field, value) in [
+        ("preprocessing.spacing_mm.row", spacing.row),
+        ("preprocessing.spacing_mm.column", spacing.column),
+    ] {
         if !SPACING_MM.contains(&value) {
-            return Err(refuse(field, value, format!("{} to {} mm", SPACING_MM.start(), SPACING_MM.end())));
+            return Err(refuse(
+                field,
+                value,
+                format!("{} to {} mm", SPACING_MM.start(), SPACING_MM.end()),
+            ));
         }
     }
     let canvas = raw.preprocessing.canvas;
     if canvas.multiple == 0 || canvas.multiple > MAX_CANVAS {
-        return Err(refuse("preprocessing.canvas.multiple", canvas.multiple, format!("1 to {MAX_CANVAS}")));
+        return Err(refuse(
+            "preprocessing.canvas.multiple",
+            canvas.multiple,
+            format!("1 to {MAX_CANVAS}"),
+        ));
     }
-    for (field, pixels) in [("preprocessing.canvas.rows", canvas.rows), ("preprocessing.canvas.columns", canvas.columns)] {
+    for (field, pixels) in [
+        ("preprocessing.canvas.rows", canvas.rows),
+        ("preprocessing.canvas.columns", canvas.columns),
+    ] {
         if pixels == 0 || pixels > MAX_CANVAS || pixels % canvas.multiple != 0 {
-            return Err(refuse(field, pixels, format!("a multiple of {} from {} to {MAX_CANVAS}", canvas.multiple, canvas.multiple)));
+            return Err(refuse(
+                field,
+                pixels,
+                format!(
+                    "a multiple of {} from {} to {MAX_CANVAS}",
+                    canvas.multiple, canvas.multiple
+                ),
+            ));
         }
     }
     let padding = canvas.padding as f32;
     if !padding.is_finite() {
-        return Err(refuse("preprocessing.canvas.padding", canvas.padding, "a finite 32-bit number"));
+        return Err(refuse(
+            "preprocessing.canvas.padding",
+            canvas.padding,
+            "a finite 32-bit number",
+        ));
     }
     let clip_sd = raw.preprocessing.normalisation.clip_sd;
     if !(clip_sd > 0.0 && clip_sd <= 1000.0) {
-        return Err(refuse("preprocessing.normalisation.clip_sd", clip_sd, "more than 0 and at most 1000 standard deviations"));
+        return Err(refuse(
+            "preprocessing.normalisation.clip_sd",
+            clip_sd,
+            "more than 0 and at most 1000 standard deviations",
+        ));
     }
     let input = tensor("inputs", raw.inputs, 1, &canvas)?;
     let output = tensor("outputs", raw.outputs, labels.len(), &canvas)?;
     let values = match output.values {
         Some(raw::Values::Probabilities) => Values::Probabilities,
         Some(raw::Values::Logits) => Values::Logits,
-        None => return Err(refuse("outputs.values", "missing", "probabilities or logits")),
+        None => {
+            return Err(refuse(
+                "outputs.values",
+                "missing",
+                "probabilities or logits",
+            ));
+        }
     };
     let components = raw.postprocessing.components;
     let keep = match (components.keep, components.connectivity) {
         (raw::Keep::All, _) => Keep::All,
         (raw::Keep::Largest, 6) => Keep::Largest { corners: false },
         (raw::Keep::Largest, 26) => Keep::Largest { corners: true },
-        (raw::Keep::Largest, other) => return Err(refuse("postprocessing.components.connectivity", other, "6 or 26")),
+        (raw::Keep::Largest, other) => {
+            return Err(refuse(
+                "postprocessing.components.connectivity",
+                other,
+                "6 or 26",
+            ));
+        }
     };
     Ok(Card {
         name: raw.name,
@@ -359,7 +444,11 @@ fn check(raw: raw::Card) -> Result<Card, Error> {
         values,
         row_mm: spacing.row,
         column_mm: spacing.column,
-        canvas: Canvas { rows: canvas.rows, columns: canvas.columns, padding },
+        canvas: Canvas {
+            rows: canvas.rows,
+            columns: canvas.columns,
+            padding,
+        },
         clip_sd,
         keep,
         labels,
@@ -375,15 +464,27 @@ fn labels(map: std::collections::BTreeMap<String, u32>) -> Result<[Label; 4], Er
     let mut channels = [None; 4];
     for (name, channel) in &map {
         let label = Label::ALL.into_iter().find(|label| label.name() == name);
-        let slot = usize::try_from(*channel).ok().and_then(|channel| channels.get_mut(channel));
+        let slot = usize::try_from(*channel)
+            .ok()
+            .and_then(|channel| channels.get_mut(channel));
         match (label, slot) {
             (Some(label), Some(slot @ None)) => *slot = Some(label),
-            _ => return Err(refuse("labels", format!("“{name}” on channel {channel}"), EXPECTED)),
+            _ => {
+                return Err(refuse(
+                    "labels",
+                    format!("“{name}” on channel {channel}"),
+                    EXPECTED,
+                ));
+            }
         }
     }
     match channels {
         [Some(a), Some(b), Some(c), Some(d)] => Ok([a, b, c, d]),
-        _ => Err(refuse("labels", format!("a map of {} names", map.len()), EXPECTED)),
+        _ => Err(refuse(
+            "labels",
+            format!("a map of {} names", map.len()),
+            EXPECTED,
+        )),
     }
 }
 
@@ -392,8 +493,16 @@ fn graph(field: &'static str, raw: raw::Graph) -> Result<Graph, Error> {
     let (format, weights) = match raw.format {
         raw::Format::Onnx => (Format::Onnx, None),
         raw::Format::Openvino => match (raw.weights_file, raw.weights_digest) {
-            (Some(name), Some(digest)) => (Format::OpenVino, Some(packed_file(field, name, digest)?)),
-            _ => return Err(refuse(field, "an openvino graph alone", "also its `weights_file` and `weights_digest`")),
+            (Some(name), Some(digest)) => {
+                (Format::OpenVino, Some(packed_file(field, name, digest)?))
+            }
+            _ => {
+                return Err(refuse(
+                    field,
+                    "an openvino graph alone",
+                    "also its `weights_file` and `weights_digest`",
+                ));
+            }
         },
     };
     let precision = match raw.precision {
@@ -401,26 +510,55 @@ fn graph(field: &'static str, raw: raw::Graph) -> Result<Graph, Error> {
         raw::Precision::Bf16 => Precision::Bf16,
         raw::Precision::Int8 => Precision::Int8,
     };
-    Ok(Graph { format, file, weights, precision })
+    Ok(Graph {
+        format,
+        file,
+        weights,
+        precision,
+    })
 }
 
 fn packed_file(field: &'static str, name: String, digest: String) -> Result<PackedFile, Error> {
-    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    let plain = name
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
     if name.is_empty() || name.len() > 128 || name.starts_with('.') || !plain {
-        return Err(refuse(field, format!("the file “{name}”"), "a plain file name beside the card: letters, digits, dots, hyphens, underscores"));
+        return Err(refuse(
+            field,
+            format!("the file “{name}”"),
+            "a plain file name beside the card: letters, digits, dots, hyphens, underscores",
+        ));
     }
-    if digest.len() != 64 || !digest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
-        return Err(refuse(field, format!("the digest “{digest}”"), "a SHA-256 of 64 lower-case hexadecimal digits"));
+    if digest.len() != 64
+        || !digest
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    {
+        return Err(refuse(
+            field,
+            format!("the digest “{digest}”"),
+            "a SHA-256 of 64 lower-case hexadecimal digits",
+        ));
     }
     Ok(PackedFile { name, digest })
 }
 
 /// The one tensor of a list, checked to be `[N, channels, Y, X]` and able to take the canvas.
-fn tensor(field: &'static str, tensors: Vec<raw::Tensor>, channels: usize, canvas: &raw::Canvas) -> Result<raw::Tensor, Error> {
+fn tensor(
+    field: &'static str,
+    tensors: Vec<raw::Tensor>,
+    channels: usize,
+    canvas: &raw::Canvas,
+) -> Result<raw::Tensor, Error> {
     let count = tensors.len();
-    let [tensor] = <[raw::Tensor; 1]>::try_from(tensors).map_err(|_| refuse(field, format!("{count} tensors"), "one tensor"))?;
+    let [tensor] = <[raw::Tensor; 1]>::try_from(tensors)
+        .map_err(|_| refuse(field, format!("{count} tensors"), "one tensor"))?;
     if tensor.name.is_empty() || tensor.name.len() > 256 {
-        return Err(refuse(field, format!("the name “{}”", tensor.name), "1 to 256 bytes"));
+        return Err(refuse(
+            field,
+            format!("the name “{}”", tensor.name),
+            "1 to 256 bytes",
+        ));
     }
     let free_or = |found: i64, wanted: u32| found == -1 || found == i64::from(wanted);
     let fits = match tensor.shape[..] {
@@ -433,8 +571,15 @@ fn tensor(field: &'static str, tensors: Vec<raw::Tensor>, channels: usize, canva
         _ => false,
     };
     if !fits {
-        let expected = format!("[N, {channels}, {}, {}], -1 for what is free", canvas.rows, canvas.columns);
-        return Err(refuse(field, format!("the shape {:?}", tensor.shape), expected));
+        let expected = format!(
+            "[N, {channels}, {}, {}], -1 for what is free",
+            canvas.rows, canvas.columns
+        );
+        return Err(refuse(
+            field,
+            format!("the shape {:?}", tensor.shape),
+            expected,
+        ));
     }
     Ok(tensor)
 }

@@ -1,0 +1,240 @@
+//! The JSON of a card as it is written. What serde can refuse is refused here; meaning is checked by the crate's root.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+#[derive(Deserialize)]
+pub(crate) struct Card {
+    pub(crate) schema_version: u32,
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) title: Option<String>,
+    pub(crate) graph: Graph,
+    pub(crate) variants: Vec<Graph>,
+    pub(crate) inputs: Vec<Tensor>,
+    pub(crate) outputs: Vec<Tensor>,
+    pub(crate) preprocessing: Preprocessing,
+    pub(crate) postprocessing: Postprocessing,
+    /// Optional only so that its absence is refused with a reason of its own.
+    pub(crate) labels: Option<BTreeMap<String, u32>>,
+    #[serde(rename = "training")]
+    pub(crate) _training: Training,
+    pub(crate) licence: String,
+    #[serde(rename = "licence_note")]
+    pub(crate) _licence_note: Option<String>,
+    #[serde(rename = "citation")]
+    pub(crate) _citation: String,
+    pub(crate) intended_use: String,
+    pub(crate) limits: Vec<String>,
+    #[serde(rename = "accuracy")]
+    pub(crate) _accuracy: Vec<Accuracy>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Graph {
+    pub(crate) format: Format,
+    pub(crate) file: String,
+    pub(crate) digest: String,
+    pub(crate) weights_file: Option<String>,
+    pub(crate) weights_digest: Option<String>,
+    pub(crate) precision: Precision,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Format {
+    Onnx,
+    Openvino,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Precision {
+    Fp32,
+    Bf16,
+    Int8,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Tensor {
+    pub(crate) name: String,
+    #[serde(rename = "dtype")]
+    pub(crate) _dtype: Dtype,
+    #[serde(rename = "axis_order")]
+    pub(crate) _axis_order: AxisOrder,
+    pub(crate) shape: Vec<i64>,
+    pub(crate) values: Option<Values>,
+}
+
+#[derive(Deserialize)]
+pub(crate) enum Dtype {
+    #[serde(rename = "float32")]
+    Float32,
+}
+
+#[derive(Deserialize)]
+pub(crate) enum AxisOrder {
+    #[serde(rename = "N,C,Y,X")]
+    Nchw,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Values {
+    Probabilities,
+    Logits,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Preprocessing {
+    pub(crate) spacing_mm: SpacingMm,
+    #[serde(rename = "interpolation")]
+    pub(crate) _interpolation: Interpolation,
+    pub(crate) canvas: Canvas,
+    pub(crate) normalisation: Normalisation,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct SpacingMm {
+    pub(crate) row: f64,
+    pub(crate) column: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Interpolation {
+    Bilinear,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Canvas {
+    pub(crate) rows: u32,
+    pub(crate) columns: u32,
+    pub(crate) multiple: u32,
+    #[serde(rename = "placement")]
+    pub(crate) _placement: Placement,
+    pub(crate) padding: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Placement {
+    Centre,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Normalisation {
+    #[serde(rename = "method")]
+    pub(crate) _method: Method,
+    #[serde(rename = "scope")]
+    pub(crate) _scope: Scope,
+    pub(crate) clip_sd: f64,
+}
+
+#[derive(Deserialize)]
+pub(crate) enum Method {
+    #[serde(rename = "z_score")]
+    ZScore,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Scope {
+    Frame,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Postprocessing {
+    #[serde(rename = "interpolation")]
+    pub(crate) _interpolation: Interpolation,
+    #[serde(rename = "decision")]
+    pub(crate) _decision: Decision,
+    pub(crate) components: Components,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Decision {
+    Argmax,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Components {
+    pub(crate) keep: Keep,
+    pub(crate) connectivity: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Keep {
+    Largest,
+    All,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Training {
+    #[serde(rename = "data")]
+    pub(crate) _data: Vec<TrainingData>,
+    #[serde(rename = "recipe")]
+    pub(crate) _recipe: BTreeMap<String, IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct TrainingData {
+    #[serde(rename = "name")]
+    pub(crate) _name: String,
+    #[serde(rename = "set")]
+    pub(crate) _set: String,
+    #[serde(rename = "patients")]
+    pub(crate) _patients: u32,
+    #[serde(rename = "licence")]
+    pub(crate) _licence: String,
+    #[serde(rename = "citation")]
+    pub(crate) _citation: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Accuracy {
+    #[serde(rename = "set")]
+    pub(crate) _set: String,
+    #[serde(rename = "patients")]
+    pub(crate) _patients: u32,
+    #[serde(rename = "method")]
+    pub(crate) _method: String,
+    #[serde(rename = "dice")]
+    pub(crate) _dice: BTreeMap<String, Phases>,
+    #[serde(rename = "dice_mean")]
+    pub(crate) _dice_mean: f64,
+    #[serde(rename = "left_ventricle_ef_error_points")]
+    pub(crate) _ef_error: Option<EfError>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Phases {
+    #[serde(rename = "ed")]
+    pub(crate) _ed: Interval,
+    #[serde(rename = "es")]
+    pub(crate) _es: Interval,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Interval {
+    #[serde(rename = "mean")]
+    pub(crate) _mean: f64,
+    #[serde(rename = "low")]
+    pub(crate) _low: f64,
+    #[serde(rename = "high")]
+    pub(crate) _high: f64,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct EfError {
+    #[serde(rename = "bias")]
+    pub(crate) _bias: f64,
+    #[serde(rename = "sd")]
+    pub(crate) _sd: f64,
+    #[serde(rename = "r")]
+    pub(crate) _r: f64,
+}

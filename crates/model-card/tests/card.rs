@@ -1,0 +1,314 @@
+//! Cards that are taken, cards that are refused, and the schema in step with the parser.
+
+use cinecor_model_card::{
+    Card, Error, Keep, Precision, Values, is_version, sha256_hex, version_order,
+};
+use cinecor_volume::Label;
+use serde_json::{Value, json};
+
+const CARD: &str = include_str!("data/model.json");
+
+/// The card of the fixture with `pointer` set to `value`, or removed where `value` is `None`.
+fn with(pointer: &str, value: Option<Value>) -> Value {
+    let mut card: Value = serde_json::from_str(CARD).expect("the fixture is JSON");
+    let (parent, key) = pointer.rsplit_once('/').expect("a pointer has a slash");
+    let parent = card
+        .pointer_mut(parent)
+        .expect("the fixture has the parent");
+    match (parent, value) {
+        (Value::Object(map), Some(value)) => drop(map.insert(key.to_owned(), value)),
+        (Value::Object(map), None) => assert!(map.remove(key).is_some(), "{pointer} was not there"),
+        (Value::Array(list), Some(value)) => list[key.parse::<usize>().expect("an index")] = value,
+        _ => panic!("{pointer} leads nowhere"),
+    }
+    card
+}
+
+#[test]
+fn reads_the_card_of_a_package() {
+    let card = Card::parse(CARD).expect("the fixture is a card");
+    assert_eq!(card.graph_name(), "cinecor-unet@0.1.0");
+    assert_eq!((card.row_mm, card.column_mm, card.clip_sd), (1.4, 1.4, 5.0));
+    assert_eq!(
+        (card.canvas.rows, card.canvas.columns, card.canvas.padding),
+        (224, 224, 0.0)
+    );
+    assert_eq!(card.labels, Label::ALL);
+    assert_eq!(card.keep, Keep::Largest { corners: true });
+    assert_eq!(
+        (card.values, card.graph.precision),
+        (Values::Probabilities, Precision::Fp32)
+    );
+    assert_eq!(
+        (card.input_name.as_str(), card.output_name.as_str()),
+        ("image", "probabilities")
+    );
+}
+
+#[test]
+fn channels_are_taken_by_name_and_not_by_order() {
+    let map = json!({"left_ventricle": 1, "myocardium": 2, "right_ventricle": 3, "background": 0});
+    let card =
+        Card::parse(&with("/labels", Some(map)).to_string()).expect("another order is as good");
+    assert_eq!(
+        card.labels,
+        [
+            Label::Background,
+            Label::LeftVentricle,
+            Label::Myocardium,
+            Label::RightVentricle
+        ]
+    );
+}
+
+#[test]
+fn a_card_without_labels_is_refused_with_its_own_reason() {
+    assert_eq!(
+        Card::parse(&with("/labels", None).to_string()),
+        Err(Error::NoLabels)
+    );
+}
+
+#[test]
+fn refuses_what_the_schema_cannot_say() {
+    for (pointer, value) in [
+        (
+            "/labels",
+            json!({"background": 0, "right_ventricle": 1, "myocardium": 1, "left_ventricle": 3}),
+        ),
+        ("/preprocessing/canvas/rows", json!(225)),
+        ("/inputs/0/shape", json!([-1, 1, 128, -1])),
+        ("/outputs/0/shape", json!([-1, 4, -1, 128])),
+        ("/inputs/0/shape", json!([-1, 1, -2, -1])),
+    ] {
+        let refused = Card::parse(&with(pointer, Some(value)).to_string());
+        assert!(
+            matches!(refused, Err(Error::Field { .. })),
+            "{pointer}: {refused:?}"
+        );
+    }
+    let long = " ".repeat(cinecor_model_card::MAX_CARD_BYTES + 1);
+    assert!(matches!(Card::parse(&long), Err(Error::TooLong { .. })));
+}
+
+#[test]
+fn the_schema_and_the_parser_agree() {
+    let mut compiler = boon::Compiler::new();
+    let mut schemas = boon::Schemas::new();
+    let schema = serde_json::from_str(cinecor_model_card::SCHEMA).expect("the schema is JSON");
+    compiler
+        .add_resource("card.json", schema)
+        .expect("the schema has an address");
+    let index = compiler
+        .compile("card.json", &mut schemas)
+        .expect("the schema is one");
+
+    let digest = "0".repeat(64);
+    let openvino =
+        json!({"format": "openvino", "file": "model.xml", "digest": digest, "precision": "fp32"});
+    let mut whole_openvino = openvino.clone();
+    whole_openvino["weights_file"] = json!("model.bin");
+    whole_openvino["weights_digest"] = json!(digest);
+    // (pointer, value or nothing to remove the field, whether the card is still one)
+    let mut cases = vec![
+        ("/title", None, true),
+        ("/title", Some(Value::Null), true),
+        ("/unheard_of", Some(json!(1)), true),
+        ("/licence_note", None, true),
+        ("/schema_version", Some(json!(2)), false),
+        ("/schema_version", Some(json!("1")), false),
+        ("/name", Some(json!("Cinecor")), false),
+        ("/name", Some(json!("-unet")), false),
+        ("/name", Some(json!("../unet")), false),
+        ("/name", Some(json!("a".repeat(65))), false),
+        ("/version", Some(json!("1.0")), false),
+        ("/version", Some(json!("01.0.0")), false),
+        ("/version", Some(json!("1.0.0-rc.1+build.5")), true),
+        ("/graph/file", Some(json!("../model.onnx")), false),
+        ("/graph/file", Some(json!(".onnx")), false),
+        ("/graph/file", Some(json!("")), false),
+        ("/graph/digest", Some(json!("0".repeat(63))), false),
+        ("/graph/digest", Some(json!("A".repeat(64))), false),
+        ("/graph/format", Some(json!("torch")), false),
+        ("/graph/precision", Some(json!("fp16")), false),
+        ("/graph", Some(openvino.clone()), false),
+        ("/graph", Some(whole_openvino), true),
+        ("/variants", Some(json!([openvino])), false),
+        ("/inputs", Some(json!([])), false),
+        ("/inputs/0/dtype", Some(json!("float16")), false),
+        ("/inputs/0/axis_order", Some(json!("N,Y,X,C")), false),
+        ("/inputs/0/shape", Some(json!([-1, 1, 224, 224])), true),
+        ("/inputs/0/shape", Some(json!([0, 1, -1, -1])), false),
+        ("/inputs/0/shape", Some(json!([-1, 3, -1, -1])), false),
+        ("/inputs/0/shape", Some(json!([-1, 1, -1])), false),
+        ("/inputs/0/name", Some(json!("")), false),
+        ("/outputs/0/values", Some(json!("logits")), true),
+        ("/outputs/0/values", Some(json!("classes")), false),
+        ("/outputs/0/values", None, false),
+        ("/outputs/0/shape", Some(json!([-1, 5, -1, -1])), false),
+        ("/preprocessing/spacing_mm/row", Some(json!(0)), false),
+        ("/preprocessing/spacing_mm/row", Some(json!(-1.4)), false),
+        ("/preprocessing/spacing_mm/column", Some(json!(21)), false),
+        ("/preprocessing/interpolation", Some(json!("cubic")), false),
+        ("/preprocessing/canvas/rows", Some(json!(0)), false),
+        ("/preprocessing/canvas/rows", Some(json!(1040)), false),
+        ("/preprocessing/canvas/multiple", Some(json!(0)), false),
+        (
+            "/preprocessing/canvas/placement",
+            Some(json!("corner")),
+            false,
+        ),
+        ("/preprocessing/canvas/padding", Some(json!(1e39)), false),
+        ("/preprocessing/canvas/padding", Some(json!(-0.5)), true),
+        (
+            "/preprocessing/normalisation/method",
+            Some(json!("min_max")),
+            false,
+        ),
+        (
+            "/preprocessing/normalisation/scope",
+            Some(json!("slice")),
+            false,
+        ),
+        (
+            "/preprocessing/normalisation/clip_sd",
+            Some(json!(0)),
+            false,
+        ),
+        ("/postprocessing/decision", Some(json!("threshold")), false),
+        ("/postprocessing/components/keep", Some(json!("all")), true),
+        (
+            "/postprocessing/components/connectivity",
+            Some(json!(6)),
+            true,
+        ),
+        (
+            "/postprocessing/components/connectivity",
+            Some(json!(18)),
+            false,
+        ),
+        ("/labels/left_ventricle", None, false),
+        ("/labels/left_ventricle", Some(json!(4)), false),
+        ("/labels/atrium", Some(json!(4)), false),
+        ("/labels", Some(json!(["background"])), false),
+        ("/training/data", None, false),
+        ("/limits", Some(json!("none")), false),
+        ("/accuracy/0/dice_mean", None, false),
+        ("/accuracy/0/left_ventricle_ef_error_points", None, true),
+        ("/accuracy", Some(json!([])), true),
+    ];
+    for field in [
+        "/name",
+        "/version",
+        "/graph",
+        "/variants",
+        "/inputs",
+        "/outputs",
+        "/preprocessing",
+        "/postprocessing",
+        "/labels",
+        "/training",
+    ] {
+        cases.push((field, None, false));
+    }
+    for field in [
+        "/licence",
+        "/citation",
+        "/intended_use",
+        "/limits",
+        "/accuracy",
+        "/schema_version",
+    ] {
+        cases.push((field, None, false));
+    }
+    for (pointer, value, is_card) in cases {
+        let case = format!("{pointer} = {value:?}");
+        let card = with(pointer, value);
+        let parsed = Card::parse(&card.to_string());
+        assert_eq!(parsed.is_ok(), is_card, "parser, {case}: {parsed:?}");
+        assert_eq!(
+            schemas.validate(&card, index).is_ok(),
+            is_card,
+            "schema, {case}"
+        );
+    }
+}
+
+#[test]
+fn a_file_is_checked_against_its_digest() {
+    // SHA-256 of "abc" as FIPS 180-2 gives it.
+    assert_eq!(
+        sha256_hex(b"abc"),
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    );
+    let card = with("/graph/digest", Some(json!(sha256_hex(b"abc"))));
+    let card = Card::parse(&card.to_string()).expect("a card");
+    assert_eq!(card.graph.file.check(b"abc"), Ok(()));
+    let refused = card.graph.file.check(b"abd").expect_err("other bytes");
+    assert!(refused.to_string().contains("model.onnx"), "{refused}");
+}
+
+#[test]
+fn versions_sort_as_semver_says() {
+    // The example of semver.org, section 11.
+    let sorted = [
+        "1.0.0-alpha",
+        "1.0.0-alpha.1",
+        "1.0.0-alpha.beta",
+        "1.0.0-beta",
+        "1.0.0-beta.2",
+        "1.0.0-beta.11",
+        "1.0.0-rc.1",
+        "1.0.0",
+        "2.0.0",
+        "2.1.0",
+        "10.0.0",
+    ];
+    for pair in sorted.windows(2) {
+        assert!(version_order(pair[0]) < version_order(pair[1]), "{pair:?}");
+    }
+    for none in [
+        "",
+        "1",
+        "1.0.0.0",
+        "1.0.x",
+        "1.0.0-",
+        "1.0.0-01",
+        "1.0.0+",
+        "v1.0.0",
+        "99999999999999999999.0.0",
+    ] {
+        assert!(!is_version(none), "{none}");
+    }
+}
+
+#[test]
+fn the_packages_that_ship_are_whole() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../weights/models");
+    let mut checked = 0;
+    for package in std::fs::read_dir(&root).expect("weights/models is there") {
+        for version in
+            std::fs::read_dir(package.expect("an entry").path()).expect("a folder of versions")
+        {
+            let folder = version.expect("an entry").path();
+            let text = std::fs::read_to_string(folder.join("model.json")).expect("a card");
+            let card =
+                Card::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+            assert!(
+                folder.ends_with(format!("{}/{}", card.name, card.version)),
+                "{} holds {}",
+                folder.display(),
+                card.graph_name()
+            );
+            let graph = std::fs::read(folder.join(&card.graph.file.name)).expect("the graph");
+            assert_eq!(
+                card.graph.file.check(&graph),
+                Ok(()),
+                "{}",
+                folder.display()
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 0, "no package ships");
+}
