@@ -1,1 +1,5 @@
-//! Whole-app scenarios through the real host.
+//! What whole-app scenarios, benches and evaluation share: the real host with a state folder of its own, a client, and files to post.
+//! Nothing here is a stand-in for a part of the product.
+
+pub mod client;
+pub mod host;

@@ -1,0 +1,232 @@
+//! Starts the built host on a free loopback port with a state folder of its own, and ends it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+/// How long a host may take from its start to its first line, on a machine that is busy with other tests.
+const START_DEADLINE: Duration = Duration::from_secs(180);
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map_or_else(PathBuf::new, Path::to_path_buf)
+}
+
+/// Where cargo puts what it builds.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// How a host is to be started.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    variables: Vec<(String, String)>,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    state: Option<PathBuf>,
+}
+
+impl Options {
+    /// The application as it ships, on a fresh state folder.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets an application variable.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds an argument of the command line.
+    pub fn argument(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Sets a variable of the process.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Uses a state folder that is already there, and leaves it in place.
+    pub fn state(mut self, folder: &Path) -> Self {
+        self.state = Some(folder.to_owned());
+        self
+    }
+
+    /// Starts the host and waits until it serves.
+    ///
+    /// # Errors
+    /// The host is not built, ends, or does not say that it serves; the text carries the end of its log.
+    pub fn start(&self) -> Result<Host> {
+        let binary = target().join("release/cinecor");
+        if !binary.is_file() {
+            bail!(
+                "the host is not built: expected {}; run `cargo build --release -p cinecor-host`",
+                binary.display()
+            );
+        }
+        if !target().join("guests/segment.wasm").is_file() {
+            bail!("the components are not built; run `cargo xtask build`");
+        }
+        let scratch = tempfile::tempdir().context("a folder for the host's state")?;
+        let state = self
+            .state
+            .clone()
+            .unwrap_or_else(|| scratch.path().join("state"));
+        let mut command = Command::new(&binary);
+        command
+            .arg("up")
+            .args(["--listen", "127.0.0.1:0"])
+            .arg("--from")
+            .arg(root().join("spin.toml"))
+            .arg("--state-dir")
+            .arg(&state);
+        for (name, value) in &self.variables {
+            command.arg("--variable").arg(format!("{name}={value}"));
+        }
+        command
+            .args(&self.arguments)
+            .envs(self.environment.iter().cloned());
+        let mut process = command
+            .current_dir(root())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("starting {}", binary.display()))?;
+        let log = Arc::new(Mutex::new(String::new()));
+        if let Some(stderr) = process.stderr.take() {
+            let log = Arc::clone(&log);
+            std::thread::spawn(move || collect(stderr, &log));
+        }
+        let (sender, lines) = std::sync::mpsc::channel();
+        if let Some(stdout) = process.stdout.take() {
+            std::thread::spawn(move || {
+                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                    if sender.send(line).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        let mut host = Host {
+            process,
+            url: String::new(),
+            state,
+            log,
+            _scratch: scratch,
+        };
+        let deadline = Instant::now() + START_DEADLINE;
+        while host.url.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match lines.recv_timeout(left) {
+                Ok(line) => {
+                    if let Some(url) = line.strip_prefix("Serving ") {
+                        host.url = url.trim_end_matches('/').to_owned();
+                    }
+                }
+                Err(_) => bail!("the host did not serve; its log ends with:\n{}", host.log()),
+            }
+        }
+        // Drain what else it prints, so that it never waits for a reader.
+        std::thread::spawn(move || for _ in lines {});
+        Ok(host)
+    }
+}
+
+fn collect(mut from: impl Read, into: &Mutex<String>) {
+    let mut buffer = [0_u8; 8192];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        if let (Ok(mut log), Some(read)) = (into.lock(), buffer.get(..count)) {
+            log.push_str(&String::from_utf8_lossy(read));
+        }
+    }
+}
+
+/// A running host. It is killed when this is dropped.
+pub struct Host {
+    process: Child,
+    url: String,
+    state: PathBuf,
+    log: Arc<Mutex<String>>,
+    _scratch: tempfile::TempDir,
+}
+
+impl Host {
+    /// Where it serves, without a slash at the end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// `host:port` of [`Host::url`].
+    pub fn authority(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Its state folder.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().map(|log| log.clone()).unwrap_or_default()
+    }
+
+    /// Whether it is still running.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.kill().context("killing the host")?;
+        self.process.wait().context("waiting for the host")?;
+        Ok(())
+    }
+
+    /// The most memory it has held since [`Host::forget_peak_memory`] or its start (VmHWM), in bytes.
+    pub fn peak_memory_bytes(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))
+            .context("the host's memory")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .context("no VmHWM in the host's status")?;
+        let kib: u64 = line
+            .trim()
+            .trim_end_matches("kB")
+            .trim()
+            .parse()
+            .context("VmHWM is not a number")?;
+        Ok(kib * 1024)
+    }
+
+    /// Starts counting [`Host::peak_memory_bytes`] anew.
+    pub fn forget_peak_memory(&self) -> Result<()> {
+        std::fs::write(format!("/proc/{}/clear_refs", self.pid()), "5")
+            .context("resetting the host's VmHWM")
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // Already ended is as good as killed; there is nobody left to tell about any other failure.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
