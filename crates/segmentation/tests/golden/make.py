@@ -1,0 +1,73 @@
+"""Makes `golden.json`: what NumPy and SciPy, through `cinecor_weights.grid`, give for small frames on a small canvas.
+
+Run from the repository's root with NumPy and SciPy: `PYTHONPATH=weights python crates/segmentation/tests/golden/make.py`.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from cinecor_weights import grid
+
+CANVAS = 16
+CASES = [
+    # name, (slices, rows, columns), row_mm, column_mm: finer, coarser, cropped, stretched, equal
+    ("landscape_finer_than_the_canvas", (2, 14, 20), 1.0, 1.0),
+    ("portrait_coarser_than_the_canvas", (2, 11, 7), 1.9, 1.9),
+    ("wider_than_the_canvas", (1, 12, 30), 1.5, 1.2),
+    ("larger_than_the_canvas_both_ways", (2, 23, 21), 1.4, 1.9),
+    ("pixels_that_are_not_square", (1, 9, 15), 2.1, 0.9),
+    ("equal_spacing", (1, 10, 13), 1.4, 1.4),
+    ("one_voxel", (1, 1, 1), 1.0, 1.0),
+]
+
+
+def rows_of(labels: np.ndarray) -> list[str]:
+    """`[Z, Y, X]` as one string of digits a row."""
+    return ["".join(map(str, row)) for row in labels.reshape(-1, labels.shape[-1])]
+
+
+def main() -> None:
+    grid.CANVAS = CANVAS
+    random = np.random.default_rng(7)
+    cases = []
+    for name, shape, row_mm, column_mm in CASES:
+        frame = random.integers(0, 900, shape)
+        # Integers that are divided by their sum, with a border where background is certain.
+        weights = random.integers(0, 12, (shape[0], 4, CANVAS, CANVAS))
+        weights[:, 0] += 3
+        border = np.ones((CANVAS, CANVAS), bool)
+        border[4:13, 5:11] = False
+        weights[:, :, border] = np.array([1, 0, 0, 0])[None, :, None]
+        probabilities = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+        tensor = grid.to_canvas(frame.astype(np.float32), row_mm, column_mm)
+        labels = grid.from_canvas(probabilities, shape[1], shape[2], row_mm, column_mm)
+        y, x = grid._canvas_positions(shape[1], row_mm), grid._canvas_positions(shape[2], column_mm)
+        best = grid._linear(grid._linear(probabilities, y, -2), x, -1).max(1)
+        confidence = np.floor(best * 255 + 0.5).astype(int)
+        off_y, off_x = ((p < -0.5) | (p > CANVAS - 0.5) for p in (y, x))
+        confidence[:, off_y, :] = 0
+        confidence[:, :, off_x] = 0
+        cases.append(
+            {
+                "name": name,
+                "shape": shape,
+                "row_mm": row_mm,
+                "column_mm": column_mm,
+                "frame": frame.ravel().tolist(),
+                "tensor": [round(float(v), 7) for v in tensor.ravel()],
+                "weights": weights.ravel().tolist(),
+                "labels": rows_of(labels),
+                "confidence": confidence.ravel().tolist(),
+            }
+        )
+    scattered = []
+    for density in (0.15, 0.35, 0.6):
+        labels = (random.random((3, 12, 18)) < density) * random.integers(1, 4, (3, 12, 18))
+        scattered.append({"shape": labels.shape, "labels": rows_of(labels), "kept": rows_of(grid.keep_largest(labels.astype(np.uint8)))})
+    golden = {"canvas": CANVAS, "cases": cases, "components": scattered}
+    Path(__file__).with_name("golden.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,419 @@
+//! The steps before and after the network: worked by hand, against NumPy and SciPy, and by what must hold for every frame.
+
+use cinecor_model_card::{Card, Keep, Values};
+use cinecor_segmentation::{Error, FrameGrid, Pipeline, keep_largest};
+use cinecor_volume::Label;
+use proptest::prelude::*;
+use serde::Deserialize;
+
+const CARD: &str = include_str!("../../model-card/tests/data/model.json");
+
+fn card(canvas: u32) -> Card {
+    let mut card = Card::parse(CARD).expect("the fixture is a card");
+    card.canvas.rows = canvas;
+    card.canvas.columns = canvas;
+    card
+}
+
+fn grid(slices: u32, rows: u32, columns: u32, mm: f64) -> FrameGrid {
+    FrameGrid {
+        slices,
+        rows,
+        columns,
+        row_mm: mm,
+        column_mm: mm,
+    }
+}
+
+/// Labels and confidence of a frame from the network's output for it.
+fn restored(pipeline: &mut Pipeline, output: &[f32]) -> (Vec<u8>, Vec<u8>) {
+    let per_slice = (pipeline.grid().rows * pipeline.grid().columns) as usize;
+    let count = per_slice * pipeline.grid().slices as usize;
+    // Filled with what must be overwritten.
+    let (mut labels, mut confidence) = (vec![9; count], vec![9; count]);
+    let slices = labels
+        .chunks_exact_mut(per_slice)
+        .zip(confidence.chunks_exact_mut(per_slice));
+    for (output, (labels, confidence)) in output
+        .chunks_exact(pipeline.output_values_per_slice())
+        .zip(slices)
+    {
+        pipeline
+            .restore(output, labels, confidence)
+            .expect("the buffers fit");
+    }
+    (labels, confidence)
+}
+
+/// The output of a network that is certain of `label(slice, row, column)` everywhere on its canvas.
+fn certain(slices: usize, canvas: usize, label: impl Fn(usize, usize, usize) -> u8) -> Vec<f32> {
+    let mut output = vec![0.0; slices * 4 * canvas * canvas];
+    for z in 0..slices {
+        for y in 0..canvas {
+            for x in 0..canvas {
+                output[((z * 4 + usize::from(label(z, y, x))) * canvas + y) * canvas + x] = 1.0;
+            }
+        }
+    }
+    output
+}
+
+#[derive(Deserialize)]
+struct Golden {
+    canvas: u32,
+    cases: Vec<Case>,
+    components: Vec<Components>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    shape: [u32; 3],
+    row_mm: f64,
+    column_mm: f64,
+    frame: Vec<f32>,
+    tensor: Vec<f32>,
+    weights: Vec<u32>,
+    labels: Vec<String>,
+    confidence: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct Components {
+    shape: [u32; 3],
+    labels: Vec<String>,
+    kept: Vec<String>,
+}
+
+fn golden() -> Golden {
+    serde_json::from_str(include_str!("golden/golden.json")).expect("golden.json is readable")
+}
+
+fn digits(rows: &[String]) -> Vec<u8> {
+    rows.iter()
+        .flat_map(|row| row.bytes().map(|b| b - b'0'))
+        .collect()
+}
+
+#[test]
+fn tensors_and_labels_are_those_of_numpy_and_scipy() {
+    let golden = golden();
+    for case in golden.cases {
+        let [slices, rows, columns] = case.shape;
+        let frame_grid = FrameGrid {
+            slices,
+            rows,
+            columns,
+            row_mm: case.row_mm,
+            column_mm: case.column_mm,
+        };
+        let mut pipeline = Pipeline::new(&card(golden.canvas), frame_grid).expect("a good grid");
+        let mut tensor = vec![7.0; 3];
+        pipeline
+            .prepare(&case.frame, &mut tensor)
+            .expect("a good frame");
+        assert_eq!(tensor.len(), case.tensor.len(), "{}", case.name);
+        for (index, (found, expected)) in tensor.iter().zip(&case.tensor).enumerate() {
+            // Seven decimals are written, and single precision has as many digits.
+            assert!(
+                (found - expected).abs() <= 1e-6,
+                "{} at {index}: {found}, NumPy {expected}",
+                case.name
+            );
+        }
+        let pixels = (golden.canvas * golden.canvas) as usize;
+        let output: Vec<f32> = case
+            .weights
+            .chunks_exact(4 * pixels)
+            .flat_map(|slice| {
+                (0..4 * pixels).map(|i| {
+                    let sum: u32 = (0..4).map(|c| slice[c * pixels + i % pixels]).sum();
+                    (f64::from(slice[i]) / f64::from(sum)) as f32
+                })
+            })
+            .collect();
+        let (labels, confidence) = restored(&mut pipeline, &output);
+        assert_eq!(labels, digits(&case.labels), "{}", case.name);
+        assert_eq!(confidence, case.confidence, "{}", case.name);
+    }
+}
+
+#[test]
+fn largest_components_are_those_of_scipy() {
+    for case in golden().components {
+        let [slices, rows, columns] = case.shape;
+        let mut labels = digits(&case.labels);
+        let mut confidence = vec![200; labels.len()];
+        keep_largest(
+            &mut labels,
+            &mut confidence,
+            &grid(slices, rows, columns, 1.0),
+            true,
+        );
+        assert_eq!(labels, digits(&case.kept));
+        for ((before, after), confidence) in
+            digits(&case.labels).iter().zip(&labels).zip(&confidence)
+        {
+            assert_eq!(*confidence, if before == after { 200 } else { 0 });
+        }
+    }
+}
+
+#[test]
+fn normalises_over_the_whole_frame_and_pads_with_the_mean() {
+    // Two slices of one row, values 1 1 and 3 3: mean 2, deviation 1; on a canvas of 4 the pixels lie at index 1 of the columns.
+    let mut pipeline = Pipeline::new(&card(4), grid(2, 1, 2, 1.4)).expect("a good grid");
+    let mut tensor = Vec::new();
+    pipeline
+        .prepare(&[1.0, 1.0, 3.0, 3.0], &mut tensor)
+        .expect("a good frame");
+    let mut expected = vec![0.0; 32];
+    expected[4 + 1] = -1.0;
+    expected[4 + 2] = -1.0;
+    expected[16 + 4 + 1] = 1.0;
+    expected[16 + 4 + 2] = 1.0;
+    assert_eq!(tensor, expected);
+}
+
+#[test]
+fn an_even_frame_is_all_zero() {
+    let mut pipeline = Pipeline::new(&card(4), grid(1, 2, 2, 1.4)).expect("a good grid");
+    let mut tensor = Vec::new();
+    pipeline
+        .prepare(&[5.0; 4], &mut tensor)
+        .expect("a good frame");
+    assert_eq!(tensor, [0.0; 16]);
+}
+
+#[test]
+fn an_outlier_is_limited_to_five_deviations() {
+    let mut frame = vec![0.0; 100];
+    frame[55] = 1e30;
+    let mut pipeline = Pipeline::new(&card(10), grid(1, 10, 10, 1.4)).expect("a good grid");
+    let mut tensor = Vec::new();
+    pipeline.prepare(&frame, &mut tensor).expect("a good frame");
+    assert_eq!(tensor[55], 5.0);
+    assert!(tensor.iter().all(|v| (-5.0..=5.0).contains(v)));
+}
+
+#[test]
+fn a_tie_goes_to_the_lower_label_whatever_its_channel() {
+    let mut other = card(1);
+    other.labels = [
+        Label::LeftVentricle,
+        Label::Myocardium,
+        Label::RightVentricle,
+        Label::Background,
+    ];
+    for (output, expected) in [
+        ([0.25, 0.25, 0.25, 0.25], 0),
+        ([0.4, 0.4, 0.1, 0.1], 2),
+        ([0.7, 0.1, 0.1, 0.1], 3),
+    ] {
+        let mut pipeline = Pipeline::new(&other, grid(1, 1, 1, 1.4)).expect("a good grid");
+        let (labels, confidence) = restored(&mut pipeline, &output);
+        assert_eq!(labels, [expected]);
+        assert_eq!(confidence, [(output[0] * 255.0_f32).round() as u8]);
+    }
+}
+
+#[test]
+fn logits_become_probabilities_first() {
+    let mut logits = card(1);
+    logits.values = Values::Logits;
+    let mut pipeline = Pipeline::new(&logits, grid(1, 1, 1, 1.4)).expect("a good grid");
+    // exp(ln 6) = 6 of 6 + 1 + 2 + 1 parts, far from zero so that an unshifted exponential would overflow.
+    let output = [100.0, 100.0 + 6.0_f32.ln(), 100.0 + 2.0_f32.ln(), 100.0];
+    let (labels, confidence) = restored(&mut pipeline, &output);
+    assert_eq!((labels, confidence), (vec![1], vec![153]));
+}
+
+#[test]
+fn what_the_canvas_does_not_cover_is_background_of_no_confidence() {
+    let mut pipeline = Pipeline::new(&card(4), grid(1, 4, 8, 1.4)).expect("a good grid");
+    let (labels, confidence) = restored(&mut pipeline, &certain(1, 4, |_, _, _| 3));
+    for row in labels.chunks(8) {
+        assert_eq!(row, [0, 0, 3, 3, 3, 3, 0, 0]);
+    }
+    for row in confidence.chunks(8) {
+        assert_eq!(row, [0, 0, 255, 255, 255, 255, 0, 0]);
+    }
+}
+
+#[test]
+fn components_by_faces_part_where_corners_join() {
+    let labels = [2, 0, 0, 2];
+    for (corners, expected) in [(true, [2, 0, 0, 2]), (false, [2, 0, 0, 0])] {
+        let (mut found, mut confidence) = (labels, [255; 4]);
+        keep_largest(&mut found, &mut confidence, &grid(1, 2, 2, 1.0), corners);
+        assert_eq!(found, expected, "corners {corners}");
+    }
+}
+
+#[test]
+fn components_reach_across_slices() {
+    let mut confidence = [255; 15];
+    // A voxel and the one diagonally in the next slice against two in a row: by faces the row is larger, by corners it is a tie.
+    for (corners, expected) in [
+        (false, [0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        (true, [1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]),
+    ] {
+        let mut labels = [1, 0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        keep_largest(&mut labels, &mut confidence, &grid(3, 1, 5, 1.0), corners);
+        assert_eq!(labels, expected, "corners {corners}");
+    }
+    // One voxel in each of three slices against two in one.
+    let mut labels = [1, 0, 0, 1, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+    keep_largest(&mut labels, &mut confidence, &grid(3, 1, 5, 1.0), false);
+    assert_eq!(labels, [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
+}
+
+#[test]
+fn clean_up_is_what_the_card_says() {
+    let mut everything = card(4);
+    everything.keep = Keep::All;
+    let pipeline = Pipeline::new(&everything, grid(1, 1, 3, 1.4)).expect("a good grid");
+    let mut labels = [1, 0, 1];
+    pipeline
+        .clean_up(&mut labels, &mut [255; 3])
+        .expect("the buffers fit");
+    assert_eq!(labels, [1, 0, 1]);
+}
+
+#[test]
+fn refuses_grids_and_frames_that_are_none() {
+    let card = card(8);
+    for (rows, columns) in [(0, 4), (4, 0), (u32::MAX, u32::MAX), (65536, 65536)] {
+        assert!(
+            matches!(
+                Pipeline::new(&card, grid(1, rows, columns, 1.0)),
+                Err(Error::Size { .. })
+            ),
+            "{rows} x {columns}"
+        );
+    }
+    assert!(matches!(
+        Pipeline::new(&card, grid(0, 4, 4, 1.0)),
+        Err(Error::Size { .. })
+    ));
+    for mm in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(
+            matches!(
+                Pipeline::new(&card, grid(1, 4, 4, mm)),
+                Err(Error::Spacing { .. })
+            ),
+            "{mm} mm"
+        );
+    }
+    let mut pipeline = Pipeline::new(&card, grid(1, 2, 2, 1.4)).expect("a good grid");
+    let mut tensor = Vec::new();
+    assert!(matches!(
+        pipeline.prepare(&[0.0; 5], &mut tensor),
+        Err(Error::Length {
+            found: 5,
+            expected: 4,
+            ..
+        })
+    ));
+    for value in [f32::NAN, f32::INFINITY] {
+        assert_eq!(
+            pipeline.prepare(&[0.0, 1.0, value, 2.0], &mut tensor),
+            Err(Error::NotFinite)
+        );
+    }
+    let mut output = certain(1, 8, |_, _, _| 0);
+    assert!(matches!(
+        pipeline.restore(&output[1..], &mut [0; 4], &mut [0; 4]),
+        Err(Error::Length { .. })
+    ));
+    assert!(matches!(
+        pipeline.restore(&output, &mut [0; 3], &mut [0; 4]),
+        Err(Error::Length { .. })
+    ));
+    output[17] = f32::NAN;
+    assert_eq!(
+        pipeline.restore(&output, &mut [0; 4], &mut [0; 4]),
+        Err(Error::OutputNotFinite)
+    );
+}
+
+#[test]
+fn absurd_spacings_neither_panic_nor_take_memory() {
+    for mm in [f64::MIN_POSITIVE, 1e-9, 1e9, f64::MAX] {
+        let mut pipeline =
+            Pipeline::new(&card(8), grid(1, 512, 512, mm)).expect("finite and positive");
+        let mut tensor = Vec::new();
+        pipeline
+            .prepare(&vec![1.0; 512 * 512], &mut tensor)
+            .expect("finite values");
+        assert_eq!(tensor.len(), 64);
+        restored(&mut pipeline, &certain(1, 8, |_, _, _| 1));
+    }
+}
+
+proptest! {
+    #[test]
+    fn equal_spacing_changes_no_label(
+        rows in 1_u32..12, columns in 1_u32..12, seed in proptest::collection::vec(0_u8..4, 2 * 16 * 16)
+    ) {
+        let mut pipeline = Pipeline::new(&card(16), grid(2, rows, columns, 1.4)).expect("a good grid");
+        let label = |z: usize, y: usize, x: usize| seed[(z * 16 + y) * 16 + x];
+        let (labels, confidence) = restored(&mut pipeline, &certain(2, 16, label));
+        let (top, left) = ((16 - rows as usize) / 2, (16 - columns as usize) / 2);
+        for (index, found) in labels.iter().enumerate() {
+            let (z, rest) = (index / (rows * columns) as usize, index % (rows * columns) as usize);
+            let (y, x) = (rest / columns as usize, rest % columns as usize);
+            prop_assert_eq!(*found, label(z, top + y, left + x));
+        }
+        prop_assert!(confidence.iter().all(|&c| c == 255));
+    }
+
+    #[test]
+    fn a_mirrored_frame_gives_a_mirrored_tensor(
+        rows in 1_usize..20, columns in 1_usize..20, mm in 0.7_f64..2.0, values in proptest::collection::vec(0_f32..1000.0, 400)
+    ) {
+        // Even sizes on the network's grid are centred exactly on an even canvas; odd ones lie half a pixel off the middle.
+        let resampled = |count: usize| (count as f64 * mm / 1.4 + 0.5).floor().max(1.0) as usize;
+        prop_assume!(resampled(rows) % 2 == 0 && resampled(columns) % 2 == 0);
+        let frame: Vec<f32> = values[..rows * columns].to_vec();
+        let mirrored: Vec<f32> = frame.chunks(columns).rev().flat_map(|row| row.iter().rev().copied()).collect();
+        let mut pipeline = Pipeline::new(&card(16), grid(1, rows as u32, columns as u32, mm)).expect("a good grid");
+        let (mut tensor, mut other) = (Vec::new(), Vec::new());
+        pipeline.prepare(&frame, &mut tensor).expect("finite");
+        pipeline.prepare(&mirrored, &mut other).expect("finite");
+        for (a, b) in tensor.iter().zip(other.iter().rev()) {
+            // Weights are rounded differently from either side.
+            prop_assert!((a - b).abs() < 2e-5, "{} {}", a, b);
+        }
+    }
+
+    #[test]
+    fn scale_and_offset_of_the_grey_values_do_not_matter(
+        scale in 0.01_f32..100.0, offset in -500_f32..500.0, values in proptest::collection::vec(0_f32..1000.0, 64)
+    ) {
+        let mut pipeline = Pipeline::new(&card(16), grid(1, 8, 8, 1.1)).expect("a good grid");
+        let (mut tensor, mut other) = (Vec::new(), Vec::new());
+        pipeline.prepare(&values, &mut tensor).expect("finite");
+        let changed: Vec<f32> = values.iter().map(|v| v * scale + offset).collect();
+        pipeline.prepare(&changed, &mut other).expect("finite");
+        for (a, b) in tensor.iter().zip(&other) {
+            // An offset of 500 on a range of 10 leaves five digits.
+            prop_assert!((a - b).abs() < 1e-3, "{} {}", a, b);
+        }
+    }
+
+    #[test]
+    fn clean_up_twice_is_clean_up_once(labels in proptest::collection::vec(0_u8..4, 3 * 5 * 7), corners: bool) {
+        let grid = grid(3, 5, 7, 1.0);
+        let mut once = labels.clone();
+        let mut confidence = vec![255; once.len()];
+        keep_largest(&mut once, &mut confidence, &grid, corners);
+        let mut twice = once.clone();
+        keep_largest(&mut twice, &mut confidence, &grid, corners);
+        prop_assert_eq!(&once, &twice);
+        for code in 1..4 {
+            prop_assert_eq!(labels.contains(&code), once.contains(&code));
+        }
+        prop_assert!(once.iter().zip(&labels).all(|(after, before)| *after == 0 || after == before));
+    }
+}
