@@ -1,1 +1,44 @@
-//! Phases, volumes, ejection fractions, mass, and agreement of masks.
+//! What a labelled heart says in numbers: phases, volumes, ejection fractions, mass, the volume curve, and how well two masks agree.
+//!
+//! Labels go in, plain structs with units in their names come out; `None` is "not known", never 0. It is no quality control
+//! and no reference range, and nothing here is a wire type: JSON and CSV are made by the callers.
+//!
+//! Frames come one at a time, so that a cine need not be held: count each with [`Counts::of`], then [`measure`] the counts.
+//!
+//! ```
+//! use cinecor_measures::{Counts, Cycle, FrameCounts, Subject, measure};
+//! use cinecor_volume::Spacing;
+//! use ndarray::Array3;
+//!
+//! let spacing = Spacing { row_mm: 1.0, column_mm: 1.0, slice_mm: 10.0 };
+//! let mut end_diastole = Array3::<u8>::zeros((1, 20, 20));
+//! end_diastole.slice_mut(ndarray::s![.., 0..10, 0..20]).fill(3); // 200 voxels of 0.01 ml: 2 ml of left ventricle
+//! let mut end_systole = Array3::<u8>::zeros((1, 20, 20));
+//! end_systole.slice_mut(ndarray::s![.., 0..5, 0..20]).fill(3); // 1 ml
+//! let frames = [
+//!     FrameCounts { frame: 0, counts: Counts::of(end_diastole.view())? },
+//!     FrameCounts { frame: 1, counts: Counts::of(end_systole.view())? },
+//! ];
+//! let metrics = measure(&frames, &spacing, &Cycle::default(), &Subject::default())?;
+//! assert_eq!(metrics.left_ventricle.edv_ml, Some(2.0));
+//! assert_eq!(metrics.left_ventricle.ef_percent, Some(50.0));
+//! assert_eq!(metrics.right_ventricle.edv_ml, None);
+//! # Ok::<(), cinecor_measures::Error>(())
+//! ```
+
+mod agreement;
+mod counts;
+mod distance;
+mod error;
+mod metrics;
+mod subject;
+
+pub use agreement::{Agreement, StructureAgreement, compare};
+pub use counts::{Counts, FrameCounts};
+pub use error::Error;
+pub use metrics::{
+    BASAL_RULE, Body, Check, Conventions, Curve, Cycle, MYOCARDIAL_DENSITY_G_PER_ML, Metrics,
+    Myocardium, PAPILLARY_RULE, PhaseMethod, PhasePair, Phases, Quality, RunnerUp, VOLUME_RULE,
+    Ventricle, Verdict, measure,
+};
+pub use subject::{BSA_FORMULA, Subject, bsa_m2};

@@ -1,0 +1,107 @@
+//! What is told about the subject, and the body surface area. Never a name, never a date of birth.
+
+use crate::Error;
+
+/// Name of the formula behind [`bsa_m2`] (Mosteller, N Engl J Med 1987;317:1098).
+pub const BSA_FORMULA: &str = "mosteller";
+
+/// What may be told about the subject and the heart beat. What is not told is `None`, and what depends on it stays unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Subject {
+    /// Height in cm, 20 to 280.
+    pub height_cm: Option<f64>,
+    /// Weight in kg, 0.3 to 700.
+    pub weight_kg: Option<f64>,
+    /// Heart beats per minute, 10 to 400.
+    pub heart_rate_bpm: Option<f64>,
+    /// End-diastolic frame, when a person says which it is.
+    pub ed_frame: Option<usize>,
+    /// End-systolic frame, when a person says which it is.
+    pub es_frame: Option<usize>,
+}
+
+impl Subject {
+    /// Checks that every fact can be that of a human. The limits lie beyond the known extremes; they catch metres and grams.
+    ///
+    /// # Errors
+    /// [`Error::ImplausibleFact`] names the first fact that cannot.
+    pub fn check(&self) -> Result<(), Error> {
+        let facts = [
+            ("height_cm", self.height_cm, 20.0, 280.0),
+            ("weight_kg", self.weight_kg, 0.3, 700.0),
+            ("heart_rate_bpm", self.heart_rate_bpm, 10.0, 400.0),
+        ];
+        for (name, value, low, high) in facts {
+            if let Some(found) = value
+                && !(low..=high).contains(&found)
+            {
+                return Err(Error::ImplausibleFact {
+                    name,
+                    found,
+                    low,
+                    high,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Body surface area in m² by Mosteller's formula, √(height · weight / 3600), from cm and kg.
+pub fn bsa_m2(height_cm: f64, weight_kg: f64) -> f64 {
+    (height_cm * weight_kg / 3600.0).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mosteller_of_180_cm_and_80_kg_is_two_square_metres() {
+        assert_eq!(bsa_m2(180.0, 80.0), 2.0);
+    }
+
+    #[test]
+    fn refuses_a_height_in_metres_and_what_is_no_number() {
+        let metres = Subject {
+            height_cm: Some(1.75),
+            ..Subject::default()
+        };
+        assert_eq!(
+            metres.check(),
+            Err(Error::ImplausibleFact {
+                name: "height_cm",
+                found: 1.75,
+                low: 20.0,
+                high: 280.0
+            })
+        );
+        for found in [f64::NAN, f64::INFINITY, -1.0, 0.0] {
+            let subject = Subject {
+                heart_rate_bpm: Some(found),
+                ..Subject::default()
+            };
+            assert!(
+                matches!(
+                    subject.check(),
+                    Err(Error::ImplausibleFact {
+                        name: "heart_rate_bpm",
+                        ..
+                    })
+                ),
+                "{found}"
+            );
+        }
+    }
+
+    #[test]
+    fn accepts_the_smallest_patients_of_acdc() {
+        let subject = Subject {
+            height_cm: Some(137.0),
+            weight_kg: Some(35.0),
+            heart_rate_bpm: Some(60.0),
+            ..Subject::default()
+        };
+        assert_eq!(subject.check(), Ok(()));
+    }
+}
