@@ -1,0 +1,170 @@
+//! `cinecor.toml`: the settings of this host that stock Spin does not know, so that `spin.toml` and Spin's runtime config stay
+//! usable by Spin. A key that is not known is an error that names it.
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// All settings; every one has a default.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Inference: engine, device, precision, folders of graphs.
+    pub nn: cinecor_nn::Config,
+    /// Bounds of the whole host.
+    pub limits: Limits,
+    /// Bounds of single components, by id.
+    pub component: BTreeMap<String, ComponentSettings>,
+    /// Where the host may listen.
+    pub listen: Listen,
+}
+
+/// Bounds of the whole host.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Largest request body in bytes; one byte more is a 413.
+    pub body_bytes_max: u64,
+    /// How long a request body, or the reader of a response, may stall, in ms; then it is a 408, or the connection ends.
+    pub body_stall_ms: u64,
+    /// Requests at work at once.
+    pub at_work_max: usize,
+    /// Requests that wait for their turn; one more is a 503 with `Retry-After`.
+    pub waiting_max: usize,
+    /// `Retry-After` of that 503, in seconds.
+    pub retry_after_s: u32,
+    /// Linear memory of one instance in bytes, all memories of the composed component together.
+    pub instance_memory_bytes_max: usize,
+    /// Time from the first byte of a request to the head of its response, in ms; then it is a 504.
+    pub request_deadline_ms: u64,
+    /// Time that a response may take after its head, in ms; then the connection ends.
+    pub response_deadline_ms: u64,
+    /// Time that a connection may take for the head of a request, in ms.
+    pub head_timeout_ms: u64,
+    /// Connections open at once; more are accepted as others end.
+    pub connections_max: usize,
+    /// Time that requests under way get to finish when the host is told to end, in ms.
+    pub shutdown_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 1 << 30,
+            body_stall_ms: 10_000,
+            at_work_max: 16,
+            waiting_max: 64,
+            retry_after_s: 1,
+            instance_memory_bytes_max: 2 << 30,
+            request_deadline_ms: 600_000,
+            response_deadline_ms: 1_800_000,
+            head_timeout_ms: 10_000,
+            connections_max: 1024,
+            shutdown_ms: 30_000,
+        }
+    }
+}
+
+/// Bounds of one component.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ComponentSettings {
+    /// Requests that one instance serves at once; 1 gives each request an instance of its own while it runs.
+    pub concurrency: usize,
+    /// Requests that one instance serves in all, at once or one after another. 1 is a fresh instance for each request. Components of
+    /// WASI 0.2 always get a fresh one.
+    pub instance_reuse_max: usize,
+    /// Requests of this component at work at once, within the host's bound; 0 is the host's bound.
+    pub at_work_max: usize,
+    /// Linear memory of one instance in bytes; 0 is the host's bound.
+    pub instance_memory_bytes_max: usize,
+    /// Time to the head of the response, in ms; 0 is the host's bound.
+    pub request_deadline_ms: u64,
+}
+
+impl Default for ComponentSettings {
+    /// What Spin 4 does with components of WASI 0.3.
+    fn default() -> Self {
+        Self { concurrency: 16, instance_reuse_max: 128, at_work_max: 0, instance_memory_bytes_max: 0, request_deadline_ms: 0 }
+    }
+}
+
+/// Where the host may listen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Listen {
+    /// A variable of the application that must have a value before an address other than loopback is listened on.
+    pub loopback_unless: Option<String>,
+}
+
+impl Settings {
+    /// Reads the settings at `path`. Relative paths in them become relative to the file's folder.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is not TOML, or has keys that are not known or values that are out of range.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the settings {}", path.display()))?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, base).with_context(|| format!("the settings {} cannot be used", path.display()))
+    }
+
+    /// Parses the text of a settings file that lies in the folder `base`.
+    ///
+    /// # Errors
+    /// As [`Settings::read`].
+    pub fn parse(text: &str, base: &Path) -> anyhow::Result<Self> {
+        let mut settings: Self = toml::from_str(text)?;
+        let rebase = |path: &mut PathBuf| *path = base.join(&path);
+        settings.nn.models.iter_mut().for_each(rebase);
+        settings.nn.onnxruntime_lib.iter_mut().for_each(rebase);
+        settings.nn.openvino_lib.iter_mut().for_each(rebase);
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let limits = &self.limits;
+        let positive = [
+            ("limits.body_bytes_max", limits.body_bytes_max > 0),
+            ("limits.body_stall_ms", limits.body_stall_ms > 0),
+            ("limits.at_work_max", limits.at_work_max > 0),
+            ("limits.instance_memory_bytes_max", limits.instance_memory_bytes_max > 0),
+            ("limits.request_deadline_ms", limits.request_deadline_ms > 0),
+            ("limits.response_deadline_ms", limits.response_deadline_ms > 0),
+            ("limits.head_timeout_ms", limits.head_timeout_ms > 0),
+            ("limits.connections_max", limits.connections_max > 0),
+        ];
+        for (key, holds) in positive {
+            anyhow::ensure!(holds, "`{key}` is 0; it must be at least 1");
+        }
+        for (id, component) in &self.component {
+            anyhow::ensure!(component.concurrency > 0, "`component.{id}.concurrency` is 0; it must be at least 1");
+            anyhow::ensure!(component.instance_reuse_max > 0, "`component.{id}.instance_reuse_max` is 0; it must be at least 1");
+        }
+        Ok(())
+    }
+
+    /// The settings of a component, with the host's bounds in place of zeros.
+    pub fn of_component(&self, id: &str) -> ComponentSettings {
+        let mut settings = self.component.get(id).cloned().unwrap_or_default();
+        if settings.at_work_max == 0 {
+            settings.at_work_max = self.limits.at_work_max;
+        }
+        if settings.instance_memory_bytes_max == 0 {
+            settings.instance_memory_bytes_max = self.limits.instance_memory_bytes_max;
+        }
+        if settings.request_deadline_ms == 0 {
+            settings.request_deadline_ms = self.limits.request_deadline_ms;
+        }
+        settings
+    }
+}
+
+impl Limits {
+    /// How long a body may stall.
+    pub const fn body_stall(&self) -> Duration {
+        Duration::from_millis(self.body_stall_ms)
+    }
+}
