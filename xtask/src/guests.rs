@@ -1,0 +1,149 @@
+//! Building the WebAssembly guests with the toolchain that `toolchain` finds.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::{self, say};
+use crate::toolchain::{self, Toolchain};
+use crate::workspace::{self, Guest};
+
+/// What to build.
+#[derive(clap::Args, Debug)]
+pub(crate) struct BuildArgs {
+    /// Names of guests; none means every component.
+    names: Vec<String>,
+    /// The guests of the tests as well.
+    #[arg(long)]
+    with_tests: bool,
+    /// Only check that they compile (`cargo check`), which is quicker.
+    #[arg(long, conflicts_with = "clippy")]
+    check: bool,
+    /// Only run clippy on them, and fail on a warning.
+    #[arg(long)]
+    clippy: bool,
+}
+
+/// Builds guests and copies them to `target/guests/<name>.wasm`.
+///
+/// # Errors
+/// A name that is no guest, no toolchain, or a guest that does not compile.
+pub(crate) fn build(args: &BuildArgs) -> Result<()> {
+    let guests = choose(&workspace::all_guests()?, &args.names, args.with_tests)?;
+    let toolchain = Toolchain::set_up()?;
+    say(&format!(
+        "building {} with {}",
+        names(&guests),
+        toolchain.describe()
+    ));
+    let verb = match (args.check, args.clippy) {
+        (true, _) => "check",
+        (_, true) => "clippy",
+        _ => "build",
+    };
+    let mut cargo = toolchain.cargo(verb);
+    for guest in &guests {
+        cargo.args(["--package", &guest.package]);
+    }
+    if verb != "build" {
+        if args.clippy {
+            cargo.args(["--", "-D", "warnings"]);
+        }
+        return process::run(&mut cargo);
+    }
+    // One guest that does not compile must not hold up the others.
+    cargo.arg("--keep-going");
+    let built = process::run(&mut cargo);
+    let folder = toolchain::build_dir()
+        .join(toolchain::TARGET)
+        .join("release");
+    std::fs::create_dir_all(workspace::guests())?;
+    for guest in &guests {
+        let from = folder.join(format!("{}.wasm", guest.library));
+        let to = workspace::guests().join(format!("{}.wasm", guest.package));
+        // Without a file the build has failed, which is told below.
+        if from.is_file() {
+            replace(&from, &to)?;
+        }
+    }
+    built
+}
+
+fn choose(all: &[Guest], wanted: &[String], with_tests: bool) -> Result<Vec<Guest>> {
+    if wanted.is_empty() {
+        return Ok(all
+            .iter()
+            .filter(|guest| with_tests || !guest.for_tests)
+            .cloned()
+            .collect());
+    }
+    for name in wanted {
+        if !all.iter().any(|guest| guest.package == *name) {
+            bail!("`{name}` is no guest; the guests are {}", names(all));
+        }
+    }
+    Ok(all
+        .iter()
+        .filter(|guest| wanted.contains(&guest.package) || (with_tests && guest.for_tests))
+        .cloned()
+        .collect())
+}
+
+fn names(guests: &[Guest]) -> String {
+    guests
+        .iter()
+        .map(|guest| guest.package.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// Puts the file in place in one step, and only when its bytes differ: a running host watches these files.
+fn replace(from: &Path, to: &Path) -> Result<()> {
+    let new = std::fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+    if std::fs::read(to).is_ok_and(|old| old == new) {
+        return Ok(());
+    }
+    let aside = to.with_extension("wasm.new");
+    std::fs::write(&aside, &new).with_context(|| format!("cannot write {}", aside.display()))?;
+    std::fs::rename(&aside, to).with_context(|| format!("cannot write {}", to.display()))?;
+    say(&format!(
+        "{} ({} kB)",
+        to.strip_prefix(workspace::root()).unwrap_or(to).display(),
+        new.len().div_ceil(1000)
+    ));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guest(name: &str, for_tests: bool) -> Guest {
+        Guest {
+            package: name.to_owned(),
+            library: name.replace('-', "_"),
+            for_tests,
+        }
+    }
+
+    #[test]
+    fn without_names_every_component_is_built_and_no_test_guest() {
+        let all = [guest("model-unet", false), guest("hello", true)];
+        assert_eq!(names(&choose(&all, &[], false).unwrap()), "model-unet");
+        assert_eq!(
+            names(&choose(&all, &[], true).unwrap()),
+            "model-unet, hello"
+        );
+    }
+
+    #[test]
+    fn a_name_that_is_no_guest_is_refused_with_the_names_that_are() {
+        let error = choose(&[guest("segment", false)], &["segmnt".to_owned()], false)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("segmnt") && error.contains("the guests are segment"),
+            "{error}"
+        );
+    }
+}
