@@ -95,7 +95,7 @@ pub struct Phases {
     pub right_ventricle: PhasePair,
     /// How they came about.
     pub method: PhaseMethod,
-    /// The next best choice of the left ventricle's found phases, from four frames on; a small difference in EF says that the choice matters little.
+    /// The next best choice of the left ventricle's found phases, where there are frames enough; a small difference in EF says that the choice matters little.
     pub runner_up: Option<RunnerUp>,
 }
 
@@ -465,17 +465,16 @@ fn runner_up(points: &[Point], subject: &Subject, chosen: PhasePair) -> Option<R
     if subject.ed_frame.is_some() && subject.es_frame.is_some() {
         return None;
     }
-    let taken = [chosen.ed_frame, chosen.es_frame];
-    let told = |frame: Option<usize>| {
-        frame
-            .and_then(|f| points.iter().find(|p| p.frame == f))
-            .copied()
-    };
-    let ed = told(subject.ed_frame).or_else(|| largest(points, &taken))?;
-    let es = told(subject.es_frame)
-        .or_else(|| smallest(points, &[taken[0], taken[1], Some(ed.frame)]))?;
-    // Of three frames the second largest is the second smallest: a runner-up needs a fourth.
-    (points.len() >= 4).then(|| RunnerUp {
+    let told = |frame: usize| points.iter().find(|p| p.frame == frame).copied();
+    let ed = match subject.ed_frame {
+        Some(frame) => told(frame),
+        None => largest(points, &[chosen.ed_frame, chosen.es_frame]),
+    }?;
+    let es = match subject.es_frame {
+        Some(frame) => told(frame),
+        None => smallest(points, &[chosen.ed_frame, chosen.es_frame, Some(ed.frame)]),
+    }?;
+    Some(RunnerUp {
         ed_frame: ed.frame,
         es_frame: es.frame,
         ef_percent: ef_percent(ed.ml, es.ml),

@@ -167,6 +167,28 @@ fn the_phase_that_is_not_told_is_found() {
         }
     );
     assert_eq!(found.phases.method, PhaseMethod::EsTold);
+    // What is told stays: the runner-up has another end-diastole, 120 ml, and the told end-systole, 150 ml.
+    let runner_up = found.phases.runner_up.unwrap();
+    assert_eq!((runner_up.ed_frame, runner_up.es_frame), (1, 0));
+    close(Some(runner_up.ef_percent), -25.0);
+}
+
+#[test]
+fn a_told_frame_without_the_ventricle_has_no_runner_up() {
+    let beat = [(100, 1, 1), (80, 1, 1), (0, 1, 1), (60, 1, 1), (70, 1, 1)];
+    let found = whole(
+        &beat,
+        None,
+        Subject {
+            es_frame: Some(2),
+            ..Subject::default()
+        },
+    )
+    .unwrap();
+    assert_eq!(
+        (found.phases.runner_up, found.left_ventricle.ef_percent),
+        (None, None)
+    );
 }
 
 #[test]
