@@ -149,7 +149,7 @@ impl Decoder {
             Source::Plain => {}
             Source::Gzip(gunzip) => {
                 // A file that is not NIfTI is told as what it is, before its gzip is found to be cut.
-                if gunzip.inflated_bytes() > 0 && !self.reader.starts_as_nifti() {
+                if !self.reader.may_be_nifti() {
                     self.reader.finish(0)?;
                 }
                 gunzip.finish()?;
@@ -252,9 +252,10 @@ impl Reader {
         }
     }
 
-    fn starts_as_nifti(&self) -> bool {
+    /// Whether the file is, or with the few bytes that were read could yet be, a NIfTI file.
+    fn may_be_nifti(&self) -> bool {
         match &self.stage {
-            Stage::Start(start) => header::announced(start).is_some(),
+            Stage::Start(start) => start.len() < 4 || header::announced(start).is_some(),
             _ => true,
         }
     }
