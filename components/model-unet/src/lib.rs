@@ -1,1 +1,150 @@
-//! The model-unet component.
+//! A two-dimensional network behind `cinecor:model/segmenter`: slices of a frame go to wasi:nn in batches.
+//!
+//! What happens before and after the network is in the crate `cinecor-segmentation`, what a package is in `cinecor-model-card`. Here is
+//! the joint alone: the graph that an instance keeps, the batches, the clock, and the errors in the interface's words.
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated from the WIT, which documents itself"
+)]
+mod bindings {
+    wit_bindgen::generate!({
+        path: [
+            "../../wit/deps/wasi-nn@0.2.0-rc-2024-10-28",
+            "../../wit/cinecor-inference",
+            "../../wit/cinecor-model",
+        ],
+        world: "cinecor:model/model@0.1.0",
+        generate_all,
+    });
+}
+
+mod network;
+
+use std::cell::RefCell;
+use std::time::Instant;
+
+use bindings::cinecor::inference::graphs::GraphInfo;
+use bindings::exports::cinecor::model::segmenter::{Description, Error, Grid, Guest, ModelPackage, SegmentedFrame};
+use cinecor_segmentation::{FrameGrid, Pipeline};
+use network::Network;
+
+struct ModelUnet;
+
+bindings::export!(ModelUnet with_types_in bindings);
+
+/// What an instance keeps from one call to the next.
+#[derive(Default)]
+struct Kept {
+    network: Option<Network>,
+    pipeline: Option<Pipeline>,
+    tensor: Vec<f32>,
+}
+
+thread_local! {
+    // Taken out while a call works with it, so that a second call finds it empty instead of borrowed.
+    static KEPT: RefCell<Kept> = RefCell::default();
+}
+
+impl Guest for ModelUnet {
+    async fn describe(model: ModelPackage) -> Result<Description, Error> {
+        let mut kept = KEPT.take();
+        let described = kept.current(&model).map(|network| describe(&model, network.info()));
+        KEPT.set(kept);
+        described
+    }
+
+    async fn segment(model: ModelPackage, grid: Grid, intensities: Vec<f32>) -> Result<SegmentedFrame, Error> {
+        let mut kept = KEPT.take();
+        let segmented = kept.segment(&model, &grid, &intensities);
+        KEPT.set(kept);
+        segmented
+    }
+}
+
+fn describe(model: &ModelPackage, info: &GraphInfo) -> Description {
+    Description {
+        name: model.name.clone(),
+        version: model.version.clone(),
+        digest: info.digest.clone(),
+        engine: info.engine.clone(),
+        device: info.device.clone(),
+        precision: info.precision.clone(),
+    }
+}
+
+impl Kept {
+    /// The network of `model`, loaded anew when the package or the graph behind its name is another than the one that is kept.
+    fn current(&mut self, model: &ModelPackage) -> Result<&mut Network, Error> {
+        let info = network::inform(model)?;
+        if !self.network.as_ref().is_some_and(|network| network.is(model, &info)) {
+            self.pipeline = None;
+            self.network = None;
+            self.network = Some(Network::load(model, info)?);
+        }
+        self.network.as_mut().ok_or_else(|| Error::Engine("the network was not kept".to_owned()))
+    }
+
+    fn segment(&mut self, model: &ModelPackage, grid: &Grid, intensities: &[f32]) -> Result<SegmentedFrame, Error> {
+        if !self.network.as_ref().is_some_and(|network| network.is_of(model)) {
+            self.current(model)?;
+        }
+        let Some(network) = &self.network else {
+            return Err(Error::Engine("the network was not kept".to_owned()));
+        };
+        let started = Instant::now();
+        let grid = FrameGrid {
+            slices: grid.slices,
+            rows: grid.rows,
+            columns: grid.columns,
+            row_mm: grid.row_mm,
+            column_mm: grid.column_mm,
+        };
+        let pipeline = match self.pipeline.take() {
+            Some(pipeline) if *pipeline.grid() == grid => pipeline,
+            _ => Pipeline::new(network.card(), grid).map_err(unsupported)?,
+        };
+        let pipeline = self.pipeline.insert(pipeline);
+        pipeline.prepare(intensities, &mut self.tensor).map_err(unsupported)?;
+        let mut preprocess_ms = milliseconds(started);
+        let (mut inference_ms, mut postprocess_ms) = (0.0, 0.0);
+
+        let mut labels = vec![0; intensities.len()];
+        let mut confidence = vec![0; intensities.len()];
+        let (rows, columns) = pipeline.canvas();
+        let slice_voxels = grid.rows as usize * grid.columns as usize;
+        let mut places = labels.chunks_exact_mut(slice_voxels).zip(confidence.chunks_exact_mut(slice_voxels));
+        for batch in self.tensor.chunks(pipeline.input_values_per_slice() * network.batch()) {
+            let started = Instant::now();
+            let slices = batch.len() / pipeline.input_values_per_slice();
+            let input = network.input([slices, 1, rows as usize, columns as usize], batch)?;
+            preprocess_ms += milliseconds(started);
+
+            let started = Instant::now();
+            let output = network.compute(input)?;
+            inference_ms += milliseconds(started);
+
+            let started = Instant::now();
+            let output = output.values(slices * pipeline.output_values_per_slice())?;
+            for (output, (labels, confidence)) in output.chunks_exact(pipeline.output_values_per_slice()).zip(&mut places) {
+                pipeline.restore(output, labels, confidence).map_err(|error| Error::Engine(error.to_string()))?;
+            }
+            postprocess_ms += milliseconds(started);
+        }
+        let started = Instant::now();
+        pipeline.clean_up(&mut labels, &mut confidence).map_err(|error| Error::Engine(error.to_string()))?;
+        postprocess_ms += milliseconds(started);
+        Ok(SegmentedFrame { labels, confidence, preprocess_ms, inference_ms, postprocess_ms })
+    }
+}
+
+fn unsupported(error: cinecor_segmentation::Error) -> Error {
+    Error::UnsupportedGrid(error.to_string())
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
+}

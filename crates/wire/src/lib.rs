@@ -1,0 +1,1 @@
+//! What the HTTP contract says in JSON and CSV.
