@@ -1,0 +1,313 @@
+//! JSON Schemas of what goes over the wire, for the OpenAPI document.
+
+use serde_json::{Value, json};
+
+/// What an event stream of this name carries, in words.
+pub(crate) fn events(name: &str) -> String {
+    let result = match name {
+        "OneShotEvents" => "OneShot",
+        _ => "Segmentation",
+    };
+    format!(
+        "Events `progress` with data {{stage, done, total}}, then one `result` with the JSON of {result}, or one `problem` with a problem document."
+    )
+}
+
+fn object(required: &[&str], properties: Value) -> Value {
+    json!({ "type": "object", "required": required, "properties": properties })
+}
+
+fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// A number that is null where it is not known.
+fn number_or_null(about: &str) -> Value {
+    json!({ "type": ["number", "null"], "description": about })
+}
+
+fn frame_or_null(about: &str) -> Value {
+    json!({ "type": ["integer", "null"], "minimum": 0, "description": about })
+}
+
+fn time() -> Value {
+    json!({ "type": "string", "format": "date-time" })
+}
+
+fn digest() -> Value {
+    json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" })
+}
+
+fn list_of(name: &str) -> Value {
+    json!({ "type": "array", "items": reference(name) })
+}
+
+fn curve(about: &str) -> Value {
+    json!({ "type": "array", "items": { "type": ["number", "null"] }, "description": about })
+}
+
+/// Every schema by its name.
+pub(crate) fn all() -> Value {
+    let page = |item: &str| {
+        object(
+            &["items", "next_cursor"],
+            json!({
+                "items": list_of(item),
+                "next_cursor": { "type": ["string", "null"], "description": "For the next page; null on the last." },
+            }),
+        )
+    };
+    let subject = json!({
+        "height_cm": { "type": ["number", "null"], "minimum": 20, "maximum": 280 },
+        "weight_kg": { "type": ["number", "null"], "minimum": 0.3, "maximum": 700 },
+        "sex": { "type": ["string", "null"], "enum": ["female", "male", null] },
+        "age_years": { "type": ["number", "null"], "minimum": 0, "maximum": 130 },
+        "heart_rate_bpm": { "type": ["number", "null"], "minimum": 10, "maximum": 400 },
+        "frame_ms": { "type": ["number", "null"], "minimum": 1, "maximum": 2000, "description": "Told; replaces that of the file." },
+        "ed_frame": { "type": ["integer", "null"], "minimum": 0, "description": "Told; replaces the one that is found." },
+        "es_frame": { "type": ["integer", "null"], "minimum": 0, "description": "Told; replaces the one that is found." },
+    });
+    let mut patch = subject.clone();
+    if let Some(members) = patch.as_object_mut() {
+        members.insert(
+            "label".to_owned(),
+            json!({ "type": ["string", "null"], "maxLength": 200 }),
+        );
+        members.insert(
+            "consent".to_owned(),
+            json!({ "type": "string", "enum": ["none", "research"] }),
+        );
+    }
+    let ventricle = json!({
+        "edv_ml": number_or_null("End-diastolic volume."),
+        "esv_ml": number_or_null("End-systolic volume."),
+        "sv_ml": number_or_null("Stroke volume."),
+        "ef_percent": number_or_null("Ejection fraction."),
+        "co_l_min": number_or_null("Cardiac output; only when the heart rate is known."),
+        "edv_ml_per_m2": number_or_null("End-diastolic volume per body surface area."),
+        "esv_ml_per_m2": number_or_null("End-systolic volume per body surface area."),
+        "sv_ml_per_m2": number_or_null("Stroke volume per body surface area."),
+        "co_l_min_per_m2": number_or_null("Cardiac output per body surface area."),
+    });
+    json!({
+        "Problem": {
+            "type": "object",
+            "description": "RFC 9457. Members beside the standard ones name the field, parameter, role or limit that is meant.",
+            "required": ["type", "title", "status", "detail", "request_id"],
+            "properties": {
+                "type": { "type": "string", "format": "uri-reference" },
+                "title": { "type": "string" },
+                "status": { "type": "integer", "minimum": 400, "maximum": 599 },
+                "detail": { "type": "string", "description": "What was found, what was expected, what to do." },
+                "request_id": { "type": "string" },
+                "field": { "type": "string" },
+                "parameter": { "type": "string" },
+                "role": { "type": "string" },
+                "code": { "type": "string", "description": "A stable name of the reason, finer than the type." },
+                "limit_bytes": { "type": "integer" },
+            },
+        },
+        "ProblemKind": object(&["type", "title", "status", "meaning", "remedy"], json!({
+            "type": { "type": "string", "format": "uri-reference" },
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "meaning": { "type": "string" },
+            "remedy": { "type": "string" },
+        })),
+        "ProblemKindList": object(&["items"], json!({ "items": list_of("ProblemKind") })),
+        "Subject": { "type": "object", "description": "Facts that were told; absent or null where they were not.", "properties": subject },
+        "Shape": object(&["frames", "slices", "rows", "columns"], json!({
+            "frames": { "type": "integer", "minimum": 1 },
+            "slices": { "type": "integer", "minimum": 1 },
+            "rows": { "type": "integer", "minimum": 1 },
+            "columns": { "type": "integer", "minimum": 1 },
+        })),
+        "Spacing": object(&["row", "column", "slice"], json!({
+            "row": { "type": "number", "exclusiveMinimum": 0, "description": "From row to row." },
+            "column": { "type": "number", "exclusiveMinimum": 0, "description": "From column to column (pixdim[1])." },
+            "slice": { "type": "number", "exclusiveMinimum": 0, "description": "From slice to slice." },
+        })),
+        "Warning": object(&["code", "detail"], json!({
+            "code": { "type": "string", "description": "Stable, for instance sform_unit_matrix." },
+            "detail": { "type": "string", "description": "What was found, what was believed and why." },
+        })),
+        "Source": object(&["format", "sha256", "bytes"], json!({
+            "format": { "type": "string", "description": "nifti-1 or nifti-2, with +gzip where it was compressed." },
+            "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$", "description": "Of the file as it was sent." },
+            "bytes": { "type": "integer", "minimum": 1, "description": "Length of the file as it was sent." },
+        })),
+        "Study": object(
+            &["id", "created_at", "label", "consent", "shape", "spacing_mm", "frame_ms", "source", "subject", "warnings", "links"],
+            json!({
+                "id": { "type": ["string", "null"], "description": "Null in a one shot, where nothing is kept." },
+                "created_at": time(),
+                "label": { "type": ["string", "null"] },
+                "consent": { "type": "string", "enum": ["none", "research"] },
+                "shape": reference("Shape"),
+                "spacing_mm": reference("Spacing"),
+                "frame_ms": number_or_null("Time from frame to frame."),
+                "source": reference("Source"),
+                "subject": reference("Subject"),
+                "warnings": list_of("Warning"),
+                "links": { "type": "object", "additionalProperties": { "type": "string", "format": "uri-reference" } },
+            }),
+        ),
+        "StudyList": page("Study"),
+        "StudyPatch": { "type": "object", "additionalProperties": false, "minProperties": 1, "properties": patch },
+        "SegmentationRequest": { "type": "object", "additionalProperties": false, "properties": {
+            "model": { "type": "string", "description": "name or name@version. Left out: the active version of the default model." },
+            "frames": { "description": "Left out: all.", "oneOf": [
+                { "type": "string", "enum": ["all"] },
+                { "type": "array", "items": { "type": "integer", "minimum": 0 }, "minItems": 1, "uniqueItems": true },
+            ] },
+        } },
+        "ModelUsed": object(&["name", "version", "digest", "component_digest", "engine", "device", "precision"], json!({
+            "name": { "type": "string" },
+            "version": { "type": "string" },
+            "digest": digest(),
+            "component_digest": { "type": ["string", "null"], "description": "Of the component that ran the model; null where the host cannot tell." },
+            "engine": { "type": "string" },
+            "device": { "type": "string" },
+            "precision": { "type": "string" },
+        })),
+        "Check": object(&["code", "passed", "detail"], json!({
+            "code": { "type": "string" },
+            "passed": { "type": "boolean" },
+            "value": number_or_null("What was found."),
+            "limit": number_or_null("What was allowed."),
+            "detail": { "type": "string" },
+        })),
+        "Quality": object(&["verdict", "checks"], json!({
+            "verdict": { "type": "string", "enum": ["pass", "review", "reject"] },
+            "checks": list_of("Check"),
+            "score": number_or_null("From 0, useless, to 1."),
+        })),
+        "Timings": object(&["decode", "preprocess", "inference", "postprocess", "total"], json!({
+            "decode": { "type": "number", "minimum": 0 },
+            "preprocess": { "type": "number", "minimum": 0 },
+            "inference": { "type": "number", "minimum": 0 },
+            "postprocess": { "type": "number", "minimum": 0 },
+            "total": { "type": "number", "minimum": 0 },
+        })),
+        "Segmentation": object(
+            &["id", "study_id", "created_at", "revision", "model", "labels", "frames", "ed_frame", "es_frame", "quality", "timings_ms"],
+            json!({
+                "id": { "type": ["string", "null"], "description": "Null in a one shot, where nothing is kept." },
+                "study_id": { "type": ["string", "null"] },
+                "created_at": time(),
+                "revision": { "type": "integer", "minimum": 1 },
+                "model": reference("ModelUsed"),
+                "labels": { "description": "Code of each label in the mask." },
+                "frames": { "type": "array", "items": { "type": "integer", "minimum": 0 }, "description": "The frames of the study that were segmented." },
+                "excluded_slices": { "type": "array", "items": { "type": "integer", "minimum": 0 } },
+                "ed_frame": frame_or_null("End-diastole of the left ventricle."),
+                "es_frame": frame_or_null("End-systole of the left ventricle."),
+                "quality": reference("Quality"),
+                "review": { "type": ["object", "null"] },
+                "timings_ms": reference("Timings"),
+                "links": { "type": "object", "additionalProperties": { "type": "string", "format": "uri-reference" } },
+            }),
+        ),
+        "SegmentationList": page("Segmentation"),
+        "EncodedFile": object(&["media_type", "encoding", "data"], json!({
+            "media_type": { "type": "string" },
+            "encoding": { "type": "string", "enum": ["base64"] },
+            "data": { "type": "string", "contentEncoding": "base64" },
+        })),
+        "Preview": object(&["frame", "slice", "media_type", "encoding", "data"], json!({
+            "frame": { "type": "integer", "minimum": 0 },
+            "slice": { "type": "integer", "minimum": 0 },
+            "media_type": { "type": "string", "enum": ["image/png"] },
+            "encoding": { "type": "string", "enum": ["base64"] },
+            "data": { "type": "string", "contentEncoding": "base64" },
+        })),
+        "OneShot": object(&["study", "segmentation", "metrics", "mask", "previews"], json!({
+            "study": reference("Study"),
+            "segmentation": reference("Segmentation"),
+            "metrics": reference("Metrics"),
+            "mask": reference("EncodedFile"),
+            "previews": list_of("Preview"),
+        })),
+        "Phases": object(&["ed_frame", "es_frame", "method"], json!({
+            "ed_frame": frame_or_null("Largest cavity of the left ventricle, unless told."),
+            "es_frame": frame_or_null("Smallest cavity of the left ventricle, unless told."),
+            "method": { "type": "string" },
+            "right_ventricle": object(&["ed_frame", "es_frame"], json!({
+                "ed_frame": frame_or_null("Of the right ventricle."),
+                "es_frame": frame_or_null("Of the right ventricle."),
+            })),
+            "runner_up": { "type": ["object", "null"] },
+        })),
+        "Ventricle": object(&["edv_ml", "esv_ml", "sv_ml", "ef_percent"], ventricle),
+        "Metrics": object(
+            &["phases", "left_ventricle", "right_ventricle", "myocardium", "curve", "conventions", "quality"],
+            json!({
+                "phases": reference("Phases"),
+                "left_ventricle": reference("Ventricle"),
+                "right_ventricle": reference("Ventricle"),
+                "myocardium": object(&["ed_mass_g", "es_mass_g"], json!({
+                    "ed_mass_g": number_or_null("At end-diastole."),
+                    "es_mass_g": number_or_null("At end-systole."),
+                    "ed_mass_g_per_m2": number_or_null("At end-diastole per body surface area."),
+                    "es_mass_g_per_m2": number_or_null("At end-systole per body surface area."),
+                })),
+                "curve": object(&["time_ms", "left_ventricle_ml", "right_ventricle_ml", "myocardium_ml"], json!({
+                    "frames": { "type": "array", "items": { "type": "integer", "minimum": 0 } },
+                    "time_ms": { "type": ["array", "null"], "items": { "type": "number" } },
+                    "left_ventricle_ml": curve("Cavity of the left ventricle."),
+                    "right_ventricle_ml": curve("Cavity of the right ventricle."),
+                    "myocardium_ml": curve("Wall of the left ventricle."),
+                    "peak_ejection_ml_per_s": number_or_null("Fastest fall of the left ventricle's volume."),
+                    "peak_filling_ml_per_s": number_or_null("Fastest rise of the left ventricle's volume."),
+                })),
+                "body": { "type": ["object", "null"], "properties": {
+                    "bsa_m2": number_or_null("Body surface area."),
+                    "formula": { "type": ["string", "null"] },
+                } },
+                "conventions": object(&["myocardial_density_g_per_ml", "papillary", "basal_rule", "volume_rule"], json!({
+                    "myocardial_density_g_per_ml": { "type": "number" },
+                    "papillary": { "type": "string" },
+                    "basal_rule": { "type": "string" },
+                    "volume_rule": { "type": "string" },
+                })),
+                "reference": { "type": "array", "items": { "type": "object" } },
+                "intervals": { "type": "array", "items": { "type": "object" } },
+                "quality": reference("Quality"),
+            }),
+        ),
+        "Comparison": { "type": "object", "description": "Agreement of each structure: Dice, Hausdorff distance, HD95 and ASSD in mm, volume error in ml and percent. Null where it has no value." },
+        "ModelVersion": object(&["version", "digest", "engine", "device", "loaded", "card"], json!({
+            "version": { "type": "string" },
+            "digest": digest(),
+            "engine": { "type": ["string", "null"], "description": "Null while no engine can run it." },
+            "device": { "type": ["string", "null"] },
+            "precision": { "type": ["string", "null"] },
+            "reason": { "type": ["string", "null"], "description": "Why this engine and device, or why none." },
+            "loaded": { "type": "boolean" },
+            "card": { "type": "object", "description": "The package's model.json." },
+        })),
+        "Model": object(&["name", "active_version", "versions"], json!({
+            "name": { "type": "string" },
+            "active_version": { "type": ["string", "null"] },
+            "versions": list_of("ModelVersion"),
+        })),
+        "ModelList": object(&["items"], json!({ "items": list_of("Model") })),
+        "AuditEntry": object(&["sequence", "at", "subject", "action", "study_id", "outcome", "request_id", "previous_hash", "hash"], json!({
+            "sequence": { "type": "integer", "minimum": 1 },
+            "at": time(),
+            "subject": { "type": "string", "description": "Name of the key that called." },
+            "action": { "type": "string" },
+            "study_id": { "type": ["string", "null"] },
+            "segmentation_id": { "type": ["string", "null"] },
+            "outcome": { "type": "string" },
+            "request_id": { "type": "string" },
+            "previous_hash": digest(),
+            "hash": digest(),
+        })),
+        "AuditList": page("AuditEntry"),
+        "Health": object(&["status"], json!({
+            "status": { "type": "string", "enum": ["live", "ready"] },
+            "model": { "type": "object", "description": "The model that answered." },
+        })),
+    })
+}
