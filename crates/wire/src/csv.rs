@@ -1,0 +1,134 @@
+//! The numbers as comma-separated values: one row a number, so that a spreadsheet or a data frame takes it without knowing the tree.
+
+use crate::MetricsJson;
+
+/// The numbers of `metrics` as CSV (RFC 4180, UTF-8): `quantity` is the path of the number in the JSON, with its unit at the end;
+/// `frame` and `time_ms` say which frame it is of, where it is of one. An unknown number is an empty field.
+pub fn metrics_csv(metrics: &MetricsJson) -> String {
+    let mut table = Table {
+        text: String::from("quantity,frame,time_ms,value\r\n"),
+    };
+    let time_of = |frame: Option<usize>| -> Option<f64> {
+        let at = metrics
+            .curve
+            .frames
+            .iter()
+            .position(|&measured| Some(measured) == frame)?;
+        metrics.curve.time_ms.as_ref()?.get(at).copied()
+    };
+    let phases = &metrics.phases;
+    for (name, frame) in [
+        ("phases.ed_frame", phases.ed_frame),
+        ("phases.es_frame", phases.es_frame),
+        (
+            "phases.right_ventricle.ed_frame",
+            phases.right_ventricle.ed_frame,
+        ),
+        (
+            "phases.right_ventricle.es_frame",
+            phases.right_ventricle.es_frame,
+        ),
+    ] {
+        table.row(name, frame, time_of(frame), frame);
+    }
+    for (structure, ventricle, ed, es) in [
+        (
+            "left_ventricle",
+            &metrics.left_ventricle,
+            phases.ed_frame,
+            phases.es_frame,
+        ),
+        (
+            "right_ventricle",
+            &metrics.right_ventricle,
+            phases.right_ventricle.ed_frame,
+            phases.right_ventricle.es_frame,
+        ),
+    ] {
+        for (name, frame, value) in [
+            ("edv_ml", ed, ventricle.edv_ml),
+            ("esv_ml", es, ventricle.esv_ml),
+            ("sv_ml", None, ventricle.sv_ml),
+            ("ef_percent", None, ventricle.ef_percent),
+            ("co_l_min", None, ventricle.co_l_min),
+            ("edv_ml_per_m2", ed, ventricle.edv_ml_per_m2),
+            ("esv_ml_per_m2", es, ventricle.esv_ml_per_m2),
+            ("sv_ml_per_m2", None, ventricle.sv_ml_per_m2),
+            ("co_l_min_per_m2", None, ventricle.co_l_min_per_m2),
+        ] {
+            table.row(&format!("{structure}.{name}"), frame, time_of(frame), value);
+        }
+    }
+    let wall = &metrics.myocardium;
+    for (name, frame, value) in [
+        ("myocardium.ed_mass_g", phases.ed_frame, wall.ed_mass_g),
+        ("myocardium.es_mass_g", phases.es_frame, wall.es_mass_g),
+        (
+            "myocardium.ed_mass_g_per_m2",
+            phases.ed_frame,
+            wall.ed_mass_g_per_m2,
+        ),
+        (
+            "myocardium.es_mass_g_per_m2",
+            phases.es_frame,
+            wall.es_mass_g_per_m2,
+        ),
+    ] {
+        table.row(name, frame, time_of(frame), value);
+    }
+    table.row("body.bsa_m2", None, None, metrics.body.bsa_m2);
+    table.row(
+        "conventions.myocardial_density_g_per_ml",
+        None,
+        None,
+        Some(metrics.conventions.myocardial_density_g_per_ml),
+    );
+    let curve = &metrics.curve;
+    for (name, values) in [
+        ("curve.left_ventricle_ml", &curve.left_ventricle_ml),
+        ("curve.right_ventricle_ml", &curve.right_ventricle_ml),
+        ("curve.myocardium_ml", &curve.myocardium_ml),
+    ] {
+        for (&frame, &value) in curve.frames.iter().zip(values) {
+            table.row(name, Some(frame), time_of(Some(frame)), value);
+        }
+    }
+    table.row(
+        "curve.peak_ejection_ml_per_s",
+        None,
+        None,
+        curve.peak_ejection_ml_per_s,
+    );
+    table.row(
+        "curve.peak_filling_ml_per_s",
+        None,
+        None,
+        curve.peak_filling_ml_per_s,
+    );
+    table.text
+}
+
+struct Table {
+    text: String,
+}
+
+impl Table {
+    /// Names hold letters, digits, dots and underscores only, and numbers no comma: nothing has to be quoted.
+    fn row<V: ToString>(
+        &mut self,
+        quantity: &str,
+        frame: Option<usize>,
+        time_ms: Option<f64>,
+        value: Option<V>,
+    ) {
+        let field = |text: Option<String>| text.unwrap_or_default();
+        let fields = [
+            quantity.to_owned(),
+            field(frame.map(|frame| frame.to_string())),
+            field(time_ms.map(|time| time.to_string())),
+            field(value.map(|value| value.to_string())),
+        ];
+        self.text.push_str(&fields.join(","));
+        self.text.push_str("\r\n");
+    }
+}

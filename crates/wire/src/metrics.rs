@@ -1,0 +1,344 @@
+//! The numbers of a heart beat.
+
+use cinecor_measures as measures;
+use serde::{Deserialize, Serialize};
+
+/// Everything that was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricsJson {
+    /// Which frames are end-diastole and end-systole.
+    pub phases: PhasesJson,
+    /// Cavity of the left ventricle at its phases.
+    pub left_ventricle: VentricleJson,
+    /// Cavity of the right ventricle at its phases.
+    pub right_ventricle: VentricleJson,
+    /// Wall of the left ventricle.
+    pub myocardium: MyocardiumJson,
+    /// Volumes over the heart beat.
+    pub curve: CurveJson,
+    /// Body surface area.
+    pub body: BodyJson,
+    /// What has to be known to compare the numbers with others.
+    pub conventions: ConventionsJson,
+    /// Where the numbers lie among healthy people; empty where no range applies.
+    pub reference: Vec<ReferenceJson>,
+    /// How far off the numbers may be; empty where that was not worked out.
+    pub intervals: Vec<IntervalJson>,
+    /// Whether the numbers may be trusted unseen.
+    pub quality: QualityJson,
+}
+
+/// Which frames are end-diastole and end-systole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PhasesJson {
+    /// Of the left ventricle.
+    pub ed_frame: Option<usize>,
+    /// Of the left ventricle.
+    pub es_frame: Option<usize>,
+    /// How they came about.
+    pub method: String,
+    /// Of the right ventricle.
+    pub right_ventricle: PhasePairJson,
+    /// The next best choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner_up: Option<RunnerUpJson>,
+}
+
+/// End-diastolic and end-systolic frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhasePairJson {
+    /// End-diastole.
+    pub ed_frame: Option<usize>,
+    /// End-systole.
+    pub es_frame: Option<usize>,
+}
+
+/// The frames that would have been taken had the chosen ones been missing.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunnerUpJson {
+    /// End-diastole.
+    pub ed_frame: usize,
+    /// End-systole.
+    pub es_frame: usize,
+    /// The ejection fraction between the two.
+    pub ef_percent: f64,
+}
+
+/// Volumes of a ventricle's cavity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct VentricleJson {
+    /// End-diastolic volume.
+    pub edv_ml: Option<f64>,
+    /// End-systolic volume.
+    pub esv_ml: Option<f64>,
+    /// Stroke volume.
+    pub sv_ml: Option<f64>,
+    /// Ejection fraction.
+    pub ef_percent: Option<f64>,
+    /// Cardiac output, where the heart rate is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub co_l_min: Option<f64>,
+    /// End-diastolic volume per body surface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edv_ml_per_m2: Option<f64>,
+    /// End-systolic volume per body surface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub esv_ml_per_m2: Option<f64>,
+    /// Stroke volume per body surface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sv_ml_per_m2: Option<f64>,
+    /// Cardiac output per body surface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub co_l_min_per_m2: Option<f64>,
+}
+
+/// Mass of the left ventricular wall.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MyocardiumJson {
+    /// At end-diastole.
+    pub ed_mass_g: Option<f64>,
+    /// At end-systole.
+    pub es_mass_g: Option<f64>,
+    /// At end-diastole per body surface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ed_mass_g_per_m2: Option<f64>,
+    /// At end-systole per body surface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub es_mass_g_per_m2: Option<f64>,
+}
+
+/// Volumes over the heart beat; all lists have one length.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CurveJson {
+    /// The frames that were measured.
+    pub frames: Vec<usize>,
+    /// When they are, from frame 0; `null` when the time between frames is not known.
+    pub time_ms: Option<Vec<f64>>,
+    /// Cavity of the left ventricle.
+    pub left_ventricle_ml: Vec<Option<f64>>,
+    /// Cavity of the right ventricle.
+    pub right_ventricle_ml: Vec<Option<f64>>,
+    /// Wall of the left ventricle.
+    pub myocardium_ml: Vec<Option<f64>>,
+    /// Fastest fall of the left ventricle's volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_ejection_ml_per_s: Option<f64>,
+    /// Fastest rise of the left ventricle's volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_filling_ml_per_s: Option<f64>,
+}
+
+/// Body surface area.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BodyJson {
+    /// In m²; `null` unless height and weight are told.
+    pub bsa_m2: Option<f64>,
+    /// By which formula it is worked out.
+    pub formula: String,
+}
+
+/// What has to be known to compare the numbers with others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConventionsJson {
+    /// Density of the wall.
+    pub myocardial_density_g_per_ml: f64,
+    /// Where papillary muscles count.
+    pub papillary: String,
+    /// Which basal slices count.
+    pub basal_rule: String,
+    /// How a volume is made from a mask.
+    pub volume_rule: String,
+}
+
+/// A number among those of healthy people.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReferenceJson {
+    /// Which number, as its path in this document.
+    pub quantity: String,
+    /// What it is.
+    pub value: Option<f64>,
+    /// Lower limit.
+    pub low: Option<f64>,
+    /// Upper limit.
+    pub high: Option<f64>,
+    /// `below`, `within`, `above`, or `no range available`.
+    pub verdict: String,
+    /// Where the limits are published.
+    pub source: Option<String>,
+    /// Whom they were measured on.
+    pub cohort: Option<String>,
+}
+
+/// How far off a number may be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IntervalJson {
+    /// Which number, as its path in this document.
+    pub quantity: String,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// How often the truth lies inside, 0 to 1.
+    pub level: f64,
+}
+
+/// Whether a result may be trusted unseen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QualityJson {
+    /// `pass`, `review` or `reject`.
+    pub verdict: String,
+    /// What was checked.
+    pub checks: Vec<CheckJson>,
+    /// 0, useless, to 1; `null` when no score was worked out.
+    pub score: Option<f64>,
+}
+
+/// One automatic check.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckJson {
+    /// A stable name.
+    pub code: String,
+    /// Whether it held.
+    pub passed: bool,
+    /// What was found.
+    pub value: Option<f64>,
+    /// What was allowed.
+    pub limit: Option<f64>,
+    /// In a sentence.
+    pub detail: String,
+}
+
+impl From<&measures::Metrics> for MetricsJson {
+    fn from(metrics: &measures::Metrics) -> Self {
+        let measures::Phases {
+            left_ventricle,
+            right_ventricle,
+            method,
+            runner_up,
+        } = metrics.phases;
+        MetricsJson {
+            phases: PhasesJson {
+                ed_frame: left_ventricle.ed_frame,
+                es_frame: left_ventricle.es_frame,
+                method: method.name().to_owned(),
+                right_ventricle: PhasePairJson {
+                    ed_frame: right_ventricle.ed_frame,
+                    es_frame: right_ventricle.es_frame,
+                },
+                runner_up: runner_up.map(
+                    |measures::RunnerUp {
+                         ed_frame,
+                         es_frame,
+                         ef_percent,
+                     }| RunnerUpJson {
+                        ed_frame,
+                        es_frame,
+                        ef_percent,
+                    },
+                ),
+            },
+            left_ventricle: metrics.left_ventricle.into(),
+            right_ventricle: metrics.right_ventricle.into(),
+            myocardium: metrics.myocardium.into(),
+            curve: (&metrics.curve).into(),
+            body: BodyJson {
+                bsa_m2: metrics.body.map(|body| body.bsa_m2),
+                formula: metrics
+                    .body
+                    .map_or(measures::BSA_FORMULA, |body| body.formula)
+                    .to_owned(),
+            },
+            conventions: (&metrics.conventions).into(),
+            reference: Vec::new(),
+            intervals: Vec::new(),
+            quality: (&metrics.quality).into(),
+        }
+    }
+}
+
+impl From<measures::Ventricle> for VentricleJson {
+    fn from(ventricle: measures::Ventricle) -> Self {
+        let measures::Ventricle {
+            edv_ml,
+            esv_ml,
+            sv_ml,
+            ef_percent,
+            co_l_min,
+            edv_ml_per_m2,
+            esv_ml_per_m2,
+            sv_ml_per_m2,
+            co_l_min_per_m2,
+        } = ventricle;
+        VentricleJson {
+            edv_ml,
+            esv_ml,
+            sv_ml,
+            ef_percent,
+            co_l_min,
+            edv_ml_per_m2,
+            esv_ml_per_m2,
+            sv_ml_per_m2,
+            co_l_min_per_m2,
+        }
+    }
+}
+
+impl From<measures::Myocardium> for MyocardiumJson {
+    fn from(wall: measures::Myocardium) -> Self {
+        let measures::Myocardium {
+            ed_mass_g,
+            es_mass_g,
+            ed_mass_g_per_m2,
+            es_mass_g_per_m2,
+        } = wall;
+        MyocardiumJson {
+            ed_mass_g,
+            es_mass_g,
+            ed_mass_g_per_m2,
+            es_mass_g_per_m2,
+        }
+    }
+}
+
+impl From<&measures::Curve> for CurveJson {
+    fn from(curve: &measures::Curve) -> Self {
+        let curve = curve.clone();
+        CurveJson {
+            frames: curve.frames,
+            time_ms: curve.time_ms,
+            left_ventricle_ml: curve.left_ventricle_ml,
+            right_ventricle_ml: curve.right_ventricle_ml,
+            myocardium_ml: curve.myocardium_ml,
+            peak_ejection_ml_per_s: curve.peak_ejection_ml_per_s,
+            peak_filling_ml_per_s: curve.peak_filling_ml_per_s,
+        }
+    }
+}
+
+impl From<&measures::Conventions> for ConventionsJson {
+    fn from(conventions: &measures::Conventions) -> Self {
+        ConventionsJson {
+            myocardial_density_g_per_ml: conventions.myocardial_density_g_per_ml,
+            papillary: conventions.papillary.to_owned(),
+            basal_rule: conventions.basal_rule.to_owned(),
+            volume_rule: conventions.volume_rule.to_owned(),
+        }
+    }
+}
+
+impl From<&measures::Quality> for QualityJson {
+    fn from(quality: &measures::Quality) -> Self {
+        let check = |check: &measures::Check| CheckJson {
+            code: check.code.to_owned(),
+            passed: check.passed,
+            value: check.value,
+            limit: check.limit,
+            detail: check.detail.clone(),
+        };
+        QualityJson {
+            verdict: quality.verdict.name().to_owned(),
+            checks: quality.checks.iter().map(check).collect(),
+            score: quality.score,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! A segmentation: which model answered, on what, how long it took.
+
+use cinecor_volume::Label;
+use serde::{Deserialize, Serialize};
+
+use crate::QualityJson;
+
+/// A segmentation. One that is not kept has no id and no date.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SegmentationJson {
+    /// Its id; `null` when it is not kept.
+    pub id: Option<String>,
+    /// The study that it is of; `null` when that is not kept.
+    pub study_id: Option<String>,
+    /// When it was kept, RFC 3339 in UTC.
+    pub created_at: Option<String>,
+    /// Counts from 1; a correction is a new one.
+    pub revision: u32,
+    /// Who answered.
+    pub model: ModelJson,
+    /// Structure to code in the mask.
+    pub labels: LabelsJson,
+    /// The frames of the study that were segmented, in the order of the mask.
+    pub frames: Vec<usize>,
+    /// Slices that do not count.
+    pub excluded_slices: Vec<usize>,
+    /// The end-diastolic frame.
+    pub ed_frame: Option<usize>,
+    /// The end-systolic frame.
+    pub es_frame: Option<usize>,
+    /// Whether the result may be trusted unseen.
+    pub quality: QualityJson,
+    /// A doctor's verdict; `null` until there is one.
+    pub review: Option<serde_json::Value>,
+    /// Where the time went.
+    pub timings_ms: TimingsJson,
+}
+
+/// A page of segmentations, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SegmentationListJson {
+    /// The segmentations.
+    pub items: Vec<SegmentationJson>,
+    /// Hand it back as `cursor` for the next page; `null` on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// The model, component and engine that answered: with the input they decide every byte of a mask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelJson {
+    /// Name of the package.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of the graph.
+    pub digest: String,
+    /// SHA-256 of the component; `null` where the host cannot tell it.
+    pub component_digest: Option<String>,
+    /// Engine, for instance `onnxruntime`.
+    pub engine: String,
+    /// Device, for instance `cpu`.
+    pub device: String,
+    /// Arithmetic, for instance `fp32`.
+    pub precision: String,
+}
+
+/// The code of each structure in a mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelsJson {
+    /// Everything else.
+    pub background: u8,
+    /// Cavity of the right ventricle.
+    pub right_ventricle: u8,
+    /// Wall of the left ventricle.
+    pub myocardium: u8,
+    /// Cavity of the left ventricle.
+    pub left_ventricle: u8,
+}
+
+impl Default for LabelsJson {
+    fn default() -> Self {
+        LabelsJson {
+            background: Label::Background.code(),
+            right_ventricle: Label::RightVentricle.code(),
+            myocardium: Label::Myocardium.code(),
+            left_ventricle: Label::LeftVentricle.code(),
+        }
+    }
+}
+
+/// Where the time of a request went, in ms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TimingsJson {
+    /// Reading the file, waiting for its bytes included.
+    pub decode: f64,
+    /// To the network's grid.
+    pub preprocess: f64,
+    /// In the engine, waiting for it included.
+    pub inference: f64,
+    /// Back on the study's grid, cleaned up.
+    pub postprocess: f64,
+    /// From the first byte to the result.
+    pub total: f64,
+}

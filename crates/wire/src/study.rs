@@ -1,0 +1,171 @@
+//! A study, kept or only passing through.
+
+use cinecor_measures::Subject;
+use cinecor_volume::{Shape, Spacing};
+use serde::{Deserialize, Serialize};
+
+/// A study. One that is not kept has no id, no date and no links.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StudyJson {
+    /// Its id; `null` when it is not kept.
+    pub id: Option<String>,
+    /// When it was kept, RFC 3339 in UTC.
+    pub created_at: Option<String>,
+    /// What a person calls it.
+    pub label: Option<String>,
+    /// `none` or `research`; `null` when it is not kept.
+    pub consent: Option<String>,
+    /// How many frames, slices, rows and columns.
+    pub shape: ShapeJson,
+    /// Distance between voxel centres in mm.
+    pub spacing_mm: SpacingJson,
+    /// Time from frame to frame in ms.
+    pub frame_ms: Option<f64>,
+    /// What was sent.
+    pub source: SourceJson,
+    /// What was told.
+    pub subject: SubjectJson,
+    /// What was doubtful and how it was settled.
+    pub warnings: Vec<WarningJson>,
+    /// Where its parts are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<LinksJson>,
+}
+
+/// A page of studies, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StudyListJson {
+    /// The studies.
+    pub items: Vec<StudyJson>,
+    /// Hand it back as `cursor` for the next page; `null` on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// Size of a study.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShapeJson {
+    /// Phases of the heart beat.
+    pub frames: usize,
+    /// Short-axis slices.
+    pub slices: usize,
+    /// Rows of a slice.
+    pub rows: usize,
+    /// Columns of a slice.
+    pub columns: usize,
+}
+
+impl From<Shape> for ShapeJson {
+    fn from(shape: Shape) -> Self {
+        let Shape {
+            frames,
+            slices,
+            rows,
+            columns,
+        } = shape;
+        ShapeJson {
+            frames,
+            slices,
+            rows,
+            columns,
+        }
+    }
+}
+
+/// Distances between voxel centres in mm.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SpacingJson {
+    /// From row to row.
+    pub row: f64,
+    /// From column to column.
+    pub column: f64,
+    /// From slice to slice.
+    pub slice: f64,
+}
+
+impl From<Spacing> for SpacingJson {
+    fn from(spacing: Spacing) -> Self {
+        SpacingJson {
+            row: spacing.row_mm,
+            column: spacing.column_mm,
+            slice: spacing.slice_mm,
+        }
+    }
+}
+
+/// The file that was sent, as far as it names no patient.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceJson {
+    /// `nifti-1`, `nifti-1+gzip`, …
+    pub format: String,
+    /// SHA-256 of the bytes that were sent, lower-case hexadecimal.
+    pub sha256: String,
+    /// How many they were.
+    pub bytes: u64,
+    /// DICOM: the SOP class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sop_class: Option<String>,
+    /// DICOM: the modality.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modality: Option<String>,
+    /// DICOM: who made the scanner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manufacturer: Option<String>,
+    /// DICOM: its field in tesla.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub magnetic_field_t: Option<f64>,
+}
+
+/// What was told about the subject and the heart beat. Nothing here is found in the file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SubjectJson {
+    /// Height in cm.
+    pub height_cm: Option<f64>,
+    /// Weight in kg.
+    pub weight_kg: Option<f64>,
+    /// `female` or `male`.
+    pub sex: Option<String>,
+    /// Age in years.
+    pub age_years: Option<f64>,
+    /// Heart beats per minute.
+    pub heart_rate_bpm: Option<f64>,
+    /// The end-diastolic frame, where a person said which it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ed_frame: Option<usize>,
+    /// The end-systolic frame, where a person said which it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub es_frame: Option<usize>,
+}
+
+impl SubjectJson {
+    /// What of it the measures use.
+    pub fn measured_with(&self) -> Subject {
+        Subject {
+            height_cm: self.height_cm,
+            weight_kg: self.weight_kg,
+            heart_rate_bpm: self.heart_rate_bpm,
+            ed_frame: self.ed_frame,
+            es_frame: self.es_frame,
+        }
+    }
+}
+
+/// A doubt about what was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarningJson {
+    /// A stable name.
+    pub code: String,
+    /// What was found, what was believed and why.
+    pub detail: String,
+}
+
+/// Paths of a study's parts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinksJson {
+    /// The study.
+    #[serde(rename = "self")]
+    pub study: String,
+    /// Its de-identified volume.
+    pub volume: String,
+    /// Its segmentations.
+    pub segmentations: String,
+}
