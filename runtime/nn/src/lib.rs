@@ -1,1 +1,27 @@
 //! wasi:nn for wasmtime hosts, with engines behind one trait.
+//!
+//! Gives components the imports `wasi:nn@0.2.0-rc-2024-10-28` and `cinecor:inference/graphs@0.1.0`, on tract (compiled in), ONNX
+//! Runtime or OpenVINO (shared libraries, found when the host starts). Knows nothing of what the graphs compute, of HTTP, or of
+//! how a host is configured beyond [`Config`].
+
+mod choose;
+mod config;
+mod engine;
+mod engines;
+mod error;
+mod nn;
+mod onnx;
+mod registry;
+mod signature;
+mod stats;
+mod tensor;
+mod wit;
+
+pub use config::{Config, EngineChoice};
+pub use engine::{Engine, Graph, GraphFormat, GraphSource, Precision};
+pub use error::{Error, ErrorCode, SetupError};
+pub use nn::{Encoding, GraphInfo, LoadedGraph, Nn};
+pub use signature::{Dim, Signature, TensorSpec};
+pub use stats::{ComputeReport, Stats};
+pub use tensor::{Tensor, TensorType, byte_length};
+pub use wit::{ExecutionContext, GuestTensor, NnCtx, NnCtxView, NnView, add_to_linker};

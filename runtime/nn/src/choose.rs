@@ -1,0 +1,128 @@
+//! Which engine serves a graph, and why. Engines are opened when first needed and kept; one that could not be opened is not
+//! tried again, so that an answer does not change while the host runs.
+
+use crate::config::{Config, EngineChoice};
+use crate::engine::{Engine, GraphFormat};
+use crate::{Error, ErrorCode, SetupError, engines};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
+
+/// An open engine, and the places for computes in it.
+pub(crate) struct Opened {
+    pub(crate) engine: Arc<dyn Engine>,
+    /// One permit for each compute that may be at work.
+    pub(crate) places: Arc<Semaphore>,
+    /// Distinguishes engines and devices in the cache of graphs.
+    pub(crate) id: (EngineChoice, String),
+}
+
+/// An engine that was chosen, and why.
+#[derive(Clone)]
+pub(crate) struct Choice {
+    pub(crate) opened: Arc<Opened>,
+    pub(crate) reason: String,
+}
+
+type Tried = Result<Arc<Opened>, String>;
+
+pub(crate) struct Chooser {
+    config: Config,
+    opened: Mutex<HashMap<(EngineChoice, String), Tried>>,
+}
+
+impl Chooser {
+    /// Opens the engine that the settings ask for, so that a host that cannot serve says so when it starts.
+    pub(crate) fn new(config: Config) -> Result<Self, SetupError> {
+        let chooser = Self {
+            config,
+            opened: Mutex::default(),
+        };
+        match chooser.choose(GraphFormat::Onnx, &chooser.config.device) {
+            Ok(choice) => {
+                let engine = &choice.opened.engine;
+                tracing::info!(
+                    engine = engine.name(),
+                    version = engine.version(),
+                    device = engine.device(),
+                    reason = choice.reason,
+                    "inference engine"
+                );
+                Ok(chooser)
+            }
+            Err(tried) => Err(SetupError::NoEngine {
+                device: chooser.config.device.clone(),
+                precision: chooser.config.precision,
+                tried,
+            }),
+        }
+    }
+
+    pub(crate) fn device(&self) -> &str {
+        &self.config.device
+    }
+
+    /// The engine for graphs of `format` on `device`. May block while an engine opens.
+    pub(crate) fn engine(&self, format: GraphFormat, device: &str) -> Result<Choice, Error> {
+        self.choose(format, device).map_err(|tried| {
+            Error::new(
+                ErrorCode::UnsupportedOperation,
+                format!("no engine of this host takes such a graph on device {device:?}: {tried}"),
+            )
+        })
+    }
+
+    fn choose(&self, format: GraphFormat, device: &str) -> Result<Choice, String> {
+        let wanted = self.config.engine;
+        let order = if wanted == EngineChoice::Auto {
+            &EngineChoice::ORDER[..]
+        } else {
+            std::slice::from_ref(&wanted)
+        };
+        let mut passed = Vec::new();
+        for &engine in order {
+            match self.open(engine, device) {
+                Ok(opened) if opened.engine.reads(format) => {
+                    let reason = match (wanted, passed.is_empty()) {
+                        (EngineChoice::Auto, true) => format!(
+                            "{} is the first engine in the order of preference and is there",
+                            engine.name()
+                        ),
+                        (EngineChoice::Auto, false) => format!(
+                            "first engine that serves; passed over: {}",
+                            passed.join("; ")
+                        ),
+                        _ => format!("the settings ask for {}", engine.name()),
+                    };
+                    return Ok(Choice { opened, reason });
+                }
+                Ok(_) => passed.push(format!(
+                    "{} does not read graphs of this format",
+                    engine.name()
+                )),
+                Err(why) => passed.push(why),
+            }
+        }
+        Err(passed.join("; "))
+    }
+
+    fn open(&self, engine: EngineChoice, device: &str) -> Tried {
+        // Held while an engine opens: two openings of one shared library at once are of no use.
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = (engine, device.to_owned());
+        if let Some(tried) = opened.get(&id) {
+            return tried.clone();
+        }
+        let tried = crate::nn::guarded(|| Ok(engines::open(engine, device, &self.config)))
+            .unwrap_or_else(|error| Err(error.text));
+        let tried = tried.map(|engine| {
+            Arc::new(Opened {
+                places: Arc::new(Semaphore::new(engine.at_work_max().max(1))),
+                engine,
+                id: id.clone(),
+            })
+        });
+        opened.insert(id, tried.clone());
+        tried
+    }
+}

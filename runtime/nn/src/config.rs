@@ -1,0 +1,98 @@
+//! The settings of a host's inference, as the table `[nn]` of a settings file writes them. A key that is not one of these is
+//! an error of the parser.
+
+use crate::Precision;
+use std::path::PathBuf;
+
+/// Which engine is to serve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineChoice {
+    /// The first that is there and has the device, in the order of [`EngineChoice::ORDER`].
+    #[default]
+    Auto,
+    /// ONNX Runtime, loaded from a shared library.
+    Onnxruntime,
+    /// OpenVINO, loaded from a shared library.
+    Openvino,
+    /// tract, compiled in.
+    Tract,
+}
+
+impl EngineChoice {
+    /// The order in which `auto` tries the engines: the ones that have to be installed are fastest and were installed on purpose,
+    /// the one that is always there is last.
+    pub const ORDER: [Self; 3] = [Self::Onnxruntime, Self::Openvino, Self::Tract];
+
+    /// The name as settings and answers write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Onnxruntime => "onnxruntime",
+            Self::Openvino => "openvino",
+            Self::Tract => "tract",
+        }
+    }
+}
+
+/// Settings of [`Nn`](crate::Nn).
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Engine that serves.
+    pub engine: EngineChoice,
+    /// Device it runs on, in the engine's words: `cpu`, `gpu`, `npu`. Missing is an error; nothing falls back to the processor.
+    pub device: String,
+    /// Arithmetic inside the engine.
+    pub precision: Precision,
+    /// Folders in which named graphs are looked for, as `<folder>/<name>/<version>/model.onnx` (or `model.xml` and `model.bin`).
+    pub models: Vec<PathBuf>,
+    /// ONNX Runtime's shared library (`libonnxruntime.so.1.…`); else the environment's `CINECOR_ONNXRUNTIME_LIB`.
+    pub onnxruntime_lib: Option<PathBuf>,
+    /// OpenVINO's C library (`libopenvino_c.so`), or the folder it is in; else the environment's `CINECOR_OPENVINO_LIB`.
+    pub openvino_lib: Option<PathBuf>,
+    /// Threads that an engine computes with; 0 is one for each core.
+    pub threads: usize,
+    /// Computes that OpenVINO runs side by side on the processor, each on its share of the threads; other engines share theirs anyway.
+    pub streams: usize,
+    /// Items of a batch per compute that guests are told; 0 is the engine's own figure.
+    pub batch: u32,
+    /// Computes that may wait for the engine; one more is refused with `timeout`.
+    pub waiting_max: usize,
+    /// Largest graph that a guest may hand over, in bytes; 0 forbids it, and only named graphs can be used.
+    pub guest_graph_bytes_max: usize,
+    /// Tensors that one store's guest may hold at once, in bytes.
+    pub tensor_bytes_max: usize,
+    /// Graphs that are kept in memory though nothing uses them.
+    pub unused_graphs_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            engine: EngineChoice::default(),
+            device: "cpu".to_owned(),
+            precision: Precision::default(),
+            models: Vec::new(),
+            onnxruntime_lib: None,
+            openvino_lib: None,
+            threads: 0,
+            streams: 1,
+            batch: 0,
+            waiting_max: 64,
+            guest_graph_bytes_max: 256 << 20,
+            tensor_bytes_max: 1 << 30,
+            unused_graphs_max: 2,
+        }
+    }
+}
+
+impl Config {
+    /// Threads that an engine computes with.
+    pub(crate) fn thread_count(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            threads => threads,
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! ONNX Runtime: loaded from a shared library when the host starts. Processor, and NVIDIA GPUs where the library has them.
+//!
+//! All graphs and requests share one pool of threads, as many as there are cores: a single compute uses every core, and computes
+//! side by side fill each other's gaps instead of fighting over cores. ONNX Runtime's session must not be run by two threads
+//! at once (its allocators and statistics are not all thread-safe), so a graph keeps a few sessions, made when they are needed. How an
+//! operator is cut into pieces depends on the pool's size alone, so that equal inputs give equal bytes under any load.
+
+use super::output;
+use crate::config::Config;
+use crate::engine::{Engine, Graph, GraphFormat, GraphSource, Precision};
+use crate::{Error, Signature, Tensor, TensorType};
+use ort::environment::{Environment, GlobalThreadPoolOptions};
+use ort::ep;
+use ort::memory::Allocator;
+use ort::session::Session;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::value::{DynTensor, DynTensorValueType, TensorElementType};
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Where the shared library is looked for when the settings do not tell.
+const LIBRARY_VARIABLE: &str = "CINECOR_ONNXRUNTIME_LIB";
+
+/// Items of a batch per compute.
+const BATCH: u32 = 8;
+
+/// ONNX Runtime is one to a process: the library, the settings of its threads, and its environment.
+static RUNTIME: Mutex<Option<(PathBuf, usize, Environment)>> = Mutex::new(None);
+
+pub(super) fn open(device: &str, config: &Config) -> Result<Arc<dyn Engine>, String> {
+    if config.precision != Precision::Fp32 {
+        return Err(format!(
+            "onnxruntime computes in the graph's own precision (fp32), not in {}",
+            config.precision
+        ));
+    }
+    let device = match device {
+        "cpu" => Device::Cpu,
+        "gpu" | "cuda" => Device::Cuda,
+        other => {
+            return Err(format!(
+                "onnxruntime has no device {other:?}, only \"cpu\" and \"gpu\" (NVIDIA)"
+            ));
+        }
+    };
+    let library = config.onnxruntime_lib.clone().or_else(|| {
+        std::env::var_os(LIBRARY_VARIABLE)
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from)
+    });
+    let library = library.ok_or_else(|| format!("onnxruntime is not set up: neither the settings' onnxruntime_lib nor {LIBRARY_VARIABLE} names its library"))?;
+    let threads = config.thread_count();
+    let environment = environment(library, threads)?;
+    let engine = OnnxRuntime {
+        environment,
+        version: version(),
+        device,
+        sessions_max: (threads / 4).max(2),
+        batch: if config.batch == 0 {
+            BATCH
+        } else {
+            config.batch
+        },
+    };
+    if device == Device::Cuda {
+        // A missing driver or GPU shows only when a session is made.
+        engine
+            .session(IDENTITY)
+            .map_err(|error| format!("onnxruntime has no usable NVIDIA GPU: {error}"))?;
+    }
+    Ok(Arc::new(engine))
+}
+
+/// The smallest graph: one identity of a 2 × 2 tensor.
+const IDENTITY: &[u8] = b"\x08\x07\x12\x0acinecor-nn:j\n*\n\x06inputs\x12\x07outputs\x1a\ridentity_node\"\x08Identity\x12\x0bno-op-modelZ\x16\n\x06inputs\x12\x0c\n\n\x08\x01\x12\x06\n\x00\n\x02\x08\x02b\x17\n\x07outputs\x12\x0c\n\n\x08\x01\x12\x06\n\x00\n\x02\x08\x02B\x02\x10\x0c";
+
+fn environment(library: PathBuf, threads: usize) -> Result<Environment, String> {
+    let mut runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((loaded, pool, environment)) = &*runtime {
+        if *loaded == library && *pool == threads {
+            return Ok(environment.clone());
+        }
+        return Err(format!(
+            "onnxruntime is loaded from {} with {pool} threads already, and a process has it once; {} with {threads} threads was asked for",
+            loaded.display(),
+            library.display()
+        ));
+    }
+    if !library.is_file() {
+        return Err(format!(
+            "onnxruntime's library {} is not there",
+            library.display()
+        ));
+    }
+    let builder = ort::init_from(&library)
+        .map_err(|error| format!("onnxruntime cannot be loaded: {error}"))?;
+    let open = || -> ort::Result<Environment> {
+        // Idle threads sleep: the cores belong to the rest of the host as well.
+        let pool = GlobalThreadPoolOptions::default()
+            .with_intra_threads(threads)?
+            .with_inter_threads(1)?
+            .with_spin_control(false)?;
+        let environment = builder
+            .with_name("cinecor-nn")
+            .with_telemetry(false)
+            .with_global_thread_pool(pool)
+            .with_logger(Arc::new(|level, _, _, place, message| {
+                tracing::debug!(?level, place, message, "onnxruntime")
+            }))
+            .build()?;
+        environment.set_log_level(ort::logging::LogLevel::Warning);
+        Ok(environment)
+    };
+    let environment = open().map_err(|error| format!("onnxruntime cannot be started: {error}"))?;
+    *runtime = Some((library, threads, environment.clone()));
+    Ok(environment)
+}
+
+/// The version, from the text that the library tells about its build: `…git-branch=rel-1.24.1, …`.
+fn version() -> String {
+    let info = ort::info();
+    info.split_once("rel-")
+        .and_then(|(_, rest)| rest.split([',', ' ']).next())
+        .unwrap_or(info)
+        .to_owned()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Device {
+    Cpu,
+    Cuda,
+}
+
+struct OnnxRuntime {
+    environment: Environment,
+    version: String,
+    device: Device,
+    sessions_max: usize,
+    batch: u32,
+}
+
+impl OnnxRuntime {
+    fn session(&self, model: &[u8]) -> Result<Session, Error> {
+        new_session(&self.environment, self.device, model)
+    }
+}
+
+fn new_session(environment: &Environment, device: Device, model: &[u8]) -> Result<Session, Error> {
+    let provider = match device {
+        Device::Cpu => ep::CPU::default().with_arena_allocator(true).build(),
+        Device::Cuda => ep::CUDA::default().build(),
+    };
+    let build = || -> ort::Result<Session> {
+        Session::builder(environment)?
+            .with_execution_providers([provider.error_on_failure()])?
+            .with_optimization_level(GraphOptimizationLevel::All)?
+            // Shapes differ from request to request.
+            .with_memory_pattern(false)?
+            .commit_from_memory(model)
+    };
+    build().map_err(|error| {
+        Error::unsupported(format!("onnxruntime does not take the graph: {error}"))
+    })
+}
+
+impl Engine for OnnxRuntime {
+    fn name(&self) -> &'static str {
+        "onnxruntime"
+    }
+
+    fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn device(&self) -> &str {
+        match self.device {
+            Device::Cpu => "cpu",
+            Device::Cuda => "gpu",
+        }
+    }
+
+    fn precision(&self) -> Precision {
+        Precision::Fp32
+    }
+
+    fn reads(&self, format: GraphFormat) -> bool {
+        format == GraphFormat::Onnx
+    }
+
+    fn batch(&self) -> u32 {
+        self.batch
+    }
+
+    fn at_work_max(&self) -> usize {
+        self.sessions_max
+    }
+
+    fn load(&self, source: &GraphSource) -> Result<Arc<dyn Graph>, Error> {
+        let Some(signature) = source.signature.clone() else {
+            return Err(Error::encoding("onnxruntime reads ONNX graphs only"));
+        };
+        let first = self.session(&source.model)?;
+        for spec in &signature.inputs {
+            if !first.inputs().iter().any(|input| input.name() == spec.name) {
+                return Err(Error::encoding(format!(
+                    "onnxruntime finds no input {:?} in the graph",
+                    spec.name
+                )));
+            }
+        }
+        Ok(Arc::new(OnnxRuntimeGraph {
+            signature,
+            environment: self.environment.clone(),
+            device: self.device,
+            model: source.model.clone(),
+            idle: Mutex::new(vec![first]),
+        }))
+    }
+}
+
+struct OnnxRuntimeGraph {
+    signature: Signature,
+    environment: Environment,
+    device: Device,
+    /// Kept for further sessions.
+    model: Vec<u8>,
+    idle: Mutex<Vec<Session>>,
+}
+
+impl OnnxRuntimeGraph {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
+        // Sessions are whole while they are in the list: a panic elsewhere does not spoil it.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run_in(&self, session: &mut Session, inputs: &[Tensor]) -> Result<Vec<Tensor>, Error> {
+        let failed = |error: ort::Error| Error::runtime(format!("onnxruntime failed: {error}"));
+        let mut values = Vec::with_capacity(inputs.len());
+        for (spec, tensor) in self.signature.inputs.iter().zip(inputs) {
+            values.push((
+                Cow::from(spec.name.as_str()),
+                to_ort(tensor).map_err(failed)?,
+            ));
+        }
+        let mut outputs = session.run(values).map_err(failed)?;
+        self.signature
+            .outputs
+            .iter()
+            .map(|spec| {
+                let value = outputs.remove(&spec.name).ok_or_else(|| {
+                    Error::runtime(format!("onnxruntime gave no output {:?}", spec.name))
+                })?;
+                let tensor = value.downcast::<DynTensorValueType>().map_err(failed)?;
+                if *tensor.data_type() != element_type(spec.ty) {
+                    return Err(Error::runtime(format!(
+                        "onnxruntime's output {:?} is {:?}, the graph declares {}",
+                        spec.name,
+                        tensor.data_type(),
+                        spec.ty
+                    )));
+                }
+                if !tensor.memory_info().is_cpu_accessible() {
+                    return Err(Error::runtime(format!(
+                        "onnxruntime left output {:?} in the device's memory",
+                        spec.name
+                    )));
+                }
+                let shape: Vec<i64> = tensor.shape().to_vec();
+                let elements = shape.iter().try_fold(1, |product: usize, &dim| {
+                    product.checked_mul(usize::try_from(dim).ok()?)
+                });
+                let bytes = elements
+                    .and_then(|elements| elements.checked_mul(spec.ty.bytes()))
+                    .ok_or_else(|| Error::too_large("an output is larger than memory"))?;
+                let data = if bytes == 0 {
+                    Vec::new()
+                } else {
+                    // SAFETY: the tensor is alive, in the processor's memory, and holds as many elements of the checked type as its shape
+                    // says; the bytes are copied before it goes.
+                    unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<u8>(), bytes) }
+                        .to_vec()
+                };
+                output(&spec.name, shape, spec.ty, data)
+            })
+            .collect()
+    }
+}
+
+impl Graph for OnnxRuntimeGraph {
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Error> {
+        let idle = self.idle().pop();
+        let mut session = match idle {
+            Some(session) => session,
+            None => new_session(&self.environment, self.device, &self.model)?,
+        };
+        let outputs = self.run_in(&mut session, &inputs);
+        // A session that failed may be in any state: it is not used again.
+        if outputs.is_ok() {
+            self.idle().push(session);
+        }
+        outputs
+    }
+}
+
+fn to_ort(tensor: &Tensor) -> ort::Result<DynTensor> {
+    let mut value = DynTensor::new(
+        &Allocator::default(),
+        element_type(tensor.ty()),
+        tensor.shape(),
+    )?;
+    if !tensor.data().is_empty() {
+        // SAFETY: ONNX Runtime has just allocated elements of this type for this shape in the processor's memory, which is the
+        // length of `data` by `Tensor`'s guarantee; nobody else knows the value yet.
+        unsafe {
+            value
+                .data_ptr_mut()
+                .cast::<u8>()
+                .copy_from_nonoverlapping(tensor.data().as_ptr(), tensor.data().len())
+        };
+    }
+    Ok(value)
+}
+
+fn element_type(ty: TensorType) -> TensorElementType {
+    match ty {
+        TensorType::Fp16 => TensorElementType::Float16,
+        TensorType::Fp32 => TensorElementType::Float32,
+        TensorType::Fp64 => TensorElementType::Float64,
+        TensorType::Bf16 => TensorElementType::Bfloat16,
+        TensorType::U8 => TensorElementType::Uint8,
+        TensorType::I32 => TensorElementType::Int32,
+        TensorType::I64 => TensorElementType::Int64,
+    }
+}

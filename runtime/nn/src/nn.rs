@@ -1,0 +1,432 @@
+//! Inference for a host: named and handed-over graphs, a cache of loaded ones, a bounded queue in front of the engine. Shared by
+//! all stores of a process; what belongs to one store is in [`wit`](crate::wit).
+
+use crate::choose::{Choice, Chooser, Opened};
+use crate::config::{Config, EngineChoice};
+use crate::engine::{Graph, GraphFormat, GraphSource};
+use crate::registry::{self, Found, Registry};
+use crate::stats::{ComputeReport, Counters, Stats};
+use crate::{Error, ErrorCode, Precision, SetupError, Signature, Tensor, onnx};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// How a guest says that a graph is written, as far as the host has engines for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// ONNX.
+    Onnx,
+    /// OpenVINO IR: two parts, XML and weights.
+    Openvino,
+    /// Told from the bytes: two parts are OpenVINO IR, one is ONNX.
+    Autodetect,
+    /// One that no engine here reads.
+    Other,
+}
+
+/// Where a named graph runs, or would run once loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GraphInfo {
+    /// SHA-256 of the graph file, lower-case hexadecimal.
+    pub digest: String,
+    /// Engine that runs it.
+    pub engine: String,
+    /// Version of the engine.
+    pub engine_version: String,
+    /// Device it runs on.
+    pub device: String,
+    /// Precision of the arithmetic.
+    pub precision: Precision,
+    /// Why this engine and device were taken.
+    pub reason: String,
+    /// Whether the graph is in memory now.
+    pub loaded: bool,
+    /// Items of a batch that one compute should carry.
+    pub batch: u32,
+}
+
+/// A graph ready to compute. Cheap to clone; the graph is kept while a clone lives.
+#[derive(Clone)]
+pub struct LoadedGraph {
+    graph: Arc<dyn Graph>,
+    opened: Arc<Opened>,
+}
+
+impl LoadedGraph {
+    /// What the graph takes and gives.
+    pub fn signature(&self) -> &Signature {
+        self.graph.signature()
+    }
+
+    /// Name of the engine that runs it.
+    pub fn engine(&self) -> &'static str {
+        self.opened.engine.name()
+    }
+}
+
+/// Cheap to clone: all clones share engines, graphs and queue.
+#[derive(Clone)]
+pub struct Nn {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    chooser: Chooser,
+    registry: Registry,
+    graphs: Mutex<HashMap<Key, Slot>>,
+    counters: Counters,
+}
+
+/// A graph in an engine on a device.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    engine: EngineChoice,
+    device: String,
+    graph: [u8; 32],
+}
+
+/// A place for a graph. Its own lock is held while the graph loads, so that requests for one graph load it once and others do
+/// not wait.
+#[derive(Clone)]
+struct Slot {
+    graph: Arc<Mutex<Option<Arc<dyn Graph>>>>,
+    used: Instant,
+}
+
+impl Nn {
+    /// Opens the engine that the settings ask for. May block for as long as a shared library takes to load.
+    ///
+    /// # Errors
+    /// When no engine serves the device that was asked for, or a folder of models cannot be read.
+    pub fn new(config: Config) -> Result<Self, SetupError> {
+        let registry = Registry::new(config.models.clone())?;
+        let chooser = Chooser::new(config.clone())?;
+        let counters = Counters::default();
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config,
+                chooser,
+                registry,
+                graphs: Mutex::default(),
+                counters,
+            }),
+        })
+    }
+
+    /// The settings that this was made with.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// What was computed, what waits, what is in memory: as of now.
+    pub fn stats(&self) -> Stats {
+        self.inner.counters.snapshot(self.inner.loaded_graphs())
+    }
+
+    /// Names of the graphs that [`Nn::load_by_name`] finds, in alphabetical order. Reads folders: call it where blocking is allowed.
+    pub fn names(&self) -> Vec<String> {
+        self.inner.registry.names()
+    }
+
+    /// Loads a graph that a guest handed over. `device` is the guest's wish in wasi:nn's words (`cpu`, `gpu`, `npu`).
+    ///
+    /// # Errors
+    /// `security` or `too-large` when the host does not take such graphs, `invalid-encoding` and `unsupported-operation` when no engine does.
+    pub async fn load(
+        &self,
+        parts: Vec<Vec<u8>>,
+        encoding: Encoding,
+        device: &'static str,
+    ) -> Result<LoadedGraph, Error> {
+        let inner = self.inner.clone();
+        blocking(move || {
+            let bytes = parts.iter().map(Vec::len).fold(0, usize::saturating_add);
+            match inner.config.guest_graph_bytes_max {
+                0 => {
+                    return Err(Error::new(
+                        ErrorCode::Security,
+                        "this host loads graphs by name only; use load-by-name",
+                    ));
+                }
+                limit if bytes > limit => {
+                    return Err(Error::too_large(format!(
+                        "the graph has {bytes} bytes; this host takes {limit} at most"
+                    )));
+                }
+                _ => {}
+            }
+            let source = source(parts, encoding)?;
+            let choice = inner.chooser.engine(source.format, device)?;
+            let key = registry::key(&source.model, &source.weights);
+            inner.load(&choice, key, || Ok(source))
+        })
+        .await
+    }
+
+    /// Loads the graph `name@version` from the models folders, or finds it loaded.
+    ///
+    /// # Errors
+    /// `not-found` when there is none; otherwise as [`Nn::load`].
+    pub async fn load_by_name(&self, name: String) -> Result<LoadedGraph, Error> {
+        let inner = self.inner.clone();
+        blocking(move || {
+            let (found, files) = inner.registry.find(&name)?;
+            let choice = inner.chooser.engine(found.format, inner.chooser.device())?;
+            inner.load(&choice, found.key, || {
+                let files = files.map_or_else(|| inner.registry.read(&name, &found), Ok)?;
+                let signature = (found.format == GraphFormat::Onnx)
+                    .then(|| onnx::signature(&files.model))
+                    .transpose()?;
+                Ok(GraphSource {
+                    format: found.format,
+                    model: files.model,
+                    weights: files.weights,
+                    signature,
+                })
+            })
+        })
+        .await
+    }
+
+    /// Says where the graph `name@version` runs, or would run once loaded.
+    ///
+    /// # Errors
+    /// `not-found` when there is none, `unsupported-operation` when no engine reads it.
+    pub async fn describe(&self, name: String) -> Result<GraphInfo, Error> {
+        let inner = self.inner.clone();
+        blocking(move || {
+            let (found, _) = inner.registry.find(&name)?;
+            let Choice { opened, reason } =
+                inner.chooser.engine(found.format, inner.chooser.device())?;
+            let loaded = inner.is_loaded(&opened, &found);
+            let engine = &opened.engine;
+            Ok(GraphInfo {
+                digest: found.digest,
+                engine: engine.name().to_owned(),
+                engine_version: engine.version().to_owned(),
+                device: engine.device().to_owned(),
+                precision: engine.precision(),
+                reason,
+                loaded,
+                batch: engine.batch(),
+            })
+        })
+        .await
+    }
+
+    /// Computes a graph on named inputs and gives its named outputs. Waits for a place in the engine first; dropping the future
+    /// gives the place in the queue up.
+    ///
+    /// # Errors
+    /// `invalid-argument` when the inputs do not fit the graph, `timeout` when the queue is full, `runtime-error` when the engine
+    /// fails.
+    pub async fn compute(
+        &self,
+        graph: &LoadedGraph,
+        inputs: Vec<(String, Tensor)>,
+    ) -> Result<(Vec<(String, Tensor)>, ComputeReport), Error> {
+        let counters = &self.inner.counters;
+        let inputs = graph
+            .signature()
+            .arrange(inputs)
+            .inspect_err(|_| counters.refused())?;
+        let queued = Instant::now();
+        let place = match graph.opened.places.clone().try_acquire_owned() {
+            Ok(place) => place,
+            Err(_) => {
+                let limit = self.inner.config.waiting_max;
+                let Some(_waiting) = counters.wait(limit) else {
+                    return Err(Error::new(
+                        ErrorCode::Timeout,
+                        format!(
+                            "busy: {limit} computes are waiting for the engine already; try again later"
+                        ),
+                    ));
+                };
+                let acquired = graph.opened.places.clone().acquire_owned().await;
+                acquired.map_err(|_| Error::runtime("the engine is closed"))?
+            }
+        };
+        let waited = queued.elapsed();
+        let running = graph.graph.clone();
+        let inner = self.inner.clone();
+        let (outputs, computed) = blocking(move || {
+            // The place is held until the engine is done, also when the guest has gone away meanwhile.
+            let _place = place;
+            let _at_work = inner.counters.begin();
+            let started = Instant::now();
+            let outputs = guarded(|| running.run(inputs));
+            let computed = started.elapsed();
+            inner.counters.done(waited, computed, outputs.is_ok());
+            outputs.map(|outputs| (outputs, computed))
+        })
+        .await?;
+        let named = graph
+            .signature()
+            .outputs
+            .iter()
+            .map(|spec| spec.name.clone())
+            .zip(outputs)
+            .collect();
+        Ok((named, ComputeReport { waited, computed }))
+    }
+}
+
+impl Inner {
+    /// Finds a graph in memory or loads it. Blocks while another thread loads the same one.
+    fn load(
+        &self,
+        choice: &Choice,
+        graph: [u8; 32],
+        source: impl FnOnce() -> Result<GraphSource, Error>,
+    ) -> Result<LoadedGraph, Error> {
+        let opened = choice.opened.clone();
+        let key = key(&opened, graph);
+        let slot = {
+            let mut graphs = self.lock();
+            let slot = graphs.entry(key.clone()).or_insert_with(|| Slot {
+                graph: Arc::default(),
+                used: Instant::now(),
+            });
+            slot.used = Instant::now();
+            slot.graph.clone()
+        };
+        let mut place = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(graph) = &*place {
+            return Ok(LoadedGraph {
+                graph: graph.clone(),
+                opened,
+            });
+        }
+        let started = Instant::now();
+        let loaded = source().and_then(|source| guarded(|| opened.engine.load(&source)));
+        match loaded {
+            Ok(graph) => {
+                *place = Some(graph.clone());
+                drop(place);
+                self.counters.loaded(started.elapsed());
+                self.free_unused();
+                Ok(LoadedGraph { graph, opened })
+            }
+            Err(error) => {
+                drop(place);
+                // A failure is not remembered: the next request tries again.
+                self.lock()
+                    .retain(|other, slot| *other != key || Arc::strong_count(&slot.graph) > 2);
+                Err(error)
+            }
+        }
+    }
+
+    /// Lets go of the graphs that nothing uses, but for the few latest.
+    fn free_unused(&self) {
+        let mut freed = Vec::new();
+        let mut graphs = self.lock();
+        let mut unused: Vec<(Key, Instant)> = graphs
+            .iter()
+            .filter(|(_, slot)| slot.is_unused())
+            .map(|(key, slot)| (key.clone(), slot.used))
+            .collect();
+        unused.sort_by_key(|(_, used)| std::cmp::Reverse(*used));
+        // The graph that was just loaded is in use, by whoever loaded it.
+        for (key, _) in unused.into_iter().skip(self.config.unused_graphs_max) {
+            freed.extend(graphs.remove(&key));
+        }
+        drop(graphs);
+        // An engine may take its time to free a graph: not under the lock.
+        drop(freed);
+    }
+
+    fn is_loaded(&self, opened: &Opened, found: &Found) -> bool {
+        self.lock()
+            .get(&key(opened, found.key))
+            .is_some_and(Slot::is_loaded)
+    }
+
+    fn loaded_graphs(&self) -> usize {
+        self.lock().values().filter(|slot| slot.is_loaded()).count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Slot>> {
+        // The map is whole between statements: a panic elsewhere does not spoil it.
+        self.graphs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    fn is_loaded(&self) -> bool {
+        self.graph.try_lock().is_ok_and(|graph| graph.is_some())
+    }
+
+    /// Loaded, and held by nothing but this slot. A slot that is locked is being loaded or handed out.
+    fn is_unused(&self) -> bool {
+        Arc::strong_count(&self.graph) == 1
+            && self.graph.try_lock().is_ok_and(|graph| {
+                graph
+                    .as_ref()
+                    .is_some_and(|graph| Arc::strong_count(graph) == 1)
+            })
+    }
+}
+
+fn key(opened: &Opened, graph: [u8; 32]) -> Key {
+    let (engine, device) = opened.id.clone();
+    Key {
+        engine,
+        device,
+        graph,
+    }
+}
+
+/// Makes a graph of the parts that a guest handed over.
+fn source(parts: Vec<Vec<u8>>, encoding: Encoding) -> Result<GraphSource, Error> {
+    let count = parts.len();
+    let mut parts = parts.into_iter();
+    let first = parts.next().unwrap_or_default();
+    match (encoding, count) {
+        (Encoding::Onnx | Encoding::Autodetect, 1) => {
+            let signature = Some(onnx::signature(&first)?);
+            Ok(GraphSource {
+                format: GraphFormat::Onnx,
+                model: first,
+                weights: Vec::new(),
+                signature,
+            })
+        }
+        (Encoding::Openvino | Encoding::Autodetect, 2) => Ok(GraphSource {
+            format: GraphFormat::OpenvinoIr,
+            model: first,
+            weights: parts.next().unwrap_or_default(),
+            signature: None,
+        }),
+        (Encoding::Other, _) => Err(Error::encoding(
+            "no engine of this host reads graphs of that encoding; use onnx or openvino",
+        )),
+        (encoding, count) => Err(Error::encoding(format!(
+            "a graph of {count} parts cannot be {encoding:?}: ONNX is one part, OpenVINO two (XML, weights)"
+        ))),
+    }
+}
+
+/// Runs engine code, and makes an error of a panic in it: one bad graph must not take the host down.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let what = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        Err(Error::runtime(format!("the engine gave up: {what}")))
+    })
+}
+
+/// Runs blocking work beside the event loop, which serves other requests meanwhile.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(move || guarded(work))
+        .await
+        .unwrap_or_else(|_| Err(Error::runtime("the host is shutting down")))
+}

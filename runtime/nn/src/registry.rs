@@ -1,0 +1,255 @@
+//! Named graphs on disk: `name@version` is `<folder>/<name>/<version>/model.onnx`, or `model.xml` with `model.bin`. Finds, reads
+//! and digests files; what is in them is for the engines.
+
+use crate::engine::GraphFormat;
+use crate::{Error, SetupError};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+/// Longest name or version, in bytes.
+const PART_MAX: usize = 128;
+
+/// The folders of named graphs, and what was last seen there.
+pub(crate) struct Registry {
+    folders: Vec<PathBuf>,
+    /// Digests of files that have not changed since they were read, so that finding a loaded graph reads nothing.
+    digests: Mutex<HashMap<PathBuf, (Stamp, Found)>>,
+}
+
+/// What tells that a file is still the one that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stamp(Vec<(u64, Option<SystemTime>)>);
+
+/// A named graph that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) format: GraphFormat,
+    /// SHA-256 of the graph file (`model.onnx` or `model.xml`), lower-case hexadecimal.
+    pub(crate) digest: String,
+    /// SHA-256 over all files of the graph; what a cache may go by.
+    pub(crate) key: [u8; 32],
+    files: Vec<PathBuf>,
+}
+
+/// The bytes of a graph's files.
+pub(crate) struct Files {
+    pub(crate) model: Vec<u8>,
+    pub(crate) weights: Vec<u8>,
+}
+
+impl Registry {
+    pub(crate) fn new(folders: Vec<PathBuf>) -> Result<Self, SetupError> {
+        for path in &folders {
+            std::fs::read_dir(path).map_err(|source| SetupError::Models {
+                path: path.clone(),
+                source,
+            })?;
+        }
+        Ok(Self {
+            folders,
+            digests: Mutex::default(),
+        })
+    }
+
+    /// Finds the graph `name@version` and its digest. Reads the files when they are new or have changed, and then hands the
+    /// bytes back as well.
+    pub(crate) fn find(&self, name: &str) -> Result<(Found, Option<Files>), Error> {
+        let (model, version) = split(name)?;
+        let unreadable = |path: &Path, error: &std::io::Error| {
+            // The path on the host is for its log, not for guests.
+            tracing::error!(path = %path.display(), %error, "a named graph cannot be read");
+            Error::runtime(format!(
+                "the files of graph {name:?} cannot be read; the host's log says why"
+            ))
+        };
+        for folder in &self.folders {
+            let folder = folder.join(model).join(version);
+            let (format, files) = if folder.join("model.onnx").is_file() {
+                (GraphFormat::Onnx, vec![folder.join("model.onnx")])
+            } else if folder.join("model.xml").is_file() {
+                (
+                    GraphFormat::OpenvinoIr,
+                    vec![folder.join("model.xml"), folder.join("model.bin")],
+                )
+            } else {
+                continue;
+            };
+            let stamp = stamp(&files).map_err(|error| unreadable(&folder, &error))?;
+            if let Some((seen, found)) = self.lock().get(&folder)
+                && *seen == stamp
+            {
+                return Ok((found.clone(), None));
+            }
+            let mut bytes = files
+                .iter()
+                .map(std::fs::read)
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| unreadable(&folder, &error))?
+                .into_iter();
+            let read = Files {
+                model: bytes.next().unwrap_or_default(),
+                weights: bytes.next().unwrap_or_default(),
+            };
+            let found = Found {
+                format,
+                digest: hex(&Sha256::digest(&read.model)),
+                key: key(&read.model, &read.weights),
+                files,
+            };
+            self.lock().insert(folder, (stamp, found.clone()));
+            return Ok((found, Some(read)));
+        }
+        Err(Error::not_found(format!(
+            "no graph {name:?} is in the host's models folders; the name is name@version"
+        )))
+    }
+
+    /// Reads the files of a graph that was found before, and says no when they are not the same any more.
+    pub(crate) fn read(&self, name: &str, found: &Found) -> Result<Files, Error> {
+        let mut bytes = found
+            .files
+            .iter()
+            .map(std::fs::read)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| {
+                Error::runtime(format!(
+                    "the files of graph {name:?} cannot be read: {}",
+                    error.kind()
+                ))
+            })?
+            .into_iter();
+        let files = Files {
+            model: bytes.next().unwrap_or_default(),
+            weights: bytes.next().unwrap_or_default(),
+        };
+        if key(&files.model, &files.weights) == found.key {
+            Ok(files)
+        } else {
+            Err(Error::runtime(format!(
+                "the files of graph {name:?} changed while they were read; try again"
+            )))
+        }
+    }
+
+    /// Names of all graphs that are there now, in alphabetical order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names = std::collections::BTreeSet::new();
+        for (model, folder) in self.folders.iter().flat_map(|folder| subfolders(folder)) {
+            for (version, folder) in subfolders(&folder) {
+                let name = format!("{model}@{version}");
+                if split(&name).is_ok()
+                    && (folder.join("model.onnx").is_file() || folder.join("model.xml").is_file())
+                {
+                    names.insert(name);
+                }
+            }
+        }
+        names.into_iter().collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, (Stamp, Found)>> {
+        // The map is whole between statements: a panic elsewhere does not spoil it.
+        self.digests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn subfolders(folder: &Path) -> Vec<(String, PathBuf)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
+        .filter(|(_, path)| path.is_dir())
+        .collect()
+}
+
+/// Splits `name@version` and refuses whatever could leave the folder.
+fn split(name: &str) -> Result<(&str, &str), Error> {
+    name.split_once('@').filter(|(model, version)| is_part(model) && is_part(version)).ok_or_else(|| {
+        let shown: String = name.chars().take(PART_MAX).collect();
+        Error::not_found(format!(
+            "{shown:?} is not the name of a graph; one is name@version, each of letters, digits, '.', '_', '-' and '+', beginning with a letter or digit"
+        ))
+    })
+}
+
+fn is_part(part: &str) -> bool {
+    part.len() <= PART_MAX
+        && part.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && part
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+'))
+}
+
+fn stamp(files: &[PathBuf]) -> std::io::Result<Stamp> {
+    let stamp =
+        |file: &PathBuf| std::fs::metadata(file).map(|data| (data.len(), data.modified().ok()));
+    files.iter().map(stamp).collect::<Result<_, _>>().map(Stamp)
+}
+
+/// SHA-256 over all bytes of a graph, with lengths in between so that no two graphs run together.
+pub(crate) fn key(model: &[u8], weights: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in [model, weights] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_could_leave_the_folder_are_not_found() {
+        for name in [
+            "../../etc@1",
+            "a@../1",
+            "a/b@1",
+            "a@1/2",
+            ".@1",
+            "..@..",
+            "a@",
+            "@1",
+            "a",
+            "",
+            "a@1\0",
+            "a\\b@1",
+            "a@1@2",
+        ] {
+            assert!(split(name).is_err(), "{name:?} was let through");
+        }
+        assert_eq!(
+            split("cinecor-unet@0.1.0+a.1").unwrap(),
+            ("cinecor-unet", "0.1.0+a.1")
+        );
+    }
+
+    #[test]
+    fn a_changed_file_gets_a_new_digest_and_an_unchanged_one_is_not_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let version = folder.path().join("a/1");
+        std::fs::create_dir_all(&version).unwrap();
+        std::fs::write(version.join("model.onnx"), b"one").unwrap();
+        let registry = Registry::new(vec![folder.path().to_owned()]).unwrap();
+        let (first, files) = registry.find("a@1").unwrap();
+        assert_eq!(files.unwrap().model, b"one");
+        // `printf one | sha256sum`
+        assert_eq!(
+            first.digest,
+            "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
+        );
+        let (again, files) = registry.find("a@1").unwrap();
+        assert_eq!(again, first);
+        assert!(files.is_none());
+        std::fs::write(version.join("model.onnx"), b"other").unwrap();
+        assert_ne!(registry.find("a@1").unwrap().0.digest, first.digest);
+        assert_eq!(registry.names(), ["a@1"]);
+    }
+}
