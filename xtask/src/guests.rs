@@ -69,6 +69,32 @@ pub(crate) fn build(args: &BuildArgs) -> Result<()> {
     built
 }
 
+/// Builds every component, and the tests' guests when asked.
+///
+/// # Errors
+/// As [`build`].
+pub(crate) fn build_all(with_tests: bool) -> Result<()> {
+    build(&BuildArgs {
+        names: Vec::new(),
+        with_tests,
+        check: false,
+        clippy: false,
+    })
+}
+
+/// Runs clippy on every guest; a warning is an error.
+///
+/// # Errors
+/// As [`build`].
+pub(crate) fn clippy_all() -> Result<()> {
+    build(&BuildArgs {
+        names: Vec::new(),
+        with_tests: true,
+        check: false,
+        clippy: true,
+    })
+}
+
 fn choose(all: &[Guest], wanted: &[String], with_tests: bool) -> Result<Vec<Guest>> {
     if wanted.is_empty() {
         return Ok(all

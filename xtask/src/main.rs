@@ -3,9 +3,14 @@
 //! This is the only place that knows how the WebAssembly guests are built and where tools come from. It is not part of what
 //! ships, and it links no other crate of the workspace: it must run, and say what is wrong, while one of them does not compile.
 
+mod browser;
+mod check;
+mod doctor;
 mod guests;
 mod process;
+mod python;
 mod toolchain;
+mod up;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -22,11 +27,20 @@ struct Cli {
 enum Command {
     /// Build the WebAssembly guests into target/guests/<name>.wasm, setting up the wasm toolchain where it is missing.
     Build(guests::BuildArgs),
+    /// Set up what is missing, build, and serve; prints the URL. Arguments go on to `cinecor up`.
+    Up(up::UpArgs),
+    /// Run the whole check: formatting, lints, the page, Python, browser, and every test of the workspace.
+    Test(check::TestArgs),
+    /// Print what is there, what is missing, and how to get it.
+    Doctor,
 }
 
 fn main() -> std::process::ExitCode {
     let done = match Cli::parse().command {
         Command::Build(args) => guests::build(&args),
+        Command::Up(args) => up::up(&args),
+        Command::Test(args) => check::test(&args),
+        Command::Doctor => doctor::doctor(),
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -22,7 +22,7 @@ pub(crate) const TARGET: &str = "wasm32-wasip2";
 const GUEST_FLAGS: &str = "-C target-feature=+simd128";
 
 /// What Debian bookworm (with its security suite) calls a recent Rust and its parts.
-const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-22"];
+pub(crate) const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-22"];
 
 /// The suite whose `wasi-libc` is new enough for Rust's std (`realpath`, thread stubs); bookworm's is of 2022.
 const WASI_LIBC_SUITE: &str = "forky";
@@ -251,10 +251,11 @@ fn link_linkers() -> Result<PathBuf> {
             .current_dir(workspace::root())
             .args(["--print", "sysroot"]),
     )?;
-    let rustup_bins: Vec<PathBuf> = subfolders(&Path::new(sysroot.trim()).join("lib/rustlib"))
-        .into_iter()
-        .map(|host| host.join("bin"))
-        .collect();
+    let rustup_bins: Vec<PathBuf> =
+        workspace::subfolders(&Path::new(sysroot.trim()).join("lib/rustlib"))
+            .into_iter()
+            .map(|host| host.join("bin"))
+            .collect();
 
     let fetched = workspace::tools().join("cargo/bin/wasm-component-ld");
     let mut candidates: Vec<PathBuf> = rustup_bins
@@ -293,14 +294,6 @@ fn link_linkers() -> Result<PathBuf> {
         .context("no wasm-ld: the package lld-22 brings it")?;
     link(&wasm_ld, &folder.join("wasm-ld"))?;
     Ok(folder)
-}
-
-fn subfolders(folder: &Path) -> Vec<PathBuf> {
-    let entries = folder.read_dir().into_iter().flatten().flatten();
-    entries
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
-        .collect()
 }
 
 fn link(program: &Path, at: &Path) -> Result<()> {

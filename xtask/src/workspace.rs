@@ -31,6 +31,22 @@ pub(crate) fn tools() -> PathBuf {
     target().join("tools")
 }
 
+/// The host, as cargo builds it for release.
+pub(crate) fn host_binary() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(target, PathBuf::from)
+        .join("release/cinecor")
+}
+
+/// The folders in a folder; none where it is none.
+pub(crate) fn subfolders(folder: &Path) -> Vec<PathBuf> {
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect()
+}
+
 /// A package of the workspace that becomes a WebAssembly component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Guest {

@@ -1,0 +1,235 @@
+//! Python environments: what the tests compare with, and the wheels that carry the inference engines' shared libraries.
+//!
+//! Two environments, because one is small and the other is not:
+//! - `target/python` by `tests/requirements.lock`: engines, and the independent tools that golden results come from;
+//! - `target/weights/venv` by `weights/requirements.lock`: PyTorch and its 4 GB, made only when training or its tests run.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::{self, say};
+use crate::workspace;
+
+/// What the locked packages need.
+const OLDEST: (u32, u32) = (3, 11);
+
+/// The wheels that carry shared libraries of engines. Their Python parts and dependencies are of no use to the host.
+const ENGINE_WHEELS: [&str; 2] = ["onnxruntime", "openvino"];
+
+/// What of an environment is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Environment {
+    /// The engines' libraries alone, in `target/python`.
+    Engines,
+    /// All that the tests need, in `target/python`.
+    Tests,
+    /// What training needs, in `target/weights/venv`.
+    Weights,
+}
+
+impl Environment {
+    /// Its folder.
+    pub(crate) fn folder(self) -> PathBuf {
+        match self {
+            Self::Engines | Self::Tests => workspace::target().join("python"),
+            Self::Weights => workspace::target().join("weights/venv"),
+        }
+    }
+
+    fn lock(self) -> PathBuf {
+        match self {
+            Self::Engines | Self::Tests => workspace::root().join("tests/requirements.lock"),
+            Self::Weights => workspace::root().join("weights/requirements.lock"),
+        }
+    }
+
+    /// Its interpreter.
+    pub(crate) fn interpreter(self) -> PathBuf {
+        self.folder().join("bin/python")
+    }
+
+    /// Holds a copy of the lock file that was installed.
+    fn mark(self) -> PathBuf {
+        let name = match self {
+            Self::Engines => "engines.installed",
+            Self::Tests | Self::Weights => "all.installed",
+        };
+        self.folder().join(name)
+    }
+
+    /// Whether it is installed as its lock file says now.
+    pub(crate) fn is_ready(self) -> bool {
+        let Ok(lock) = std::fs::read(self.lock()) else {
+            return false;
+        };
+        let is_marked =
+            |environment: Self| std::fs::read(environment.mark()).is_ok_and(|mark| mark == lock);
+        is_marked(self) || (self == Self::Engines && is_marked(Self::Tests))
+    }
+
+    /// Makes it, or brings it to its lock file; returns the interpreter.
+    ///
+    /// # Errors
+    /// No Python that is new enough, no `venv` module, or pip failed.
+    pub(crate) fn set_up(self) -> Result<PathBuf> {
+        if self.is_ready() {
+            return Ok(self.interpreter());
+        }
+        let why = match self {
+            Self::Engines => "the libraries of ONNX Runtime and OpenVINO come in Python wheels",
+            Self::Tests => "tests compare with independent tools in Python",
+            Self::Weights => "training runs on PyTorch",
+        };
+        let folder = self.folder();
+        say(&format!(
+            "{why}: installing {} into {}",
+            shown(&self.lock()),
+            shown(&folder)
+        ));
+        if !process::is_program(&self.interpreter()) {
+            make_venv(&folder)?;
+        }
+        let lock = std::fs::read(self.lock())
+            .with_context(|| format!("cannot read {}", self.lock().display()))?;
+        let mut pip = Command::new(self.interpreter());
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-input",
+        ]);
+        if self == Self::Engines {
+            pip.arg("--no-deps")
+                .arg("--constraint")
+                .arg(self.lock())
+                .args(ENGINE_WHEELS);
+        } else {
+            pip.arg("--requirement").arg(self.lock());
+        }
+        process::run(&mut pip)?;
+        std::fs::write(self.mark(), lock)?;
+        Ok(self.interpreter())
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(workspace::root())
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}
+
+/// The system's Python, when there is one that is new enough.
+///
+/// # Errors
+/// The text says which were found and what is needed.
+pub(crate) fn system_python() -> Result<(PathBuf, String)> {
+    let mut seen = Vec::new();
+    for name in [
+        "python3",
+        "python3.13",
+        "python3.12",
+        "python3.11",
+        "/usr/bin/python3",
+    ] {
+        let program = if name.starts_with('/') {
+            Some(PathBuf::from(name))
+        } else {
+            process::which(name)
+        };
+        let Some(program) = program else { continue };
+        let script = "import sys; print('%d.%d.%d' % sys.version_info[:3])";
+        let Ok(version) = process::output(Command::new(&program).args(["-c", script])) else {
+            continue;
+        };
+        let version = version.trim().to_owned();
+        if is_new_enough(&version) {
+            return Ok((program, version));
+        }
+        seen.push(format!("{} is {version}", program.display()));
+    }
+    let found = if seen.is_empty() {
+        "none was found".to_owned()
+    } else {
+        seen.join(", ")
+    };
+    bail!(
+        "Python {}.{} or newer is needed; {found}. On Debian: apt-get install python3 python3-venv",
+        OLDEST.0,
+        OLDEST.1
+    )
+}
+
+fn is_new_enough(version: &str) -> bool {
+    let mut parts = version
+        .split('.')
+        .map(|part| part.parse::<u32>().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= OLDEST
+}
+
+fn make_venv(folder: &Path) -> Result<()> {
+    let (python, _) = system_python()?;
+    if process::output(Command::new(&python).args(["-c", "import ensurepip, venv"])).is_err() {
+        process::apt_install(
+            &["python3-venv".to_owned()],
+            "this Python cannot make virtual environments",
+        )?;
+    }
+    process::run(Command::new(python).args(["-m", "venv"]).arg(folder))
+}
+
+/// Where the engines' shared libraries lie, as the host's environment variables name them; what is missing is left out.
+pub(crate) fn engine_variables() -> Vec<(&'static str, PathBuf)> {
+    let Some(packages) = site_packages(&Environment::Engines.folder()) else {
+        return Vec::new();
+    };
+    let libraries = [
+        (
+            "CINECOR_ONNXRUNTIME_LIB",
+            "onnxruntime/capi",
+            "libonnxruntime.so",
+        ),
+        ("CINECOR_OPENVINO_LIB", "openvino/libs", "libopenvino_c.so"),
+    ];
+    let find = |(variable, folder, name): (&'static str, &str, &str)| {
+        let files = packages
+            .join(folder)
+            .read_dir()
+            .ok()?
+            .flatten()
+            .map(|file| file.path());
+        let library = files.into_iter().find(|path| {
+            path.file_name()
+                .is_some_and(|file| file.to_string_lossy().starts_with(name))
+        })?;
+        Some((variable, library))
+    };
+    // What the caller has set is his choice.
+    libraries
+        .into_iter()
+        .filter(|(variable, ..)| std::env::var_os(variable).is_none())
+        .filter_map(find)
+        .collect()
+}
+
+fn site_packages(environment: &Path) -> Option<PathBuf> {
+    let versions = environment.join("lib").read_dir().ok()?.flatten();
+    versions
+        .map(|version| version.path().join("site-packages"))
+        .find(|folder| folder.is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        assert!(is_new_enough("3.11.2") && is_new_enough("3.13.0") && is_new_enough("4.0.0"));
+        assert!(!is_new_enough("3.9.18") && !is_new_enough("2.7.18") && !is_new_enough("python"));
+    }
+}
