@@ -1,0 +1,403 @@
+//! The keys and the nulls of the contract, read off documents that are made from measured masks.
+
+use cinecor_measures::{Counts, Cycle, FrameCounts, Metrics, Subject, compare, measure};
+use cinecor_volume::Spacing;
+use cinecor_wire::{
+    CompareJson, LabelsJson, MetricsJson, ModelJson, OneShot, Preview, Progress, QualityJson,
+    SegmentationJson, ShapeJson, SourceJson, SpacingJson, StudyJson, SubjectJson, TimingsJson,
+    WarningJson, metrics_csv,
+};
+use ndarray::Array4;
+use serde_json::{Value, json};
+
+const SPACING: Spacing = Spacing {
+    row_mm: 1.0,
+    column_mm: 1.0,
+    slice_mm: 10.0,
+};
+
+/// Frames of these voxels of right ventricle, wall and left ventricle; a voxel is 0.01 ml.
+fn measured(frames: &[[u64; 3]], cycle: Cycle, subject: Subject) -> Metrics {
+    let counts: Vec<FrameCounts> = frames
+        .iter()
+        .enumerate()
+        .map(
+            |(frame, &[right_ventricle, myocardium, left_ventricle])| FrameCounts {
+                frame,
+                counts: Counts {
+                    right_ventricle,
+                    myocardium,
+                    left_ventricle,
+                },
+            },
+        )
+        .collect();
+    measure(&counts, &SPACING, &cycle, &subject).expect("the counts can be measured")
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    let mut keys: Vec<&str> = value
+        .as_object()
+        .expect("an object")
+        .keys()
+        .map(String::as_str)
+        .collect();
+    keys.sort_unstable();
+    keys
+}
+
+#[test]
+fn metrics_have_the_keys_of_the_contract() {
+    let cycle = Cycle {
+        frame_ms: Some(40.0),
+        frames_in_study: Some(3),
+    };
+    let subject = Subject {
+        height_cm: Some(180.0),
+        weight_kg: Some(80.0),
+        heart_rate_bpm: Some(60.0),
+        ..Subject::default()
+    };
+    let metrics = measured(
+        &[
+            [15_000, 9_000, 16_000],
+            [9_000, 9_500, 8_000],
+            [12_000, 9_200, 12_000],
+        ],
+        cycle,
+        subject,
+    );
+    let json = serde_json::to_value(MetricsJson::from(&metrics)).expect("JSON");
+    assert_eq!(
+        keys(&json),
+        [
+            "body",
+            "conventions",
+            "curve",
+            "intervals",
+            "left_ventricle",
+            "myocardium",
+            "phases",
+            "quality",
+            "reference",
+            "right_ventricle"
+        ]
+    );
+    assert_eq!(json["phases"]["ed_frame"], 0);
+    assert_eq!(json["phases"]["es_frame"], 1);
+    assert_eq!(json["phases"]["method"], "largest_and_smallest_cavity");
+    assert_eq!(
+        json["phases"]["right_ventricle"],
+        json!({"ed_frame": 0, "es_frame": 1})
+    );
+    assert_eq!(json["left_ventricle"]["edv_ml"], 160.0);
+    assert_eq!(json["left_ventricle"]["esv_ml"], 80.0);
+    assert_eq!(json["left_ventricle"]["sv_ml"], 80.0);
+    assert_eq!(json["left_ventricle"]["ef_percent"], 50.0);
+    assert_eq!(json["left_ventricle"]["co_l_min"], 4.8);
+    // Mosteller: the square root of 180 · 80 / 3600 is 2.
+    assert_eq!(json["body"], json!({"bsa_m2": 2.0, "formula": "mosteller"}));
+    assert_eq!(json["left_ventricle"]["edv_ml_per_m2"], 80.0);
+    assert_eq!(json["myocardium"]["ed_mass_g"], 94.5);
+    assert_eq!(json["curve"]["time_ms"], json!([0.0, 40.0, 80.0]));
+    assert_eq!(json["curve"]["frames"], json!([0, 1, 2]));
+    assert_eq!(
+        json["curve"]["left_ventricle_ml"],
+        json!([160.0, 80.0, 120.0])
+    );
+    assert_eq!(json["conventions"]["myocardial_density_g_per_ml"], 1.05);
+    assert_eq!(json["conventions"]["papillary"], "cavity");
+    assert_eq!(
+        json["quality"],
+        json!({"verdict": "review", "checks": [], "score": null})
+    );
+    assert_eq!(
+        serde_json::from_value::<MetricsJson>(json).expect("reads back"),
+        MetricsJson::from(&metrics)
+    );
+}
+
+#[test]
+fn what_is_unknown_is_null_or_absent_and_never_zero() {
+    let metrics = measured(
+        &[[15_000, 9_000, 16_000]],
+        Cycle::default(),
+        Subject::default(),
+    );
+    let json = serde_json::to_value(MetricsJson::from(&metrics)).expect("JSON");
+    for ventricle in ["left_ventricle", "right_ventricle"] {
+        assert_eq!(
+            json[ventricle],
+            json!({"edv_ml": null, "esv_ml": null, "sv_ml": null, "ef_percent": null})
+        );
+    }
+    assert_eq!(json["phases"]["ed_frame"], Value::Null);
+    assert_eq!(json["body"]["bsa_m2"], Value::Null);
+    assert_eq!(json["curve"]["time_ms"], Value::Null);
+    assert_eq!(json["myocardium"]["ed_mass_g"], 94.5);
+    assert_eq!(
+        keys(&json["curve"]),
+        [
+            "frames",
+            "left_ventricle_ml",
+            "myocardium_ml",
+            "right_ventricle_ml",
+            "time_ms"
+        ]
+    );
+}
+
+#[test]
+fn csv_says_what_the_json_says() {
+    let cycle = Cycle {
+        frame_ms: Some(40.0),
+        frames_in_study: Some(2),
+    };
+    let metrics = MetricsJson::from(&measured(
+        &[[15_000, 9_000, 16_000], [9_000, 9_500, 8_000]],
+        cycle,
+        Subject::default(),
+    ));
+    let json = serde_json::to_value(&metrics).expect("JSON");
+    let csv = metrics_csv(&metrics);
+    let mut lines = csv.split("\r\n");
+    assert_eq!(lines.next(), Some("quantity,frame,time_ms,value"));
+    let mut curve = 0;
+    for line in lines.filter(|line| !line.is_empty()) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let [quantity, frame, time, value] = fields[..] else {
+            panic!("{line}")
+        };
+        let found: Option<f64> = (!value.is_empty()).then(|| value.parse().expect("a number"));
+        let pointer = format!("/{}", quantity.replace('.', "/"));
+        let mut expected = json.pointer(&pointer).cloned().unwrap_or(Value::Null);
+        if let Value::Array(values) = &expected {
+            let frame: usize = frame.parse().expect("a frame");
+            expected = values[frame].clone();
+            assert_eq!(time.parse::<f64>().expect("a time"), 40.0 * frame as f64);
+            curve += 1;
+        }
+        assert_eq!(expected.as_f64(), found, "{line}");
+    }
+    assert_eq!(curve, 6);
+    assert!(csv.contains("left_ventricle.edv_ml,0,0,160\r\n"), "{csv}");
+    assert!(csv.contains("body.bsa_m2,,,\r\n"), "{csv}");
+}
+
+#[test]
+fn compare_keeps_both_empty_apart_from_one_empty() {
+    let mut reference = Array4::<u8>::zeros((1, 1, 4, 4));
+    let prediction = reference.clone();
+    reference[[0, 0, 1, 1]] = 3;
+    let agreement = compare(reference.view(), prediction.view(), &SPACING).expect("one shape");
+    let json = serde_json::to_value(CompareJson::from(&agreement)).expect("JSON");
+    assert_eq!(
+        keys(&json),
+        ["left_ventricle", "myocardium", "right_ventricle"]
+    );
+    assert_eq!(
+        keys(&json["left_ventricle"]),
+        [
+            "assd_mm",
+            "dice",
+            "hausdorff_mm",
+            "hd95_mm",
+            "volume_error_ml",
+            "volume_error_percent"
+        ]
+    );
+    assert_eq!(json["left_ventricle"]["dice"], 0.0);
+    assert_eq!(json["right_ventricle"]["dice"], Value::Null);
+}
+
+fn study() -> StudyJson {
+    StudyJson {
+        id: None,
+        created_at: None,
+        label: None,
+        consent: None,
+        shape: ShapeJson {
+            frames: 1,
+            slices: 2,
+            rows: 3,
+            columns: 4,
+        },
+        spacing_mm: SpacingJson {
+            row: 1.0,
+            column: 1.5,
+            slice: 8.0,
+        },
+        frame_ms: None,
+        source: SourceJson {
+            format: "nifti-1+gzip".to_owned(),
+            sha256: "00".repeat(32),
+            bytes: 1234,
+            sop_class: None,
+            modality: None,
+            manufacturer: None,
+            magnetic_field_t: None,
+        },
+        subject: SubjectJson::default(),
+        warnings: vec![WarningJson {
+            code: "sform_unit_matrix".to_owned(),
+            detail: "spacing taken from pixdim".to_owned(),
+        }],
+        links: None,
+    }
+}
+
+fn segmentation() -> SegmentationJson {
+    SegmentationJson {
+        id: None,
+        study_id: None,
+        created_at: None,
+        revision: 1,
+        model: ModelJson {
+            name: "cinecor-unet".to_owned(),
+            version: "1.0.0".to_owned(),
+            digest: "00".repeat(32),
+            component_digest: None,
+            engine: "tract".to_owned(),
+            device: "cpu".to_owned(),
+            precision: "fp32".to_owned(),
+        },
+        labels: LabelsJson::default(),
+        frames: vec![0],
+        excluded_slices: Vec::new(),
+        ed_frame: None,
+        es_frame: None,
+        quality: QualityJson {
+            verdict: "review".to_owned(),
+            checks: Vec::new(),
+            score: None,
+        },
+        review: None,
+        timings_ms: TimingsJson::default(),
+    }
+}
+
+#[test]
+fn studies_and_segmentations_have_the_keys_of_the_contract() {
+    let study = serde_json::to_value(study()).expect("JSON");
+    assert_eq!(
+        keys(&study),
+        [
+            "consent",
+            "created_at",
+            "frame_ms",
+            "id",
+            "label",
+            "shape",
+            "source",
+            "spacing_mm",
+            "subject",
+            "warnings"
+        ]
+    );
+    assert_eq!(keys(&study["spacing_mm"]), ["column", "row", "slice"]);
+    assert_eq!(keys(&study["source"]), ["bytes", "format", "sha256"]);
+    let segmentation = serde_json::to_value(segmentation()).expect("JSON");
+    assert_eq!(
+        keys(&segmentation),
+        [
+            "created_at",
+            "ed_frame",
+            "es_frame",
+            "excluded_slices",
+            "frames",
+            "id",
+            "labels",
+            "model",
+            "quality",
+            "review",
+            "revision",
+            "study_id",
+            "timings_ms"
+        ]
+    );
+    assert_eq!(
+        segmentation["labels"],
+        json!({"background": 0, "right_ventricle": 1, "myocardium": 2, "left_ventricle": 3})
+    );
+    assert_eq!(
+        keys(&segmentation["model"]),
+        [
+            "component_digest",
+            "device",
+            "digest",
+            "engine",
+            "name",
+            "precision",
+            "version"
+        ]
+    );
+    assert_eq!(
+        keys(&segmentation["timings_ms"]),
+        ["decode", "inference", "postprocess", "preprocess", "total"]
+    );
+}
+
+#[test]
+fn a_one_shot_answer_is_one_line_of_json_with_its_files_inside() {
+    use base64::Engine as _;
+    let metrics = MetricsJson::from(&measured(
+        &[[1, 2, 3]],
+        Cycle::default(),
+        Subject::default(),
+    ));
+    let (study, segmentation) = (study(), segmentation());
+    // Pieces whose lengths are no multiples of three: base64 has to run on across them.
+    let mask: [&[u8]; 3] = [b"ab", b"", b"cdefg"];
+    let previews = [
+        Preview {
+            frame: 0,
+            slice: 5,
+            png: vec![1, 2, 3, 4],
+        },
+        Preview {
+            frame: 11,
+            slice: 5,
+            png: Vec::new(),
+        },
+    ];
+    let json = OneShot {
+        study: &study,
+        segmentation: &segmentation,
+        metrics: &metrics,
+        mask: &mask,
+        previews: &previews,
+    }
+    .to_json()
+    .expect("nothing fails in memory");
+    assert!(!json.contains(&b'\n'), "an event's data is one line");
+    let json: Value = serde_json::from_slice(&json).expect("JSON");
+    assert_eq!(
+        keys(&json),
+        ["mask", "metrics", "previews", "segmentation", "study"]
+    );
+    assert_eq!(json["mask"]["media_type"], "application/gzip");
+    assert_eq!(json["mask"]["encoding"], "base64");
+    let decode = |value: &Value| {
+        base64::engine::general_purpose::STANDARD
+            .decode(value.as_str().expect("text"))
+            .expect("base64")
+    };
+    assert_eq!(decode(&json["mask"]["data"]), b"abcdefg");
+    assert_eq!(
+        keys(&json["previews"][0]),
+        ["data", "encoding", "frame", "media_type", "slice"]
+    );
+    assert_eq!(decode(&json["previews"][0]["data"]), [1, 2, 3, 4]);
+    assert_eq!(json["previews"][1]["frame"], 11);
+}
+
+#[test]
+fn progress_says_stage_done_and_total() {
+    let json = serde_json::to_value(Progress {
+        stage: "segment",
+        done: 3,
+        total: 30,
+    })
+    .expect("JSON");
+    assert_eq!(json, json!({"stage": "segment", "done": 3, "total": 30}));
+}
