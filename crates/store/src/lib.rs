@@ -1,1 +1,47 @@
-//! Studies, segmentations and audit over key-value and sqlite traits.
+//! Studies, segmentations and the audit, kept in a key-value store (frames) and an SQL database (records). Both are behind traits, so
+//! that all of it is tested natively; there is no HTTP, no Spin, no clock and no source of randomness here.
+//!
+//! # What is kept where
+//! - `study/{id}/frame/{t}`: one frame of grey values, the numbers as the file held them (little-endian, columns fastest), which is the
+//!   most compact exact form: `i16` for what scanners write. Deflated, see [`Chunk`].
+//! - `study/{id}/segmentation/{sid}/frame/{t}`: one frame of label codes, deflated.
+//! - `studies`, `segmentations`: one row each with its state and its record as JSON. `audit`: one row an entry.
+//!
+//! # What a crash can leave
+//! Statements are atomic, and nothing here needs two of them to be atomic together, because connections may be shared by requests:
+//! a study begins as a row in the state `staging`, gets its frames, and exists from the one `UPDATE` on that sets it to `kept`.
+//! Deleting sets it to `deleting`, which takes it out of sight, then removes its keys, then the row. [`Store::sweep`] ends what a
+//! crash has left half done: staged rows that nobody has touched for [`STALE_MS`] are removed with their keys, deletions are
+//! finished, audit entries that are owed are written.
+//!
+//! ```
+//! use cinecor_store::{Chunk, Id};
+//!
+//! let id = Id::from_random([0xab; 16]);
+//! assert_eq!(id.as_str(), "abababababababababababababababab");
+//! assert_eq!(Id::parse("../etc/passwd"), None);
+//! let chunk = Chunk { bytes: vec![1, 2, 3], crc32: 7, len: 900 };
+//! assert_eq!(Chunk::from_value(&chunk.to_value()), Some(chunk));
+//! ```
+
+mod assembly;
+mod audit;
+mod backend;
+mod chunk;
+mod id;
+mod segmentations;
+mod store;
+mod studies;
+mod subject;
+
+pub use assembly::{Assembly, Piece};
+pub use audit::{Action, AuditEntry, Event, chain_holds};
+pub use backend::{BackendError, Database, KeyValue, SqlValue};
+pub use chunk::{Chunk, ChunkInfo};
+pub use id::Id;
+pub use segmentations::{
+    CheckRecord, LabelCounts, ModelUsed, QualityRecord, SegmentationRecord, TimingsMs, lookup_key,
+};
+pub use store::{Committed, STALE_MS, Staging, Store, StoreError, frame_key, mask_key};
+pub use studies::{Consent, SourceRecord, StudyRecord, VoxelRecord, WarningRecord};
+pub use subject::{FACTS, FactError, FactRange, Sex, Subject};

@@ -1,0 +1,215 @@
+//! The record of a segmentation as it lies in the database, and the key under which an equal one is found.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::chunk::ChunkInfo;
+use crate::id::{Id, hex};
+
+/// What segmented.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelUsed {
+    /// Name of the package.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of the graph.
+    pub digest: String,
+    /// SHA-256 of the component that ran it; `None` where the host cannot tell.
+    pub component_digest: Option<String>,
+    /// The engine.
+    pub engine: String,
+    /// The device.
+    pub device: String,
+    /// The precision of the arithmetic.
+    pub precision: String,
+}
+
+/// Voxels of each label in one frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelCounts {
+    /// Voxels of the right ventricular cavity.
+    pub right_ventricle: u64,
+    /// Voxels of the left ventricular wall.
+    pub myocardium: u64,
+    /// Voxels of the left ventricular cavity.
+    pub left_ventricle: u64,
+}
+
+/// One automatic check.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckRecord {
+    /// Stable name.
+    pub code: String,
+    /// Whether it held.
+    pub passed: bool,
+    /// What was found.
+    pub value: Option<f64>,
+    /// What was allowed.
+    pub limit: Option<f64>,
+    /// The check in a sentence.
+    pub detail: String,
+}
+
+/// The verdict and what it rests on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QualityRecord {
+    /// `pass`, `review` or `reject`.
+    pub verdict: String,
+    /// The checks that ran.
+    pub checks: Vec<CheckRecord>,
+    /// From 0, useless, to 1.
+    pub score: Option<f64>,
+}
+
+/// Where the time went, ms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TimingsMs {
+    /// Reading frames.
+    pub decode: f64,
+    /// Before inference.
+    pub preprocess: f64,
+    /// Waiting for the engine.
+    pub inference: f64,
+    /// After inference.
+    pub postprocess: f64,
+    /// From the request to the answer.
+    pub total: f64,
+}
+
+/// A segmentation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SegmentationRecord {
+    /// Its id.
+    pub id: Id,
+    /// The study that it is of.
+    pub study_id: Id,
+    /// When it was kept, ms since 1970.
+    pub created_at_ms: i64,
+    /// From 1.
+    pub revision: u32,
+    /// What segmented.
+    pub model: ModelUsed,
+    /// The frames of the study that were segmented, in rising order.
+    pub frames: Vec<usize>,
+    /// Slices that are left out of the numbers.
+    pub excluded_slices: Vec<usize>,
+    /// End-diastole of the left ventricle.
+    pub ed_frame: Option<usize>,
+    /// End-systole of the left ventricle.
+    pub es_frame: Option<usize>,
+    /// Voxels of each label, one entry for each of `frames`: all that volumes need.
+    pub counts: Vec<LabelCounts>,
+    /// The verdict.
+    pub quality: QualityRecord,
+    /// Where the time went.
+    pub timings: TimingsMs,
+    /// What is known of the stored mask frames, one for each of `frames`.
+    pub chunks: Vec<ChunkInfo>,
+}
+
+impl SegmentationRecord {
+    /// The key under which an equal request finds it.
+    pub fn lookup_key(&self) -> String {
+        lookup_key(&self.study_id, &self.frames, &self.model)
+    }
+}
+
+/// The key of a segmentation of these frames of a study by this model, component, engine, device and precision. Frames are in rising order.
+pub fn lookup_key(study_id: &Id, frames: &[usize], model: &ModelUsed) -> String {
+    let mut digest = Sha256::new();
+    let mut add = |part: &str| {
+        // Length first, so that no two lists of parts run together to the same bytes.
+        digest.update((part.len() as u64).to_le_bytes());
+        digest.update(part.as_bytes());
+    };
+    add(study_id.as_str());
+    let frames: Vec<String> = frames.iter().map(usize::to_string).collect();
+    add(&frames.join(","));
+    add(&model.digest);
+    add(model.component_digest.as_deref().unwrap_or(""));
+    add(&model.engine);
+    add(&model.device);
+    add(&model.precision);
+    // Name and version belong to the answer, so that two packages with one graph are two models.
+    add(&model.name);
+    add(&model.version);
+    hex(&digest.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model() -> ModelUsed {
+        ModelUsed {
+            name: "unet".to_owned(),
+            version: "1".to_owned(),
+            digest: "d".to_owned(),
+            component_digest: None,
+            engine: "tract".to_owned(),
+            device: "cpu".to_owned(),
+            precision: "fp32".to_owned(),
+        }
+    }
+
+    #[test]
+    fn every_part_of_what_answered_makes_another_key() {
+        let id = Id::from_random([1; 16]);
+        let base = lookup_key(&id, &[0, 7], &model());
+        assert_eq!(base, lookup_key(&id, &[0, 7], &model()));
+        let others = [
+            lookup_key(&Id::from_random([2; 16]), &[0, 7], &model()),
+            lookup_key(&id, &[0], &model()),
+            lookup_key(
+                &id,
+                &[0, 7],
+                &ModelUsed {
+                    digest: "e".to_owned(),
+                    ..model()
+                },
+            ),
+            lookup_key(
+                &id,
+                &[0, 7],
+                &ModelUsed {
+                    component_digest: Some("c".to_owned()),
+                    ..model()
+                },
+            ),
+            lookup_key(
+                &id,
+                &[0, 7],
+                &ModelUsed {
+                    engine: "openvino".to_owned(),
+                    ..model()
+                },
+            ),
+            lookup_key(
+                &id,
+                &[0, 7],
+                &ModelUsed {
+                    device: "gpu".to_owned(),
+                    ..model()
+                },
+            ),
+            lookup_key(
+                &id,
+                &[0, 7],
+                &ModelUsed {
+                    precision: "bf16".to_owned(),
+                    ..model()
+                },
+            ),
+            lookup_key(
+                &id,
+                &[0, 7],
+                &ModelUsed {
+                    version: "2".to_owned(),
+                    ..model()
+                },
+            ),
+        ];
+        assert!(others.iter().all(|other| *other != base));
+    }
+}
