@@ -1,9 +1,10 @@
 //! A segmentation: which model answered, on what, how long it took.
 
+use cinecor_store::{ModelUsed, QualityRecord, SegmentationRecord, TimingsMs};
 use cinecor_volume::Label;
 use serde::{Deserialize, Serialize};
 
-use crate::QualityJson;
+use crate::{CheckJson, QualityJson};
 
 /// A segmentation. One that is not kept has no id and no date.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +35,89 @@ pub struct SegmentationJson {
     pub review: Option<serde_json::Value>,
     /// Where the time went.
     pub timings_ms: TimingsJson,
+}
+
+impl SegmentationJson {
+    /// A kept segmentation; `created_at` is its date in RFC 3339.
+    pub fn kept(record: &SegmentationRecord, created_at: String) -> SegmentationJson {
+        SegmentationJson {
+            id: Some(record.id.as_str().to_owned()),
+            study_id: Some(record.study_id.as_str().to_owned()),
+            created_at: Some(created_at),
+            revision: record.revision,
+            model: ModelJson::from(&record.model),
+            labels: LabelsJson::default(),
+            frames: record.frames.clone(),
+            excluded_slices: record.excluded_slices.clone(),
+            ed_frame: record.ed_frame,
+            es_frame: record.es_frame,
+            quality: QualityJson::from(&record.quality),
+            review: None,
+            timings_ms: TimingsJson::from(&record.timings),
+        }
+    }
+}
+
+impl From<&ModelUsed> for ModelJson {
+    fn from(model: &ModelUsed) -> Self {
+        let ModelUsed {
+            name,
+            version,
+            digest,
+            component_digest,
+            engine,
+            device,
+            precision,
+        } = model.clone();
+        ModelJson {
+            name,
+            version,
+            digest,
+            component_digest,
+            engine,
+            device,
+            precision,
+        }
+    }
+}
+
+impl From<&QualityRecord> for QualityJson {
+    fn from(quality: &QualityRecord) -> Self {
+        QualityJson {
+            verdict: quality.verdict.clone(),
+            checks: quality
+                .checks
+                .iter()
+                .map(|check| CheckJson {
+                    code: check.code.clone(),
+                    passed: check.passed,
+                    value: check.value,
+                    limit: check.limit,
+                    detail: check.detail.clone(),
+                })
+                .collect(),
+            score: quality.score,
+        }
+    }
+}
+
+impl From<&TimingsMs> for TimingsJson {
+    fn from(timings: &TimingsMs) -> Self {
+        let TimingsMs {
+            decode,
+            preprocess,
+            inference,
+            postprocess,
+            total,
+        } = *timings;
+        TimingsJson {
+            decode,
+            preprocess,
+            inference,
+            postprocess,
+            total,
+        }
+    }
 }
 
 /// A page of segmentations, newest first.

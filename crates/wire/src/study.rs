@@ -1,6 +1,6 @@
 //! A study, kept or only passing through.
 
-use cinecor_measures::Subject;
+use cinecor_store::{StudyRecord, Subject};
 use cinecor_volume::{Shape, Spacing};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,52 @@ pub struct StudyJson {
     /// Where its parts are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub links: Option<LinksJson>,
+}
+
+impl StudyJson {
+    /// A kept study; `created_at` is its date in RFC 3339.
+    pub fn kept(record: &StudyRecord, created_at: String) -> StudyJson {
+        let [frames, slices, rows, columns] = record.shape;
+        let [row, column, slice] = record.spacing_mm;
+        let path = format!("/api/v1/studies/{}", record.id.as_str());
+        StudyJson {
+            id: Some(record.id.as_str().to_owned()),
+            created_at: Some(created_at),
+            label: record.label.clone(),
+            consent: Some(record.consent.name().to_owned()),
+            shape: ShapeJson {
+                frames,
+                slices,
+                rows,
+                columns,
+            },
+            spacing_mm: SpacingJson { row, column, slice },
+            frame_ms: record.frame_ms(),
+            source: SourceJson {
+                format: record.source.format.clone(),
+                sha256: record.source.sha256.clone(),
+                bytes: record.source.bytes,
+                sop_class: None,
+                modality: None,
+                manufacturer: None,
+                magnetic_field_t: None,
+            },
+            subject: SubjectJson::from(&record.subject),
+            warnings: record
+                .warnings
+                .iter()
+                .map(|warning| WarningJson {
+                    code: warning.code.clone(),
+                    detail: warning.detail.clone(),
+                })
+                .collect(),
+            links: Some(LinksJson {
+                volume: format!("{path}/volume.nii.gz"),
+                segmentations: format!("{path}/segmentations"),
+                study: path,
+            }),
+        }
+    }
 }
 
 /// A page of studies, newest first.
@@ -136,15 +182,28 @@ pub struct SubjectJson {
     pub es_frame: Option<usize>,
 }
 
-impl SubjectJson {
-    /// What of it the measures use.
-    pub fn measured_with(&self) -> Subject {
-        Subject {
-            height_cm: self.height_cm,
-            weight_kg: self.weight_kg,
-            heart_rate_bpm: self.heart_rate_bpm,
-            ed_frame: self.ed_frame,
-            es_frame: self.es_frame,
+impl From<&Subject> for SubjectJson {
+    fn from(subject: &Subject) -> Self {
+        // What is told of the time between frames stands in the study, as the time that counts.
+        let Subject {
+            height_cm,
+            weight_kg,
+            sex,
+            age_years,
+            heart_rate_bpm,
+            frame_ms: _,
+            ed_frame,
+            es_frame,
+        } = *subject;
+        let sex = sex.map(|sex| sex.name().to_owned());
+        SubjectJson {
+            height_cm,
+            weight_kg,
+            sex,
+            age_years,
+            heart_rate_bpm,
+            ed_frame,
+            es_frame,
         }
     }
 }
