@@ -13,8 +13,13 @@ pub(crate) struct Opened {
     pub(crate) engine: Arc<dyn Engine>,
     /// One permit for each compute that may be at work.
     pub(crate) places: Arc<Semaphore>,
-    /// Distinguishes engines and devices in the cache of graphs.
-    pub(crate) id: (EngineChoice, String),
+}
+
+impl Opened {
+    fn new(engine: Arc<dyn Engine>) -> Arc<Self> {
+        let places = Arc::new(Semaphore::new(engine.at_work_max().max(1)));
+        Arc::new(Self { engine, places })
+    }
 }
 
 /// An engine that was chosen, and why.
@@ -28,6 +33,8 @@ type Tried = Result<Arc<Opened>, String>;
 
 pub(crate) struct Chooser {
     config: Config,
+    /// The engine that the host brought itself; no other serves then.
+    brought: Option<Arc<Opened>>,
     opened: Mutex<HashMap<(EngineChoice, String), Tried>>,
 }
 
@@ -36,6 +43,7 @@ impl Chooser {
     pub(crate) fn new(config: Config) -> Result<Self, SetupError> {
         let chooser = Self {
             config,
+            brought: None,
             opened: Mutex::default(),
         };
         match chooser.choose(GraphFormat::Onnx, &chooser.config.device) {
@@ -58,6 +66,15 @@ impl Chooser {
         }
     }
 
+    /// Serves with an engine that the host brings itself.
+    pub(crate) fn with_engine(config: Config, engine: Arc<dyn Engine>) -> Self {
+        Self {
+            config,
+            brought: Some(Opened::new(engine)),
+            opened: Mutex::default(),
+        }
+    }
+
     pub(crate) fn device(&self) -> &str {
         &self.config.device
     }
@@ -73,6 +90,27 @@ impl Chooser {
     }
 
     fn choose(&self, format: GraphFormat, device: &str) -> Result<Choice, String> {
+        if let Some(brought) = &self.brought {
+            let engine = &brought.engine;
+            if engine.device() != device {
+                return Err(format!(
+                    "{} is on device {:?}",
+                    engine.name(),
+                    engine.device()
+                ));
+            }
+            if !engine.reads(format) {
+                return Err(format!(
+                    "{} does not read graphs of this format",
+                    engine.name()
+                ));
+            }
+            let reason = format!("the host brought {} itself", engine.name());
+            return Ok(Choice {
+                opened: brought.clone(),
+                reason,
+            });
+        }
         let wanted = self.config.engine;
         let order = if wanted == EngineChoice::Auto {
             &EngineChoice::ORDER[..]
@@ -115,13 +153,7 @@ impl Chooser {
         }
         let tried = crate::nn::guarded(|| Ok(engines::open(engine, device, &self.config)))
             .unwrap_or_else(|error| Err(error.text));
-        let tried = tried.map(|engine| {
-            Arc::new(Opened {
-                places: Arc::new(Semaphore::new(engine.at_work_max().max(1))),
-                engine,
-                id: id.clone(),
-            })
-        });
+        let tried = tried.map(Opened::new);
         opened.insert(id, tried.clone());
         tried
     }

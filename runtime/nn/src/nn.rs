@@ -2,8 +2,8 @@
 //! all stores of a process; what belongs to one store is in [`wit`](crate::wit).
 
 use crate::choose::{Choice, Chooser, Opened};
-use crate::config::{Config, EngineChoice};
-use crate::engine::{Graph, GraphFormat, GraphSource};
+use crate::config::Config;
+use crate::engine::{Engine, Graph, GraphFormat, GraphSource};
 use crate::registry::{self, Found, Registry};
 use crate::stats::{ComputeReport, Counters, Stats};
 use crate::{Error, ErrorCode, Precision, SetupError, Signature, Tensor, onnx};
@@ -82,7 +82,7 @@ struct Inner {
 /// A graph in an engine on a device.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
-    engine: EngineChoice,
+    engine: &'static str,
     device: String,
     graph: [u8; 32],
 }
@@ -101,16 +101,29 @@ impl Nn {
     /// # Errors
     /// When no engine serves the device that was asked for, or a folder of models cannot be read.
     pub fn new(config: Config) -> Result<Self, SetupError> {
-        let registry = Registry::new(config.models.clone())?;
         let chooser = Chooser::new(config.clone())?;
-        let counters = Counters::default();
+        Self::with_chooser(config, chooser)
+    }
+
+    /// Serves with an engine of the host's own instead of those that come with this crate. Of the settings, those about engines do
+    /// not apply then.
+    ///
+    /// # Errors
+    /// When a folder of models cannot be read.
+    pub fn with_engine(config: Config, engine: Arc<dyn Engine>) -> Result<Self, SetupError> {
+        let chooser = Chooser::with_engine(config.clone(), engine);
+        Self::with_chooser(config, chooser)
+    }
+
+    fn with_chooser(config: Config, chooser: Chooser) -> Result<Self, SetupError> {
+        let registry = Registry::new(config.models.clone())?;
         Ok(Self {
             inner: Arc::new(Inner {
                 config,
                 chooser,
                 registry,
                 graphs: Mutex::default(),
-                counters,
+                counters: Counters::default(),
             }),
         })
     }
@@ -372,10 +385,10 @@ impl Slot {
 }
 
 fn key(opened: &Opened, graph: [u8; 32]) -> Key {
-    let (engine, device) = opened.id.clone();
+    let engine = &opened.engine;
     Key {
-        engine,
-        device,
+        engine: engine.name(),
+        device: engine.device().to_owned(),
         graph,
     }
 }
