@@ -1,0 +1,43 @@
+//! What every HTTP component shares: a request checked and taken apart, bodies as they arrive, answers as they are made, and Spin's
+//! key-value, SQLite and variables behind the traits of the crates. It is the only crate that knows Spin's SDK; there is no medicine here.
+//!
+//! It depends on `store` and `web`, whose traits and values it joins to the SDK, and on `formats`, because bodies hold volumes: a
+//! `Content-Encoding` is undone with the bounded inflater of `formats`, and its refusals become problems here, once for all components.
+//!
+//! A component is then:
+//!
+//! ```ignore
+//! #[spin_sdk::http_service]
+//! async fn handle(request: Request) -> Response {
+//!     cinecor_guest::serve(request, answer).await
+//! }
+//!
+//! async fn answer(mut call: Call) -> Result<Answer, Problem> {
+//!     match call.operation.id {
+//!         "get_study" => get_study(&call).await,
+//!         _ => Err(call.not_here()),
+//!     }
+//! }
+//! ```
+
+mod answer;
+mod body;
+mod call;
+mod decode_limits;
+mod refusals;
+mod serve;
+mod settings;
+mod spin;
+mod stitched;
+mod upload;
+
+pub use answer::{Answer, Disconnected, Sink};
+pub use body::BodyReader;
+pub use call::Call;
+pub use decode_limits::{mask_limits, volume_limits};
+pub use refusals::{decode_problem, fact_problem, storage_problem};
+pub use serve::{Request, Response, serve, serve_open};
+pub use settings::{Settings, variable};
+pub use spin::{GuestStore, SpinDatabase, SpinKeyValue, now_ms, open_store, random_id};
+pub use stitched::send_assembly;
+pub use upload::{FileFacts, Form, FormPart, Upload, chunk_from, chunk_into};

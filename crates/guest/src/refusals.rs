@@ -1,0 +1,117 @@
+//! Errors of the crates as problems.
+
+use cinecor_formats::{DecodeError, Refusal};
+use cinecor_store::{FactError, StoreError};
+use cinecor_web::{Problem, ProblemKind};
+
+/// A file that is refused.
+pub fn decode_problem(error: &DecodeError) -> Problem {
+    let kind = match (error.refusal(), error) {
+        (Refusal::UnsupportedMedia, _) => ProblemKind::UnsupportedMediaType,
+        (Refusal::TooLarge, DecodeError::TooLarge { .. }) => ProblemKind::VolumeTooLarge,
+        (Refusal::TooLarge, _) => ProblemKind::BodyTooLarge,
+        (Refusal::Unprocessable, _) => ProblemKind::InvalidVolume,
+    };
+    Problem::new(kind, sentence(&error.to_string())).with("code", error.code())
+}
+
+/// A fact that cannot be.
+pub fn fact_problem(error: &FactError) -> Problem {
+    Problem::field(error.name, error)
+}
+
+/// A failure of the store.
+pub fn storage_problem(error: StoreError) -> Problem {
+    match error {
+        StoreError::Gone { what } => Problem::new(
+            ProblemKind::BodyStalled,
+            format!(
+                "Writing {what} took so long without a sign of life that it was given up; send it again."
+            ),
+        ),
+        StoreError::Contended { what } => Problem::new(
+            ProblemKind::Conflict,
+            format!(
+                "Others changed {what} again and again at the same time; read it and try again."
+            ),
+        ),
+        other => Problem::internal(other),
+    }
+}
+
+/// A text with a capital at its start and a full stop at its end.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let Some(first) = characters.next() else {
+        return String::new();
+    };
+    let stop = if text.ends_with(['.', '!', '?']) {
+        ""
+    } else {
+        "."
+    };
+    format!("{}{}{stop}", first.to_uppercase(), characters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_file_tells_its_reason_under_the_right_status() {
+        let problem = decode_problem(&DecodeError::Empty);
+        assert_eq!(
+            (
+                problem.status().as_u16(),
+                problem.document("")["code"].as_str()
+            ),
+            (422, Some("empty"))
+        );
+        assert!(
+            problem.detail().starts_with("The file is empty") && problem.detail().ends_with('.'),
+            "{problem}"
+        );
+        let bomb = DecodeError::InflatedTooLarge { limit: 10 };
+        assert_eq!(decode_problem(&bomb).kind(), ProblemKind::BodyTooLarge);
+    }
+
+    #[test]
+    fn the_ranges_of_facts_in_the_table_are_those_of_the_store() {
+        use cinecor_web::{OPERATIONS, Place, ValueKind};
+        let mut seen = 0;
+        for parameter in OPERATIONS
+            .iter()
+            .flat_map(|operation| operation.parameters)
+            .filter(|parameter| parameter.place == Place::Fact)
+        {
+            let Some(fact) = cinecor_store::FACTS
+                .iter()
+                .find(|fact| fact.name == parameter.name)
+            else {
+                assert!(
+                    ["sex", "label", "consent"].contains(&parameter.name),
+                    "{}",
+                    parameter.name
+                );
+                continue;
+            };
+            seen += 1;
+            match parameter.kind {
+                ValueKind::Number { min, max } => assert_eq!(
+                    (min, max, fact.whole),
+                    (fact.low, fact.high, false),
+                    "{}",
+                    fact.name
+                ),
+                ValueKind::Integer { min, max } => assert_eq!(
+                    (min as f64, max as f64, fact.whole),
+                    (fact.low, fact.high, true),
+                    "{}",
+                    fact.name
+                ),
+                other => panic!("{} is {other:?}", fact.name),
+            }
+        }
+        assert!(seen >= 7);
+    }
+}
