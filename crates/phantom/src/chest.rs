@@ -132,6 +132,10 @@ impl Chest {
         if depth_mm < skin_fat + 17.0 {
             return grey::DARK;
         }
+        // Fat behind the breastbone.
+        if depth_mm < skin_fat + 17.0 + 11.0 * (-((x + 25.0) / 34.0).powi(2)).exp() && y < 0.0 {
+            return 0.95 * grey::FAT * (1.0 + 0.1 * self.middle.at(x, y, z));
+        }
         self.inside(x, y, z)
     }
 
@@ -167,10 +171,7 @@ impl Chest {
             };
         }
         // The diaphragm: high on the right side of the patient, rising towards the apex.
-        let dome = 56.0
-            - 0.22 * z
-            - 0.0022 * (x + 70.0).powi(2).min(4000.0) * -1.0
-            - 16.0 * (-((x + 60.0) / 60.0).powi(2)).exp();
+        let dome = 38.0 - 0.12 * z + 0.0016 * (x + 40.0).powi(2) - 12.0 * (-((x + 60.0) / 60.0).powi(2)).exp();
         let below = y - dome;
         if below > 0.0 {
             return self.abdomen(x, y, z, below);
@@ -215,6 +216,6 @@ impl Chest {
     fn coil(&self, x: f64, y: f64, z: f64) -> f64 {
         let (x0, y0) = (x - 15.0, y + 110.0);
         let distance = x0.hypot(1.15 * y0).hypot(0.5 * (z - 50.0));
-        (0.42 + 1.0 * (-(distance / 135.0).powi(2)).exp()) * (1.0 + 0.06 * self.coarse.at(x, y, z))
+        (0.5 + 0.95 * (-(distance / 135.0).powi(2)).exp()) * (1.0 + 0.06 * self.coarse.at(x, y, z))
     }
 }

@@ -125,7 +125,7 @@ impl Default for Settings {
             rv_edv_ml: 150.0,
             rv_esv_ml: 67.5,
             myocardium_ml: 110.0,
-            noise_sd: 6.0,
+            noise_sd: 5.0,
             seed: 1,
         }
     }
