@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each suite uses a part of it")]
 
+pub(crate) mod refusals;
+
 use anyhow::{Context as _, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,29 +12,29 @@ use serde_json::Value;
 use std::path::PathBuf;
 
 /// A named tensor.
-pub type Named = (String, Tensor);
+pub(crate) type Named = (String, Tensor);
 
 /// One set of inputs and the outputs that the reference gave for them.
-pub struct Run {
-    pub inputs: Vec<Named>,
-    pub outputs: Vec<Named>,
+pub(crate) struct Run {
+    pub(crate) inputs: Vec<Named>,
+    pub(crate) outputs: Vec<Named>,
 }
 
 /// A graph and its runs.
-pub struct Case {
-    pub name: String,
-    pub model: Vec<u8>,
-    pub runs: Vec<Run>,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) model: Vec<u8>,
+    pub(crate) runs: Vec<Run>,
 }
 
-pub fn data(path: &str) -> PathBuf {
+pub(crate) fn data(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/data")
         .join(path)
 }
 
 /// Every case of `tests/data`, in alphabetical order.
-pub fn cases() -> Result<Vec<Case>> {
+pub(crate) fn cases() -> Result<Vec<Case>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(data(""))? {
         let entry = entry?;
@@ -51,7 +53,7 @@ pub fn cases() -> Result<Vec<Case>> {
     names.iter().map(|name| case(name)).collect()
 }
 
-pub fn case(name: &str) -> Result<Case> {
+pub(crate) fn case(name: &str) -> Result<Case> {
     let model = std::fs::read(data(name).join("model.onnx"))?;
     let json: Value = serde_json::from_slice(&std::fs::read(data(name).join("case.json"))?)?;
     let runs = json["runs"].as_array().context("a case without runs")?;
@@ -106,7 +108,7 @@ fn tensor(json: &Value) -> Result<Named> {
 }
 
 /// Opens an engine, or says why it is skipped. On CI a skipped engine is a failure: there, all are meant to be present.
-pub fn open(engine: EngineChoice, change: impl FnOnce(&mut Config)) -> Option<Nn> {
+pub(crate) fn open(engine: EngineChoice, change: impl FnOnce(&mut Config)) -> Option<Nn> {
     // The same threads in every test of a process: ONNX Runtime has one pool for all.
     let mut config = Config {
         engine,
@@ -128,7 +130,7 @@ pub fn open(engine: EngineChoice, change: impl FnOnce(&mut Config)) -> Option<Nn
     }
 }
 
-pub fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -138,7 +140,7 @@ pub fn runtime() -> tokio::runtime::Runtime {
 
 /// Compares tensors: names, types and dimensions exactly, integers bit by bit, floats within `tolerance` (absolute, or relative
 /// to the expected number where that is larger than 1).
-pub fn compare(found: &[Named], expected: &[Named], tolerance: f64) -> Result<()> {
+pub(crate) fn compare(found: &[Named], expected: &[Named], tolerance: f64) -> Result<()> {
     ensure!(
         found.len() == expected.len(),
         "{} outputs, {} were expected",
@@ -174,7 +176,7 @@ pub fn compare(found: &[Named], expected: &[Named], tolerance: f64) -> Result<()
 }
 
 /// A tensor's elements. 64-bit integers come in halves, so that none loses a bit.
-pub fn numbers(tensor: &Tensor) -> Result<Vec<f64>> {
+pub(crate) fn numbers(tensor: &Tensor) -> Result<Vec<f64>> {
     fn read<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
         bytes
             .as_chunks::<N>()
