@@ -62,7 +62,10 @@ impl DataType {
     }
 
     /// The type of a NIfTI `datatype` code.
-    pub(crate) fn from_code(code: i16) -> Result<DataType, DecodeError> {
+    ///
+    /// # Errors
+    /// [`DecodeError::UnsupportedDatatype`] for a code of anything but a plain number.
+    pub fn from_code(code: i16) -> Result<DataType, DecodeError> {
         if let Some(found) = DataType::ALL
             .into_iter()
             .find(|data_type| data_type.code() == code)

@@ -33,6 +33,5 @@ pub use segmentation::{
     LabelsJson, ModelJson, SegmentationJson, SegmentationListJson, TimingsJson,
 };
 pub use study::{
-    LinksJson, ShapeJson, SourceJson, SpacingJson, StudyJson, StudyListJson, SubjectJson,
-    WarningJson,
+    ShapeJson, SourceJson, SpacingJson, StudyJson, StudyListJson, SubjectJson, WarningJson,
 };

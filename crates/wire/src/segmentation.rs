@@ -1,20 +1,22 @@
 //! A segmentation: which model answered, on what, how long it took.
 
+use std::collections::BTreeMap;
+
 use cinecor_store::{ModelUsed, QualityRecord, SegmentationRecord, TimingsMs};
 use cinecor_volume::Label;
 use serde::{Deserialize, Serialize};
 
 use crate::{CheckJson, QualityJson};
 
-/// A segmentation. One that is not kept has no id and no date.
+/// A segmentation. One that is not kept has no id and no links.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SegmentationJson {
     /// Its id; `null` when it is not kept.
     pub id: Option<String>,
     /// The study that it is of; `null` when that is not kept.
     pub study_id: Option<String>,
-    /// When it was kept, RFC 3339 in UTC.
-    pub created_at: Option<String>,
+    /// When it was made, RFC 3339 in UTC.
+    pub created_at: String,
     /// Counts from 1; a correction is a new one.
     pub revision: u32,
     /// Who answered.
@@ -35,15 +37,22 @@ pub struct SegmentationJson {
     pub review: Option<serde_json::Value>,
     /// Where the time went.
     pub timings_ms: TimingsJson,
+    /// Paths of the segmentation and its parts, by name; empty when it is not kept.
+    pub links: BTreeMap<String, String>,
 }
 
 impl SegmentationJson {
     /// A kept segmentation; `created_at` is its date in RFC 3339.
     pub fn kept(record: &SegmentationRecord, created_at: String) -> SegmentationJson {
+        let path = format!(
+            "/api/v1/studies/{}/segmentations/{}",
+            record.study_id.as_str(),
+            record.id.as_str()
+        );
         SegmentationJson {
             id: Some(record.id.as_str().to_owned()),
             study_id: Some(record.study_id.as_str().to_owned()),
-            created_at: Some(created_at),
+            created_at,
             revision: record.revision,
             model: ModelJson::from(&record.model),
             labels: LabelsJson::default(),
@@ -54,6 +63,15 @@ impl SegmentationJson {
             quality: QualityJson::from(&record.quality),
             review: None,
             timings_ms: TimingsJson::from(&record.timings),
+            links: BTreeMap::from([
+                (
+                    "study".to_owned(),
+                    format!("/api/v1/studies/{}", record.study_id.as_str()),
+                ),
+                ("mask".to_owned(), format!("{path}/mask.nii.gz")),
+                ("metrics".to_owned(), format!("{path}/metrics")),
+                ("self".to_owned(), path),
+            ]),
         }
     }
 }

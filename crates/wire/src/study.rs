@@ -1,20 +1,22 @@
 //! A study, kept or only passing through.
 
+use std::collections::BTreeMap;
+
 use cinecor_store::{StudyRecord, Subject};
 use cinecor_volume::{Shape, Spacing};
 use serde::{Deserialize, Serialize};
 
-/// A study. One that is not kept has no id, no date and no links.
+/// A study. One that is not kept has no id and no links.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StudyJson {
     /// Its id; `null` when it is not kept.
     pub id: Option<String>,
-    /// When it was kept, RFC 3339 in UTC.
-    pub created_at: Option<String>,
+    /// When it was kept, or when it came where it is not kept; RFC 3339 in UTC.
+    pub created_at: String,
     /// What a person calls it.
     pub label: Option<String>,
-    /// `none` or `research`; `null` when it is not kept.
-    pub consent: Option<String>,
+    /// `none` or `research`.
+    pub consent: String,
     /// How many frames, slices, rows and columns.
     pub shape: ShapeJson,
     /// Distance between voxel centres in mm.
@@ -27,9 +29,8 @@ pub struct StudyJson {
     pub subject: SubjectJson,
     /// What was doubtful and how it was settled.
     pub warnings: Vec<WarningJson>,
-    /// Where its parts are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub links: Option<LinksJson>,
+    /// Paths of the study and its parts, by name; empty when it is not kept.
+    pub links: BTreeMap<String, String>,
 }
 
 impl StudyJson {
@@ -40,9 +41,9 @@ impl StudyJson {
         let path = format!("/api/v1/studies/{}", record.id.as_str());
         StudyJson {
             id: Some(record.id.as_str().to_owned()),
-            created_at: Some(created_at),
+            created_at,
             label: record.label.clone(),
-            consent: Some(record.consent.name().to_owned()),
+            consent: record.consent.name().to_owned(),
             shape: ShapeJson {
                 frames,
                 slices,
@@ -69,11 +70,11 @@ impl StudyJson {
                     detail: warning.detail.clone(),
                 })
                 .collect(),
-            links: Some(LinksJson {
-                volume: format!("{path}/volume.nii.gz"),
-                segmentations: format!("{path}/segmentations"),
-                study: path,
-            }),
+            links: BTreeMap::from([
+                ("volume".to_owned(), format!("{path}/volume.nii.gz")),
+                ("segmentations".to_owned(), format!("{path}/segmentations")),
+                ("self".to_owned(), path),
+            ]),
         }
     }
 }
@@ -174,24 +175,23 @@ pub struct SubjectJson {
     pub age_years: Option<f64>,
     /// Heart beats per minute.
     pub heart_rate_bpm: Option<f64>,
+    /// Time from frame to frame in ms, where a person said it; replaces that of the file.
+    pub frame_ms: Option<f64>,
     /// The end-diastolic frame, where a person said which it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ed_frame: Option<usize>,
     /// The end-systolic frame, where a person said which it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub es_frame: Option<usize>,
 }
 
 impl From<&Subject> for SubjectJson {
     fn from(subject: &Subject) -> Self {
-        // What is told of the time between frames stands in the study, as the time that counts.
         let Subject {
             height_cm,
             weight_kg,
             sex,
             age_years,
             heart_rate_bpm,
-            frame_ms: _,
+            frame_ms,
             ed_frame,
             es_frame,
         } = *subject;
@@ -202,6 +202,7 @@ impl From<&Subject> for SubjectJson {
             sex,
             age_years,
             heart_rate_bpm,
+            frame_ms,
             ed_frame,
             es_frame,
         }
@@ -215,16 +216,4 @@ pub struct WarningJson {
     pub code: String,
     /// What was found, what was believed and why.
     pub detail: String,
-}
-
-/// Paths of a study's parts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LinksJson {
-    /// The study.
-    #[serde(rename = "self")]
-    pub study: String,
-    /// Its de-identified volume.
-    pub volume: String,
-    /// Its segmentations.
-    pub segmentations: String,
 }

@@ -213,9 +213,9 @@ fn compare_keeps_both_empty_apart_from_one_empty() {
 fn study() -> StudyJson {
     StudyJson {
         id: None,
-        created_at: None,
+        created_at: "2026-11-23T21:05:09.042Z".to_owned(),
         label: None,
-        consent: None,
+        consent: "none".to_owned(),
         shape: ShapeJson {
             frames: 1,
             slices: 2,
@@ -242,7 +242,7 @@ fn study() -> StudyJson {
             code: "sform_unit_matrix".to_owned(),
             detail: "spacing taken from pixdim".to_owned(),
         }],
-        links: None,
+        links: std::collections::BTreeMap::new(),
     }
 }
 
@@ -250,7 +250,7 @@ fn segmentation() -> SegmentationJson {
     SegmentationJson {
         id: None,
         study_id: None,
-        created_at: None,
+        created_at: "2026-11-23T21:05:09.042Z".to_owned(),
         revision: 1,
         model: ModelJson {
             name: "cinecor-unet".to_owned(),
@@ -273,6 +273,7 @@ fn segmentation() -> SegmentationJson {
         },
         review: None,
         timings_ms: TimingsJson::default(),
+        links: std::collections::BTreeMap::new(),
     }
 }
 
@@ -287,6 +288,7 @@ fn studies_and_segmentations_have_the_keys_of_the_contract() {
             "frame_ms",
             "id",
             "label",
+            "links",
             "shape",
             "source",
             "spacing_mm",
@@ -307,6 +309,7 @@ fn studies_and_segmentations_have_the_keys_of_the_contract() {
             "frames",
             "id",
             "labels",
+            "links",
             "model",
             "quality",
             "review",
