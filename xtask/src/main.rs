@@ -3,6 +3,7 @@
 //! This is the only place that knows how the WebAssembly guests are built and where tools come from. It is not part of what
 //! ships, and it links no other crate of the workspace: it must run, and say what is wrong, while one of them does not compile.
 
+mod apps;
 mod browser;
 mod check;
 mod doctor;
@@ -31,6 +32,10 @@ enum Command {
     Up(up::UpArgs),
     /// Run the whole check: formatting, lints, the page, Python, browser, and every test of the workspace.
     Test(check::TestArgs),
+    /// Post real hearts to the service and compare the answers with the experts' labels (needs CINECOR_DATA).
+    Evaluate(apps::AppArgs),
+    /// Measure speed and memory side by side with the bare engine.
+    Bench(apps::AppArgs),
     /// Print what is there, what is missing, and how to get it.
     Doctor,
 }
@@ -40,6 +45,8 @@ fn main() -> std::process::ExitCode {
         Command::Build(args) => guests::build(&args),
         Command::Up(args) => up::up(&args),
         Command::Test(args) => check::test(&args),
+        Command::Evaluate(args) => apps::evaluate(&args),
+        Command::Bench(args) => apps::bench(&args),
         Command::Doctor => doctor::doctor(),
     };
     match done {
