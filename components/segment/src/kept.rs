@@ -1,0 +1,267 @@
+//! Segmentations of kept studies: made once, found again, listed, deleted.
+
+use std::time::Instant;
+
+use cinecor_formats::{DataType, VoxelFormat};
+use cinecor_guest::{Answer, Call, GuestStore, chunk_from, chunk_into, now_ms, open_store, random_id, storage_problem};
+use cinecor_store::{
+    Action, CheckRecord, Committed, Event, Id, LabelCounts, QualityRecord, SegmentationRecord, Staging, StudyRecord, TimingsMs, lookup_key,
+};
+use cinecor_volume::{Frame, Shape};
+use cinecor_web::{Cursor, JSON, Problem, SSE, rfc3339};
+use cinecor_wire::{SegmentationJson, SegmentationListJson};
+use serde_json::{Map, Value};
+
+use crate::model::Model;
+use crate::progress::Listener;
+use crate::work::{Cine, Wanted, Work};
+
+/// How many segmentations a page has unless told.
+const PAGE: u64 = 20;
+
+/// `POST /api/v1/studies/{id}/segmentations`.
+///
+/// # Errors
+/// Whatever is wrong with the request, the study or the model. Once events have begun, a problem is the last of them.
+pub(crate) async fn create(mut call: Call) -> Result<Answer, Problem> {
+    let form = call.accepted()?;
+    let study_id = call.id("id")?;
+    let asked = Asked::read(call.json().await?.unwrap_or_default())?;
+    let store = open_store().await?;
+    let study = store.study(&study_id).await.map_err(storage_problem)?.ok_or_else(Call::no_study)?;
+    let model = Model::chosen(asked.model.as_deref()).await?;
+    let shape = study.shape().map_err(Problem::internal)?;
+    let cine = Cine { shape, spacing: study.geometry().map_err(Problem::internal)?.spacing };
+    let wanted = Wanted { frames: asked.frames, previews: false };
+    let work = Work::begin(wanted, cine, &study.subject)?;
+    let frames: Vec<usize> = work.selected().collect();
+
+    let lookup = lookup_key(&study_id, &frames, &model.used());
+    if let Some(record) = store.find_segmentation(&lookup).await.map_err(storage_problem)? {
+        let json = to_json(&record)?;
+        return Ok(match form {
+            SSE => Answer::events(move |sink| Listener::Events(sink).end(Ok(json))),
+            _ => Answer::bytes(JSON, json),
+        });
+    }
+    let id = random_id();
+    let event = call.event(Action::CreateSegmentation, Some(&study_id), Some(&id));
+    let begun = store.begin_segmentation(&study_id, &id, &frames, now_ms()).await.map_err(storage_problem)?;
+    let staging = begun.ok_or_else(Call::no_study)?;
+    let mut job = Job { started: Instant::now(), store, study, model, event, listener: Listener::Silent, staging: Some(staging) };
+    if form == SSE {
+        return Ok(Answer::events(move |sink| async move {
+            job.listener = Listener::Events(sink);
+            let outcome = job.run(work).await;
+            if !job.listener.is_gone() {
+                let listener = std::mem::replace(&mut job.listener, Listener::Silent);
+                listener.end(outcome.and_then(|(record, _)| to_json(&record))).await;
+            }
+        }));
+    }
+    let (record, is_new) = job.run(work).await?;
+    let answer = Answer::bytes(JSON, to_json(&record)?);
+    let location = format!("/api/v1/studies/{}/segmentations/{}", record.study_id.as_str(), record.id.as_str());
+    Ok(if is_new { answer.created(&location) } else { answer })
+}
+
+/// `GET /api/v1/studies/{id}/segmentations`.
+///
+/// # Errors
+/// No such study, or a cursor that is none.
+pub(crate) async fn list(call: &Call) -> Result<Answer, Problem> {
+    call.accepted()?;
+    let study_id = call.id("id")?;
+    let limit = usize::try_from(call.query.integer("limit").unwrap_or(PAGE)).map_err(Problem::internal)?;
+    let cursor = call.query.text("cursor").map(Cursor::decode).transpose()?;
+    let store = open_store().await?;
+    store.study(&study_id).await.map_err(storage_problem)?.ok_or_else(Call::no_study)?;
+    let behind = cursor.as_ref().map(|cursor| (cursor.created_at_ms, cursor.id.as_str()));
+    // One more than asked for says whether there is a next page.
+    let mut records = store.segmentations(&study_id, limit + 1, behind).await.map_err(storage_problem)?;
+    let more = records.len() > limit;
+    records.truncate(limit);
+    let last = records.last().filter(|_| more);
+    let next_cursor = last.map(|record| Cursor { created_at_ms: record.created_at_ms, id: record.id.as_str().to_owned() }.encode());
+    let items = records.iter().map(|record| SegmentationJson::kept(record, rfc3339(record.created_at_ms))).collect();
+    Answer::json(&SegmentationListJson { items, next_cursor })
+}
+
+/// `GET /api/v1/studies/{id}/segmentations/{sid}`.
+///
+/// # Errors
+/// No such segmentation.
+pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
+    call.accepted()?;
+    let store = open_store().await?;
+    let found = store.segmentation(&call.id("id")?, &call.id("sid")?).await.map_err(storage_problem)?;
+    Ok(Answer::bytes(JSON, to_json(&found.ok_or_else(Call::no_segmentation)?)?))
+}
+
+/// `DELETE /api/v1/studies/{id}/segmentations/{sid}`.
+///
+/// # Errors
+/// No such segmentation.
+pub(crate) async fn delete(call: &Call) -> Result<Answer, Problem> {
+    let (study_id, id) = (call.id("id")?, call.id("sid")?);
+    let event = call.event(Action::DeleteSegmentation, Some(&study_id), Some(&id));
+    let store = open_store().await?;
+    match store.delete_segmentation(&study_id, &id, &event).await.map_err(storage_problem)? {
+        true => Ok(Answer::no_content()),
+        false => Err(Call::no_segmentation()),
+    }
+}
+
+fn to_json(record: &SegmentationRecord) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(&SegmentationJson::kept(record, rfc3339(record.created_at_ms))).map_err(Problem::internal)
+}
+
+/// What the body asks for.
+#[derive(Default)]
+struct Asked {
+    model: Option<String>,
+    frames: Option<Vec<usize>>,
+}
+
+impl Asked {
+    fn read(members: Map<String, Value>) -> Result<Asked, Problem> {
+        let mut asked = Asked::default();
+        for (name, value) in members {
+            match (name.as_str(), value) {
+                ("model", Value::String(model)) => asked.model = Some(model),
+                ("model", _) => return Err(Problem::field("model", "is no text; it takes the name of a model, or name@version")),
+                ("frames", Value::String(all)) if all == "all" => asked.frames = None,
+                ("frames", Value::Array(frames)) => asked.frames = Some(frame_list(&frames)?),
+                ("frames", _) => return Err(Problem::field("frames", "is neither \"all\" nor a list of frames")),
+                (other, _) => {
+                    let shown: String = other.chars().filter(|c| !c.is_control()).take(40).collect();
+                    return Err(Problem::field(&shown, "is not known; the body takes model and frames"));
+                }
+            }
+        }
+        Ok(asked)
+    }
+}
+
+fn frame_list(values: &[Value]) -> Result<Vec<usize>, Problem> {
+    let refused = || Problem::field("frames", "is no list of different whole numbers from 0");
+    let number = |value: &Value| value.as_u64().and_then(|frame| usize::try_from(frame).ok()).ok_or_else(refused);
+    let mut frames = values.iter().map(number).collect::<Result<Vec<_>, _>>()?;
+    let asked = frames.len();
+    frames.sort_unstable();
+    frames.dedup();
+    if frames.is_empty() || frames.len() != asked { Err(refused()) } else { Ok(frames) }
+}
+
+/// A segmentation under way.
+struct Job {
+    started: Instant,
+    store: GuestStore,
+    study: StudyRecord,
+    model: Model,
+    event: Event,
+    listener: Listener,
+    /// What is being written; taken when it is there, or given up.
+    staging: Option<Staging>,
+}
+
+impl Job {
+    /// The record, and whether it is new. What was written of a segmentation that does not come to its end is removed.
+    async fn run(&mut self, work: Work) -> Result<(SegmentationRecord, bool), Problem> {
+        let outcome = self.segment(work).await;
+        if let Some(staging) = self.staging.take() {
+            // The sweep tries again where this fails; the problem of the work is what the caller has to know.
+            if let Err(error) = self.store.abort(staging).await {
+                eprintln!("{}", serde_json::json!({"level": "warn", "request_id": self.event.request_id, "cause": error.to_string()}));
+            }
+        }
+        outcome
+    }
+
+    async fn segment(&mut self, mut work: Work) -> Result<(SegmentationRecord, bool), Problem> {
+        let lost = || Problem::internal("the segmentation under way was lost");
+        let (total, frames) = (work.total(), work.selected().collect::<Vec<_>>());
+        let shape = self.study.shape().map_err(Problem::internal)?;
+        let voxels = VoxelFormat {
+            data_type: DataType::from_code(self.study.voxels.nifti_datatype).map_err(Problem::internal)?,
+            scaling: self.study.voxels.scaling,
+        };
+        let mut chunks = Vec::with_capacity(total);
+        let mut decode_ms = 0.0;
+        self.listener.segmented(0, total).await?;
+        for frame in frames {
+            let reading = Instant::now();
+            let intensities = self.read(frame, voxels, shape).await?;
+            decode_ms += reading.elapsed().as_secs_f64() * 1000.0;
+            work.frame(&self.model, frame, intensities).await?;
+            for mask in work.take_masks() {
+                let chunk = chunk_into(mask);
+                chunks.push(chunk.info());
+                let staging = self.staging.as_mut().ok_or_else(lost)?;
+                self.store.put_frame(staging, frame, &chunk, now_ms()).await.map_err(storage_problem)?;
+            }
+            self.listener.segmented(work.done(), total).await?;
+        }
+        let outcome = work.finish(&self.study.subject, self.study.frame_ms())?;
+        let staging = self.staging.take().ok_or_else(lost)?;
+        let phases = outcome.metrics.phases.left_ventricle;
+        let quality = &outcome.metrics.quality;
+        let now = now_ms();
+        self.event.at_ms = now;
+        let record = SegmentationRecord {
+            id: staging.id().clone(),
+            study_id: self.study.id.clone(),
+            created_at_ms: now,
+            revision: 1,
+            model: self.model.used(),
+            frames: outcome.frames,
+            excluded_slices: Vec::new(),
+            ed_frame: phases.ed_frame,
+            es_frame: phases.es_frame,
+            counts: outcome
+                .counts
+                .iter()
+                .map(|frame| LabelCounts {
+                    right_ventricle: frame.counts.right_ventricle,
+                    myocardium: frame.counts.myocardium,
+                    left_ventricle: frame.counts.left_ventricle,
+                })
+                .collect(),
+            quality: QualityRecord {
+                verdict: quality.verdict.name().to_owned(),
+                checks: quality
+                    .checks
+                    .iter()
+                    .map(|check| CheckRecord {
+                        code: check.code.to_owned(),
+                        passed: check.passed,
+                        value: check.value,
+                        limit: check.limit,
+                        detail: check.detail.clone(),
+                    })
+                    .collect(),
+                score: quality.score,
+            },
+            timings: TimingsMs {
+                decode: decode_ms,
+                preprocess: outcome.timings.preprocess,
+                inference: outcome.timings.inference,
+                postprocess: outcome.timings.postprocess,
+                total: self.started.elapsed().as_secs_f64() * 1000.0,
+            },
+            chunks,
+        };
+        match self.store.commit_segmentation(staging, &record, &self.event).await.map_err(storage_problem)? {
+            Committed::Kept => Ok((record, true)),
+            Committed::Exists(first) => Ok((*first, false)),
+            Committed::StudyGone => Err(Call::no_study()),
+        }
+    }
+
+    async fn read(&self, frame: usize, voxels: VoxelFormat, shape: Shape) -> Result<Frame, Problem> {
+        let id: &Id = &self.study.id;
+        let chunk = self.store.frame(id, frame).await.map_err(storage_problem)?;
+        let raw = chunk_from(chunk).inflate().map_err(Problem::internal)?;
+        Ok(voxels.intensities(&raw, &shape).map_err(Problem::internal)?.frame)
+    }
+}

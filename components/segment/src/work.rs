@@ -1,0 +1,234 @@
+//! The work on one cine: a frame comes in, is segmented, counted and packed, and is let go before the next one comes. What stays is
+//! small: deflated masks, counts, and the slices that pictures may need.
+
+use cinecor_formats::DeflatedChunk;
+use cinecor_measures::{Counts, Cycle, FrameCounts, Metrics, measure};
+use cinecor_render::{Overlay, Picture, Style, render};
+use cinecor_store::Subject;
+use cinecor_volume::{Frame, Label, Shape, Spacing};
+use cinecor_web::{Problem, ProblemKind};
+use cinecor_wire::{Preview, TimingsJson};
+use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
+
+use crate::model::{Model, SegmentedFrame};
+
+/// What is wanted of a cine.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    /// The frames to segment, in rising order; `None` is all.
+    pub(crate) frames: Option<Vec<usize>>,
+    /// Whether pictures are drawn.
+    pub(crate) previews: bool,
+}
+
+impl Wanted {
+    /// The numbers of frames in rising order.
+    ///
+    /// # Errors
+    /// None that a number of the contract's range can cause.
+    pub(crate) fn sorted(frames: Vec<u64>) -> Result<Vec<usize>, Problem> {
+        let mut frames = frames.into_iter().map(usize::try_from).collect::<Result<Vec<_>, _>>().map_err(Problem::internal)?;
+        frames.sort_unstable();
+        Ok(frames)
+    }
+}
+
+/// The grid of the cine at work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cine {
+    pub(crate) shape: Shape,
+    pub(crate) spacing: Spacing,
+}
+
+/// The work under way.
+pub(crate) struct Work {
+    wanted: Wanted,
+    cine: Cine,
+    masks: Vec<DeflatedChunk>,
+    counts: Vec<FrameCounts>,
+    pictures: Vec<Candidate>,
+    timings: TimingsJson,
+    told: [Option<usize>; 2],
+}
+
+/// A slice that may become a preview.
+struct Candidate {
+    frame: usize,
+    left_ventricle_voxels: u64,
+    slice: usize,
+    grey: Array2<f32>,
+    labels: Array2<u8>,
+}
+
+/// What came of it.
+pub(crate) struct Outcome {
+    /// The frames that were segmented.
+    pub(crate) frames: Vec<usize>,
+    /// Those of their masks that were not taken away before, in the same order.
+    pub(crate) masks: Vec<DeflatedChunk>,
+    pub(crate) counts: Vec<FrameCounts>,
+    pub(crate) metrics: Metrics,
+    pub(crate) previews: Vec<Preview>,
+    pub(crate) timings: TimingsJson,
+}
+
+impl Work {
+    /// Begins with a cine.
+    ///
+    /// # Errors
+    /// A frame that is wanted, or told to be a phase, and is not there.
+    pub(crate) fn begin(wanted: Wanted, cine: Cine, subject: &Subject) -> Result<Work, Problem> {
+        let frames = cine.shape.frames;
+        if let Some(missing) = wanted.frames.iter().flatten().find(|&&frame| frame >= frames) {
+            return Err(Problem::new(
+                ProblemKind::NotMeasurable,
+                format!("Frame {missing} was asked for, the study has the frames 0 to {}.", frames.saturating_sub(1)),
+            )
+            .with("parameter", "frames"));
+        }
+        let work = Work {
+            wanted,
+            cine,
+            masks: Vec::new(),
+            counts: Vec::new(),
+            pictures: Vec::new(),
+            timings: TimingsJson::default(),
+            told: [subject.ed_frame, subject.es_frame],
+        };
+        // What is told wrong is refused now, before minutes of inference: the counts do not matter for it.
+        let empty: Vec<_> = work.selected().map(|frame| FrameCounts { frame, counts: Counts::default() }).collect();
+        work.measure(&empty, subject, subject.frame_ms)?;
+        Ok(work)
+    }
+
+    /// The frames that are segmented, in rising order.
+    pub(crate) fn selected(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.cine.shape.frames).filter(|frame| self.wants(*frame))
+    }
+
+    /// How many frames are segmented.
+    pub(crate) fn total(&self) -> usize {
+        self.wanted.frames.as_ref().map_or(self.cine.shape.frames, Vec::len)
+    }
+
+    /// How many of them are done.
+    pub(crate) fn done(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Whether this frame is segmented.
+    pub(crate) fn wants(&self, frame: usize) -> bool {
+        self.wanted.frames.as_ref().is_none_or(|frames| frames.contains(&frame))
+    }
+
+    /// Segments a frame. Frames come in rising order.
+    ///
+    /// # Errors
+    /// What the model refuses or fails at.
+    pub(crate) async fn frame(&mut self, model: &Model, index: usize, intensities: Frame) -> Result<(), Problem> {
+        let kept = self.wanted.previews.then(|| intensities.clone());
+        let SegmentedFrame { labels, preprocess_ms, inference_ms, postprocess_ms, .. } =
+            model.segment(&self.cine, intensities.into_raw_vec_and_offset().0).await?;
+        self.timings.preprocess += preprocess_ms;
+        self.timings.inference += inference_ms;
+        self.timings.postprocess += postprocess_ms;
+
+        let Shape { slices, rows, columns, .. } = self.cine.shape;
+        let view = ArrayView3::from_shape((slices, rows, columns), &labels).map_err(Problem::internal)?;
+        let counts = Counts::of(view).map_err(Problem::internal)?;
+        self.counts.push(FrameCounts { frame: index, counts });
+        self.masks.push(DeflatedChunk::compress(&labels));
+        if let Some(grey) = kept {
+            self.keep_picture(index, counts.left_ventricle, &grey, view);
+        }
+        Ok(())
+    }
+
+    /// Takes the masks away that are done, for whoever keeps them elsewhere.
+    pub(crate) fn take_masks(&mut self) -> Vec<DeflatedChunk> {
+        std::mem::take(&mut self.masks)
+    }
+
+    /// Keeps the middle slice of a frame as long as it may be the picture of end-diastole or end-systole.
+    fn keep_picture(&mut self, frame: usize, left_ventricle_voxels: u64, grey: &Frame, labels: ArrayView3<'_, u8>) {
+        let slice = middle_slice(labels);
+        self.pictures.push(Candidate {
+            frame,
+            left_ventricle_voxels,
+            slice,
+            grey: grey.index_axis(Axis(0), slice).to_owned(),
+            labels: labels.index_axis(Axis(0), slice).to_owned(),
+        });
+        // The smallest and the largest ventricle so far, the first frame, and what a person told: nothing else becomes a picture. Of
+        // equals it is the first, as the measures have it; `max_by_key` takes the last.
+        let seen = self.pictures.iter().filter(|picture| picture.left_ventricle_voxels > 0);
+        let smallest = seen.clone().min_by_key(|picture| picture.left_ventricle_voxels).map(|picture| picture.frame);
+        let largest = seen.rev().max_by_key(|picture| picture.left_ventricle_voxels).map(|picture| picture.frame);
+        let first = self.pictures.first().map(|picture| picture.frame);
+        let kept = [smallest, largest, first, self.told[0], self.told[1]];
+        self.pictures.retain(|picture| kept.contains(&Some(picture.frame)));
+    }
+
+    /// Measures and draws. The facts may have come after the volume, so that they are looked at only now.
+    ///
+    /// # Errors
+    /// Facts that no human has, phases that are not there.
+    pub(crate) fn finish(self, subject: &Subject, frame_ms: Option<f64>) -> Result<Outcome, Problem> {
+        let metrics = self.measure(&self.counts, subject, frame_ms)?;
+        let phases = metrics.phases.left_ventricle;
+        let mut shown: Vec<usize> = phases.ed_frame.into_iter().chain(phases.es_frame).collect();
+        if shown.is_empty() {
+            shown.extend(self.pictures.first().map(|picture| picture.frame));
+        }
+        let candidates = shown.iter().filter_map(|frame| self.pictures.iter().find(|picture| picture.frame == *frame));
+        let previews = candidates.filter_map(|picture| picture.draw(&self.cine.spacing)).collect();
+        Ok(Outcome {
+            frames: self.counts.iter().map(|counts| counts.frame).collect(),
+            masks: self.masks,
+            counts: self.counts,
+            metrics,
+            previews,
+            timings: self.timings,
+        })
+    }
+
+    fn measure(&self, counts: &[FrameCounts], subject: &Subject, frame_ms: Option<f64>) -> Result<Metrics, Problem> {
+        let cycle = Cycle { frame_ms, frames_in_study: Some(self.cine.shape.frames) };
+        let subject = cinecor_measures::Subject {
+            height_cm: subject.height_cm,
+            weight_kg: subject.weight_kg,
+            heart_rate_bpm: subject.heart_rate_bpm,
+            ed_frame: subject.ed_frame,
+            es_frame: subject.es_frame,
+        };
+        measure(counts, &self.cine.spacing, &cycle, &subject).map_err(|error| not_measurable(&error))
+    }
+}
+
+impl Candidate {
+    /// The picture, with contours. There is none where voxels are so long and thin that it would pass the largest side of a picture.
+    fn draw(&self, spacing: &Spacing) -> Option<Preview> {
+        let overlay = Overlay::new(self.labels.view(), Style::Contour);
+        let png = render(self.grey.view(), spacing, &Picture::default(), Some(&overlay)).ok()?;
+        Some(Preview { frame: self.frame, slice: self.slice, png })
+    }
+}
+
+/// The middle of the slices that show the left ventricle; the middle of all when none does.
+fn middle_slice(labels: ArrayView3<'_, u8>) -> usize {
+    let shows = |slice: &ArrayView2<'_, u8>| slice.iter().any(|&code| code == Label::LeftVentricle.code());
+    let slices: Vec<usize> = labels.outer_iter().enumerate().filter(|(_, slice)| shows(slice)).map(|(index, _)| index).collect();
+    slices.get(slices.len() / 2).copied().unwrap_or(labels.dim().0 / 2)
+}
+
+/// A measure's refusal as a problem that names the fact.
+fn not_measurable(error: &cinecor_measures::Error) -> Problem {
+    use cinecor_measures::Error;
+    match error {
+        Error::ImplausibleFact { name, .. } | Error::UnknownFrame { name, .. } | Error::NotPositive { name, .. } => {
+            Problem::new(ProblemKind::InvalidField, error.to_string()).with("field", *name)
+        }
+        Error::SamePhases { .. } => Problem::new(ProblemKind::InvalidField, error.to_string()).with("field", "es_frame"),
+        _ => Problem::new(ProblemKind::NotMeasurable, error.to_string()),
+    }
+}
