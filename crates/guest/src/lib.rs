@@ -40,4 +40,6 @@ pub use serve::{Request, Response, serve, serve_open};
 pub use settings::{Settings, variable};
 pub use spin::{GuestStore, SpinDatabase, SpinKeyValue, now_ms, open_store, random_id};
 pub use stitched::send_assembly;
-pub use upload::{FileFacts, Form, FormPart, Upload, chunk_from, chunk_into};
+pub use upload::{
+    Consumer, FileFacts, Form, FormPart, Intake, Upload, chunk_from, chunk_into, take_volume,
+};

@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use cinecor_web::{
     Caller, Cors, Etag, HeaderMap, Identity, Method, Problem, ProblemKind, Query, REQUEST_ID,
-    Route, SSE, StatusCode, request_id, route,
+    Route, SSE, StatusCode, negotiate, request_id, route,
 };
 use http::HeaderValue;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, VARY,
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, VARY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use serde_json::json;
@@ -189,6 +189,15 @@ fn check(
     };
     let identity = authorize(operation.role)?;
     let query = Query::parse(&head.query, operation)?;
+    let offers = operation.offers();
+    if !offers.is_empty() {
+        // An answer that the caller would not take is not worked for.
+        let accept = head
+            .headers
+            .get(ACCEPT)
+            .and_then(|accept| accept.to_str().ok());
+        negotiate(accept, &offers)?;
+    }
     Ok(Checked::Call(Box::new(CheckedCall {
         operation,
         path,

@@ -6,7 +6,7 @@ use cinecor_formats::{
     DecodeError, Decoder, DeflatedChunk, Event, Found, Limits as FormatLimits, Summary,
 };
 use cinecor_store::Chunk;
-use cinecor_web::{BodyKind, Limits, Problem, ProblemKind, volume_body};
+use cinecor_web::{BodyKind, Limits, Place, Problem, ProblemKind, volume_body};
 use futures::stream;
 use http::header::CONTENT_TYPE;
 use multer::Multipart;
@@ -199,6 +199,32 @@ impl Source for FormPart {
     }
 }
 
+/// Who takes a volume in while it arrives.
+pub trait Consumer {
+    /// Takes the header, once, and then every frame.
+    ///
+    /// # Errors
+    /// Ends the reading.
+    fn event(&mut self, event: Event) -> impl Future<Output = Result<(), Problem>>;
+
+    /// Is told that bytes arrived; on a slow line a frame may take minutes.
+    ///
+    /// # Errors
+    /// Ends the reading.
+    fn arrived(&mut self) -> impl Future<Output = Result<(), Problem>> {
+        async { Ok(()) }
+    }
+}
+
+/// A closure that takes events.
+struct Taking<F>(F);
+
+impl<F: AsyncFnMut(Event) -> Result<(), Problem>> Consumer for Taking<F> {
+    async fn event(&mut self, event: Event) -> Result<(), Problem> {
+        (self.0)(event).await
+    }
+}
+
 impl BodyReader {
     /// Decodes the body as one NIfTI file and hands its header and frames to `take` as they are complete.
     ///
@@ -209,7 +235,7 @@ impl BodyReader {
         limits: FormatLimits,
         take: impl AsyncFnMut(Event) -> Result<(), Problem>,
     ) -> Result<FileFacts, Problem> {
-        decode(self, limits, take).await
+        decode(self, limits, &mut Taking(take)).await
     }
 }
 
@@ -223,14 +249,14 @@ impl FormPart {
         limits: FormatLimits,
         take: impl AsyncFnMut(Event) -> Result<(), Problem>,
     ) -> Result<FileFacts, Problem> {
-        decode(self, limits, take).await
+        decode(self, limits, &mut Taking(take)).await
     }
 }
 
 async fn decode(
     source: &mut impl Source,
     limits: FormatLimits,
-    mut take: impl AsyncFnMut(Event) -> Result<(), Problem>,
+    consumer: &mut impl Consumer,
 ) -> Result<FileFacts, Problem> {
     let mut decoder = Decoder::new(limits);
     let mut digest = Sha256::new();
@@ -238,9 +264,10 @@ async fn decode(
     while let Some(chunk) = source.next().await? {
         digest.update(&chunk);
         bytes += chunk.len() as u64;
+        consumer.arrived().await?;
         let mut input: &[u8] = &chunk;
         while let Some(event) = decoder.next(&mut input).map_err(|error| refused(&error))? {
-            take(event).await?;
+            consumer.event(event).await?;
         }
     }
     let summary = decoder.finish().map_err(|error| refused(&error))?;
@@ -254,6 +281,75 @@ async fn decode(
         bytes,
         summary,
     })
+}
+
+/// What came with a volume.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    /// The file.
+    pub file: FileFacts,
+    /// The facts that were told, names and values, from the query and from form fields. Every name is a fact of the operation and is
+    /// there once; values are not checked.
+    pub facts: Vec<(String, String)>,
+}
+
+/// Reads the body of a call that takes one volume, raw or in a form with facts, and hands the volume to `consumer` as it arrives.
+///
+/// # Errors
+/// Those of the body, of the file and of the consumer; [`ProblemKind::InvalidField`] for a form without a file, with several, or with a
+/// field that the operation does not take.
+pub async fn take_volume(
+    call: &mut Call,
+    limits: FormatLimits,
+    consumer: &mut impl Consumer,
+) -> Result<Intake, Problem> {
+    let mut facts = call.query.facts().to_vec();
+    let mut form = match Upload::open(call)? {
+        Upload::Raw(mut body) => {
+            let file = decode(&mut body, limits, consumer).await?;
+            return Ok(Intake { file, facts });
+        }
+        Upload::Form(form) => form,
+    };
+    let mut file = None;
+    while let Some(mut part) = form.next().await? {
+        if part.is_file() {
+            if file.is_some() {
+                return Err(Problem::field(
+                    "file",
+                    "is there more than once; a volume is one NIfTI file",
+                ));
+            }
+            file = Some(decode(&mut part, limits, consumer).await?);
+            continue;
+        }
+        let name = part.name().to_owned();
+        let known = call
+            .operation
+            .parameters
+            .iter()
+            .any(|parameter| parameter.place == Place::Fact && parameter.name == name);
+        if !known {
+            return Err(Problem::field(
+                &shown(&name),
+                "is not known; the OpenAPI document lists the fields of this form",
+            ));
+        }
+        if facts.iter().any(|(found, _)| *found == name) {
+            return Err(Problem::field(
+                &name,
+                "is told twice; tell it once, in the address or in the form",
+            ));
+        }
+        facts.push((name, part.text().await?));
+    }
+    match file {
+        Some(file) => Ok(Intake { file, facts }),
+        None => Err(Problem::field(
+            "file",
+            "is missing; send the volume as a part with a file name",
+        )),
+    }
 }
 
 /// The refusal of a file; of DICOM it is said that it is not read yet.

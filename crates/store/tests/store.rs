@@ -1,0 +1,632 @@
+//! The store over an in-memory key-value store and a real SQLite, crashes included.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use cinecor_store::{
+    Action, BackendError, Chunk, Committed, Consent, Database, Event, Id, KeyValue, LabelCounts,
+    ModelUsed, QualityRecord, STALE_MS, SegmentationRecord, SourceRecord, SqlValue, Store,
+    StoreError, StudyRecord, Subject, TimingsMs, VoxelRecord, WarningRecord, chain_holds,
+};
+use rusqlite::types::Value;
+
+const FRAMES: usize = 3;
+
+/// The backends of these tests never wait.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("a backend in memory waits"),
+    }
+}
+
+/// Both backends, and how many operations they have left before the power goes.
+#[derive(Clone)]
+struct Disk {
+    keys: Rc<RefCell<BTreeMap<String, Vec<u8>>>>,
+    database: Rc<rusqlite::Connection>,
+    operations_left: Rc<Cell<usize>>,
+}
+
+impl Disk {
+    fn new() -> Disk {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        Disk {
+            keys: Rc::default(),
+            database: Rc::new(database),
+            operations_left: Rc::new(Cell::new(usize::MAX)),
+        }
+    }
+
+    fn store(&self) -> Store<Disk, Disk> {
+        Store::new(self.clone(), self.clone())
+    }
+
+    fn spend(&self) -> Result<(), BackendError> {
+        match self.operations_left.get() {
+            0 => Err(BackendError("the power is gone".to_owned())),
+            left => {
+                self.operations_left.set(left - 1);
+                Ok(())
+            }
+        }
+    }
+
+    fn key_names(&self) -> Vec<String> {
+        self.keys.borrow().keys().cloned().collect()
+    }
+
+    fn rows(&self, table: &str) -> i64 {
+        self.database
+            .query_row(&format!("SELECT COUNT(*) FROM {table}"), [], |row| {
+                row.get(0)
+            })
+            .unwrap()
+    }
+}
+
+impl KeyValue for Disk {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
+        self.spend()?;
+        Ok(self.keys.borrow().get(key).cloned())
+    }
+
+    async fn set(&self, key: &str, value: &[u8]) -> Result<(), BackendError> {
+        self.spend()?;
+        self.keys
+            .borrow_mut()
+            .insert(key.to_owned(), value.to_vec());
+        Ok(())
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), BackendError> {
+        self.spend()?;
+        self.keys.borrow_mut().remove(key);
+        Ok(())
+    }
+}
+
+impl Database for Disk {
+    async fn execute(
+        &self,
+        statement: &str,
+        parameters: &[SqlValue],
+    ) -> Result<Vec<Vec<SqlValue>>, BackendError> {
+        self.spend()?;
+        let failed = |cause: rusqlite::Error| BackendError(cause.to_string());
+        let mut prepared = self.database.prepare(statement).map_err(failed)?;
+        let columns = prepared.column_count();
+        let parameters = parameters.iter().map(|parameter| match parameter {
+            SqlValue::Null => Value::Null,
+            SqlValue::Integer(number) => Value::Integer(*number),
+            SqlValue::Text(text) => Value::Text(text.clone()),
+        });
+        let rows = prepared.query_map(rusqlite::params_from_iter(parameters), |row| {
+            (0..columns)
+                .map(|column| {
+                    Ok(match row.get(column)? {
+                        Value::Integer(number) => SqlValue::Integer(number),
+                        Value::Text(text) => SqlValue::Text(text),
+                        _ => SqlValue::Null,
+                    })
+                })
+                .collect()
+        });
+        rows.map_err(failed)?
+            .collect::<Result<_, _>>()
+            .map_err(failed)
+    }
+}
+
+fn id(number: u8) -> Id {
+    Id::from_random([number; 16])
+}
+
+fn event(action: Action, study: &Id, at_ms: i64) -> Event {
+    Event {
+        at_ms,
+        subject: "dr-a".to_owned(),
+        action,
+        study_id: Some(study.clone()),
+        segmentation_id: None,
+        outcome: "ok".to_owned(),
+        request_id: format!("r-{}-{at_ms}", action.name()),
+    }
+}
+
+fn chunk(frame: usize) -> Chunk {
+    Chunk {
+        bytes: vec![frame as u8; 40],
+        crc32: 7,
+        len: 100,
+    }
+}
+
+fn study(id: &Id, created_at_ms: i64) -> StudyRecord {
+    StudyRecord {
+        id: id.clone(),
+        created_at_ms,
+        label: None,
+        consent: Consent::None,
+        shape: [FRAMES, 2, 3, 4],
+        spacing_mm: [1.5, 1.5, 8.0],
+        mm_from_voxel: [
+            [1.5, 0.0, 0.0, 0.0],
+            [0.0, 1.5, 0.0, 0.0],
+            [0.0, 0.0, 8.0, 0.0],
+        ],
+        frame_ms: Some(40.0),
+        voxels: VoxelRecord {
+            nifti_datatype: 4,
+            scaling: None,
+        },
+        header: vec![1, 2, 3],
+        source: SourceRecord {
+            format: "nifti-1".to_owned(),
+            sha256: "0".repeat(64),
+            bytes: 1000,
+        },
+        subject: Subject::default(),
+        warnings: vec![WarningRecord {
+            code: "x".to_owned(),
+            detail: "y".to_owned(),
+        }],
+        chunks: (0..FRAMES).map(|frame| chunk(frame).info()).collect(),
+    }
+}
+
+fn segmentation(id: &Id, study_id: &Id, created_at_ms: i64) -> SegmentationRecord {
+    SegmentationRecord {
+        id: id.clone(),
+        study_id: study_id.clone(),
+        created_at_ms,
+        revision: 1,
+        model: ModelUsed {
+            name: "unet".to_owned(),
+            version: "1".to_owned(),
+            digest: "d".repeat(64),
+            component_digest: None,
+            engine: "tract".to_owned(),
+            device: "cpu".to_owned(),
+            precision: "fp32".to_owned(),
+        },
+        frames: vec![0, 2],
+        excluded_slices: Vec::new(),
+        ed_frame: Some(0),
+        es_frame: Some(2),
+        counts: vec![LabelCounts::default(); 2],
+        quality: QualityRecord {
+            verdict: "review".to_owned(),
+            checks: Vec::new(),
+            score: None,
+        },
+        timings: TimingsMs::default(),
+        chunks: vec![chunk(0).info(), chunk(2).info()],
+    }
+}
+
+fn keep_study(disk: &Disk, id: &Id, at_ms: i64) -> Result<(), StoreError> {
+    let store = disk.store();
+    now(async {
+        let mut staging = store.begin_study(id, FRAMES, at_ms).await?;
+        for frame in 0..FRAMES {
+            store
+                .put_frame(&mut staging, frame, &chunk(frame), at_ms)
+                .await?;
+        }
+        store
+            .commit_study(
+                staging,
+                &study(id, at_ms),
+                &event(Action::CreateStudy, id, at_ms),
+            )
+            .await
+    })
+}
+
+fn keep_segmentation(
+    disk: &Disk,
+    id: &Id,
+    study_id: &Id,
+    at_ms: i64,
+) -> Result<Option<Committed>, StoreError> {
+    let store = disk.store();
+    now(async {
+        let record = segmentation(id, study_id, at_ms);
+        let Some(mut staging) = store
+            .begin_segmentation(study_id, id, &record.frames, at_ms)
+            .await?
+        else {
+            return Ok(None);
+        };
+        for frame in &record.frames {
+            store
+                .put_frame(&mut staging, *frame, &chunk(*frame), at_ms)
+                .await?;
+        }
+        let event = event(Action::CreateSegmentation, study_id, at_ms);
+        Ok(Some(
+            store.commit_segmentation(staging, &record, &event).await?,
+        ))
+    })
+}
+
+fn prepared() -> Disk {
+    let disk = Disk::new();
+    now(disk.store().prepare()).unwrap();
+    disk
+}
+
+fn actions(disk: &Disk) -> Vec<&'static str> {
+    let mut entries = now(disk.store().audit(1000, None)).unwrap();
+    entries.reverse();
+    assert!(chain_holds(&entries));
+    entries
+        .iter()
+        .map(|entry| entry.event.action.name())
+        .collect()
+}
+
+#[test]
+fn a_study_comes_back_as_it_was_kept() {
+    let disk = prepared();
+    keep_study(&disk, &id(1), 10).unwrap();
+    let store = disk.store();
+    assert_eq!(now(store.study(&id(1))).unwrap(), Some(study(&id(1), 10)));
+    assert_eq!(now(store.frame(&id(1), 2)).unwrap(), chunk(2));
+    assert_eq!(now(store.study(&id(2))).unwrap(), None);
+    assert!(matches!(
+        now(store.frame(&id(1), 3)),
+        Err(StoreError::Corrupt { .. })
+    ));
+    assert_eq!(actions(&disk), ["study.create"]);
+    now(store.prepare()).unwrap();
+}
+
+#[test]
+fn a_study_cannot_be_seen_before_it_is_whole() {
+    let disk = prepared();
+    let store = disk.store();
+    let mut staging = now(store.begin_study(&id(1), FRAMES, 0)).unwrap();
+    now(store.put_frame(&mut staging, 0, &chunk(0), 0)).unwrap();
+    assert_eq!(now(store.study(&id(1))).unwrap(), None);
+    assert!(now(store.studies(10, None)).unwrap().is_empty());
+    assert_eq!(keep_segmentation(&disk, &id(2), &id(1), 0), Ok(None));
+    now(store.abort(staging)).unwrap();
+    assert_eq!((disk.key_names().len(), disk.rows("studies")), (0, 0));
+}
+
+#[test]
+fn pages_run_from_the_newest_to_the_oldest_and_lose_nothing_to_deletions() {
+    let disk = prepared();
+    // Two of the same millisecond: the id tells them apart.
+    for (number, at_ms) in [(1, 10), (2, 20), (3, 20), (4, 30), (5, 5)] {
+        keep_study(&disk, &id(number), at_ms).unwrap();
+    }
+    let store = disk.store();
+    let page = |behind: Option<(i64, &str)>| -> Vec<Id> {
+        now(store.studies(2, behind))
+            .unwrap()
+            .into_iter()
+            .map(|record| record.id)
+            .collect()
+    };
+    assert_eq!(page(None), [id(4), id(3)]);
+    assert!(now(store.delete_study(&id(3), &event(Action::DeleteStudy, &id(3), 40))).unwrap());
+    assert_eq!(page(Some((20, id(3).as_str()))), [id(2), id(1)]);
+    assert_eq!(page(Some((10, id(1).as_str()))), [id(5)]);
+}
+
+#[test]
+fn a_crash_at_any_moment_of_an_upload_leaves_all_of_the_study_or_nothing() {
+    let mut seen = (false, false);
+    for operations in 0.. {
+        let disk = prepared();
+        disk.operations_left.set(operations);
+        let answered = keep_study(&disk, &id(1), 1_000);
+        disk.operations_left.set(usize::MAX);
+        let store = disk.store();
+        let there = now(store.study(&id(1))).unwrap();
+        assert!(
+            answered.is_err() || there.is_some(),
+            "an accepted study was lost after {operations} operations"
+        );
+        now(store.sweep(1_000 + STALE_MS + 1)).unwrap();
+        match there {
+            Some(record) => {
+                seen.0 = true;
+                assert_eq!(record, study(&id(1), 1_000));
+                for frame in 0..FRAMES {
+                    assert_eq!(now(store.frame(&id(1), frame)).unwrap(), chunk(frame));
+                }
+                assert_eq!(
+                    actions(&disk),
+                    ["study.create"],
+                    "after {operations} operations"
+                );
+            }
+            None => {
+                seen.1 = true;
+                assert_eq!(
+                    (disk.key_names().len(), disk.rows("studies")),
+                    (0, 0),
+                    "after {operations} operations"
+                );
+                assert!(actions(&disk).is_empty());
+            }
+        }
+        if answered.is_ok() {
+            break;
+        }
+    }
+    assert_eq!(seen, (true, true));
+}
+
+#[test]
+fn a_crash_at_any_moment_of_a_deletion_leaves_nothing_once_it_is_swept() {
+    for operations in 0.. {
+        let disk = prepared();
+        keep_study(&disk, &id(1), 1_000).unwrap();
+        assert_eq!(
+            keep_segmentation(&disk, &id(2), &id(1), 1_000),
+            Ok(Some(Committed::Kept))
+        );
+        disk.operations_left.set(operations);
+        let answered = now(disk
+            .store()
+            .delete_study(&id(1), &event(Action::DeleteStudy, &id(1), 2_000)));
+        disk.operations_left.set(usize::MAX);
+        let store = disk.store();
+        let there = now(store.study(&id(1))).unwrap().is_some();
+        now(store.sweep(2_000 + STALE_MS + 1)).unwrap();
+        assert_eq!(
+            now(store.study(&id(1))).unwrap().is_some(),
+            there,
+            "after {operations} operations"
+        );
+        if there {
+            assert_eq!(
+                disk.key_names().len(),
+                FRAMES + 2,
+                "after {operations} operations"
+            );
+            assert_eq!(actions(&disk), ["study.create", "segmentation.create"]);
+        } else {
+            assert_eq!(
+                (
+                    disk.key_names().len(),
+                    disk.rows("studies"),
+                    disk.rows("segmentations")
+                ),
+                (0, 0, 0),
+                "after {operations} operations"
+            );
+            assert_eq!(
+                actions(&disk),
+                ["study.create", "segmentation.create", "study.delete"],
+                "after {operations} operations"
+            );
+        }
+        if answered.is_ok() {
+            assert!(!there);
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_crash_at_any_moment_of_a_segmentation_leaves_all_of_it_or_nothing() {
+    for operations in 0.. {
+        let disk = prepared();
+        keep_study(&disk, &id(1), 1_000).unwrap();
+        disk.operations_left.set(operations);
+        let answered = keep_segmentation(&disk, &id(2), &id(1), 2_000);
+        disk.operations_left.set(usize::MAX);
+        let store = disk.store();
+        now(store.sweep(2_000 + STALE_MS + 1)).unwrap();
+        let there = now(store.segmentation(&id(1), &id(2))).unwrap();
+        assert_eq!(
+            disk.key_names().len(),
+            FRAMES + if there.is_some() { 2 } else { 0 },
+            "after {operations} operations"
+        );
+        if answered.is_ok() {
+            assert_eq!(there, Some(segmentation(&id(2), &id(1), 2_000)));
+            break;
+        }
+    }
+}
+
+#[test]
+fn the_sweep_leaves_alone_what_is_being_worked_on() {
+    let disk = prepared();
+    let store = disk.store();
+    let mut staging = now(store.begin_study(&id(1), FRAMES, 0)).unwrap();
+    for step in 1..30 {
+        let at_ms = step * STALE_MS / 2;
+        now(store.keep_alive(&mut staging, at_ms)).unwrap();
+        assert_eq!(now(store.sweep(at_ms + STALE_MS / 2)).unwrap(), 0);
+    }
+}
+
+#[test]
+fn what_was_swept_cannot_be_kept_any_more() {
+    let disk = prepared();
+    let store = disk.store();
+    let mut staging = now(store.begin_study(&id(1), FRAMES, 0)).unwrap();
+    now(store.sweep(STALE_MS + 1)).unwrap();
+    assert_eq!(
+        now(store.keep_alive(&mut staging, STALE_MS + 2)),
+        Err(StoreError::Gone { what: "the study" })
+    );
+    let kept = now(store.commit_study(
+        staging,
+        &study(&id(1), 0),
+        &event(Action::CreateStudy, &id(1), 0),
+    ));
+    assert_eq!(kept, Err(StoreError::Gone { what: "the study" }));
+    assert!(actions(&disk).is_empty());
+}
+
+#[test]
+fn the_same_segmentation_is_found_again_and_the_second_of_two_gives_way() {
+    let disk = prepared();
+    keep_study(&disk, &id(1), 0).unwrap();
+    assert_eq!(
+        keep_segmentation(&disk, &id(2), &id(1), 10),
+        Ok(Some(Committed::Kept))
+    );
+    let first = segmentation(&id(2), &id(1), 10);
+    let store = disk.store();
+    assert_eq!(
+        now(store.find_segmentation(&first.lookup_key())).unwrap(),
+        Some(first.clone())
+    );
+    assert_eq!(
+        keep_segmentation(&disk, &id(3), &id(1), 20),
+        Ok(Some(Committed::Exists(Box::new(first))))
+    );
+    assert_eq!(
+        (disk.key_names().len(), disk.rows("segmentations")),
+        (FRAMES + 2, 1)
+    );
+    assert!(
+        now(store.delete_segmentation(
+            &id(1),
+            &id(2),
+            &event(Action::DeleteSegmentation, &id(1), 30)
+        ))
+        .unwrap()
+    );
+    assert!(
+        !now(store.delete_segmentation(
+            &id(1),
+            &id(2),
+            &event(Action::DeleteSegmentation, &id(1), 31)
+        ))
+        .unwrap()
+    );
+    assert_eq!(disk.key_names().len(), FRAMES);
+    assert_eq!(
+        keep_segmentation(&disk, &id(4), &id(1), 40),
+        Ok(Some(Committed::Kept))
+    );
+}
+
+#[test]
+fn a_segmentation_of_a_study_that_is_deleted_meanwhile_is_taken_away() {
+    let disk = prepared();
+    keep_study(&disk, &id(1), 0).unwrap();
+    let store = disk.store();
+    let record = segmentation(&id(2), &id(1), 10);
+    let mut staging = now(store.begin_segmentation(&id(1), &id(2), &record.frames, 10))
+        .unwrap()
+        .unwrap();
+    now(store.put_frame(&mut staging, 0, &chunk(0), 10)).unwrap();
+    assert!(now(store.delete_study(&id(1), &event(Action::DeleteStudy, &id(1), 20))).unwrap());
+    let committed = now(store.commit_segmentation(
+        staging,
+        &record,
+        &event(Action::CreateSegmentation, &id(1), 30),
+    ))
+    .unwrap();
+    assert_eq!(committed, Committed::StudyGone);
+    assert_eq!(
+        (
+            disk.key_names().len(),
+            disk.rows("segmentations"),
+            disk.rows("studies")
+        ),
+        (0, 0, 0)
+    );
+}
+
+#[test]
+fn a_segmentation_is_only_found_under_its_own_study() {
+    let disk = prepared();
+    keep_study(&disk, &id(1), 0).unwrap();
+    keep_study(&disk, &id(9), 0).unwrap();
+    keep_segmentation(&disk, &id(2), &id(1), 10).unwrap();
+    let store = disk.store();
+    assert!(now(store.segmentation(&id(1), &id(2))).unwrap().is_some());
+    assert!(now(store.segmentation(&id(9), &id(2))).unwrap().is_none());
+    assert!(
+        !now(store.delete_segmentation(
+            &id(9),
+            &id(2),
+            &event(Action::DeleteSegmentation, &id(9), 30)
+        ))
+        .unwrap()
+    );
+    assert_eq!(now(store.segmentations(&id(9), 10, None)).unwrap().len(), 0);
+    assert_eq!(now(store.segmentations(&id(1), 10, None)).unwrap().len(), 1);
+}
+
+#[test]
+fn changes_are_kept_and_told_and_a_refused_change_leaves_all_as_it_was() {
+    let disk = prepared();
+    keep_study(&disk, &id(1), 0).unwrap();
+    let store = disk.store();
+    let change = |label: &'static str, at_ms| {
+        now(store.update_study::<StoreError>(
+            &id(1),
+            &event(Action::UpdateStudy, &id(1), at_ms),
+            |record| {
+                record.label = Some(label.to_owned());
+                Ok(())
+            },
+        ))
+    };
+    assert_eq!(
+        change("first", 10).unwrap().unwrap().label.as_deref(),
+        Some("first")
+    );
+    assert_eq!(
+        change("second", 20).unwrap().unwrap().label.as_deref(),
+        Some("second")
+    );
+    let refused =
+        now(
+            store.update_study(&id(1), &event(Action::UpdateStudy, &id(1), 30), |record| {
+                record.label = None;
+                Err(StoreError::Contended { what: "test" })
+            }),
+        );
+    assert!(refused.is_err());
+    assert_eq!(
+        now(store.study(&id(1))).unwrap().unwrap().label.as_deref(),
+        Some("second")
+    );
+    assert_eq!(
+        actions(&disk),
+        ["study.create", "study.update", "study.update"]
+    );
+    assert_eq!(
+        now(store.update_study::<StoreError>(
+            &id(7),
+            &event(Action::UpdateStudy, &id(7), 40),
+            |_| Ok(())
+        )),
+        Ok(None)
+    );
+}
+
+#[test]
+fn the_audit_is_paged_and_holds_across_pages() {
+    let disk = prepared();
+    let store = disk.store();
+    for at_ms in 0..25 {
+        now(store.append_audit(&event(Action::UpdateStudy, &id(1), at_ms))).unwrap();
+    }
+    let first = now(store.audit(10, None)).unwrap();
+    assert_eq!((first[0].sequence, first[9].sequence), (25, 16));
+    let second = now(store.audit(10, Some(16))).unwrap();
+    assert_eq!(second[0].sequence, 15);
+    let mut joined = [first, second].concat();
+    joined.reverse();
+    assert!(chain_holds(&joined));
+}
