@@ -1,1 +1,64 @@
-//! The metrics component.
+//! Numbers from masks: of a kept segmentation, of a mask that is sent along, and of how well two masks agree.
+//!
+//! What the numbers mean is in `cinecor-measures`, how they are worded in `cinecor-wire`.
+
+mod compare;
+mod kept;
+mod measure;
+
+use cinecor_guest::{Answer, Call, Request, Response, serve};
+use cinecor_measures::{Error, Metrics};
+use cinecor_store::Subject;
+use cinecor_web::{CSV, Problem, ProblemKind};
+use cinecor_wire::{MetricsJson, metrics_csv};
+use spin_sdk::wasip3;
+
+struct Component;
+
+wasip3::http::service::export!(Component);
+
+impl wasip3::exports::http::handler::Guest for Component {
+    async fn handle(request: Request) -> Response {
+        serve(request, answer).await
+    }
+}
+
+async fn answer(call: Call) -> Result<Answer, Problem> {
+    match call.operation.id {
+        "get_metrics" => kept::get(&call).await,
+        "measure" => measure::measure(call).await,
+        "compare" => compare::compare(call).await,
+        _ => Err(call.not_here()),
+    }
+}
+
+/// The numbers in the form that the caller accepts.
+fn in_form(form: &str, metrics: &Metrics) -> Result<Answer, Problem> {
+    let json = MetricsJson::from(metrics);
+    match form {
+        CSV => Ok(Answer::bytes(CSV, metrics_csv(&json)).saved_as("metrics.csv")),
+        _ => Answer::json(&json),
+    }
+}
+
+/// What of the subject the measures use.
+fn measured_with(subject: &Subject) -> cinecor_measures::Subject {
+    cinecor_measures::Subject {
+        height_cm: subject.height_cm,
+        weight_kg: subject.weight_kg,
+        heart_rate_bpm: subject.heart_rate_bpm,
+        ed_frame: subject.ed_frame,
+        es_frame: subject.es_frame,
+    }
+}
+
+/// A measure's refusal as a problem that names the fact.
+fn not_measurable(error: &Error) -> Problem {
+    match error {
+        Error::ImplausibleFact { name, .. } | Error::UnknownFrame { name, .. } | Error::NotPositive { name, .. } => {
+            Problem::new(ProblemKind::InvalidField, error.to_string()).with("field", *name)
+        }
+        Error::SamePhases { .. } => Problem::new(ProblemKind::InvalidField, error.to_string()).with("field", "es_frame"),
+        _ => Problem::new(ProblemKind::NotMeasurable, error.to_string()),
+    }
+}

@@ -1,0 +1,122 @@
+//! How well two masks agree; nothing is kept.
+
+use cinecor_formats::{Event, Header, labels_of};
+use cinecor_guest::{Answer, Call, FormPart, Upload, decode_problem, mask_limits};
+use cinecor_measures::compare as compare_masks;
+use cinecor_volume::Shape;
+use cinecor_web::{Problem, ProblemKind};
+use cinecor_wire::CompareJson;
+use ndarray::Array4;
+
+use crate::not_measurable;
+
+/// How far two masks may lie apart and still be on one grid, in voxels of the smaller spacing: what single precision and a quaternion
+/// make of one and the same grid lies a thousand times below.
+const SAME_GRID_VOXELS: f64 = 0.1;
+
+/// `POST /api/v1/compare`.
+///
+/// # Errors
+/// Whatever is wrong with either mask; masks that do not lie on one grid.
+pub(crate) async fn compare(mut call: Call) -> Result<Answer, Problem> {
+    call.accepted()?;
+    let limits = mask_limits(&call.settings.limits);
+    let Upload::Form(mut form) = Upload::open(&mut call)? else {
+        return Err(Problem::new(
+            ProblemKind::UnsupportedMediaType,
+            "The body is one file; send a multipart/form-data form with the files `reference` and `prediction`.",
+        ));
+    };
+    let (mut reference, mut prediction) = (None, None);
+    while let Some(mut part) = form.next().await? {
+        let slot = match part.name() {
+            "reference" => &mut reference,
+            "prediction" => &mut prediction,
+            other => {
+                let shown: String = other.chars().filter(|c| !c.is_control()).take(40).collect();
+                return Err(Problem::field(&shown, "is not known; the form takes the files reference and prediction"));
+            }
+        };
+        if slot.is_some() {
+            let name = part.name().to_owned();
+            return Err(Problem::field(&name, "is there twice"));
+        }
+        let name = part.name().to_owned();
+        let read = Read::of(&mut part, limits).await.map_err(|problem| problem.with("field", name))?;
+        *slot = Some(read);
+    }
+    let missing = |name: &str| Problem::field(name, "is missing; the form takes the files reference and prediction");
+    let reference = reference.ok_or_else(|| missing("reference"))?;
+    let prediction = prediction.ok_or_else(|| missing("prediction"))?;
+    check_grids(&reference.header, &prediction.header)?;
+    let spacing = reference.header.geometry.spacing;
+    let (one, other) = (reference.labels()?, prediction.labels()?);
+    let agreement = compare_masks(one.view(), other.view(), &spacing).map_err(|error| not_measurable(&error))?;
+    Answer::json(&CompareJson::from(&agreement))
+}
+
+/// A mask in memory: one byte a voxel.
+struct Read {
+    header: Header,
+    labels: Vec<u8>,
+}
+
+impl Read {
+    async fn of(part: &mut FormPart, limits: cinecor_formats::Limits) -> Result<Read, Problem> {
+        let mut header = None;
+        let mut labels = Vec::new();
+        part.decode(limits, async |event| {
+            match event {
+                Event::Header(found) => header = Some(*found),
+                Event::Frame(frame) => {
+                    let frame = labels_of(&frame.intensities, frame.index).map_err(|error| decode_problem(&error))?;
+                    labels.extend(frame.iter());
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        let header = header.ok_or_else(|| Problem::internal("a file was decoded without a header"))?;
+        Ok(Read { header, labels })
+    }
+
+    fn labels(self) -> Result<Array4<u8>, Problem> {
+        let Shape { frames, slices, rows, columns } = self.header.shape;
+        Array4::from_shape_vec((frames, slices, rows, columns), self.labels).map_err(Problem::internal)
+    }
+}
+
+/// Refuses masks that do not lie on one grid: another shape, another spacing, another place.
+fn check_grids(reference: &Header, prediction: &Header) -> Result<(), Problem> {
+    let refuse = |what: String| Err(Problem::new(ProblemKind::NotMeasurable, what));
+    if reference.shape != prediction.shape {
+        return refuse(format!("The reference has {}, the prediction {}; bring both to one grid.", reference.shape, prediction.shape));
+    }
+    let spacing = |header: &Header| {
+        let spacing = header.geometry.spacing;
+        [spacing.column_mm, spacing.row_mm, spacing.slice_mm]
+    };
+    let (one, other) = (spacing(reference), spacing(prediction));
+    if one.iter().zip(&other).any(|(one, other)| (one - other).abs() > 1e-3 * one) {
+        return refuse(format!(
+            "The voxels of the reference are {one:?} mm apart (columns, rows, slices), those of the prediction {other:?}; bring both to one grid."
+        ));
+    }
+    // The corners lie farthest apart where two grids differ.
+    let allowed_mm = SAME_GRID_VOXELS * one.iter().fold(f64::INFINITY, |least, &mm| least.min(mm));
+    let ends = |count: usize| [0.0, count.saturating_sub(1) as f64];
+    for column in ends(reference.shape.columns) {
+        for row in ends(reference.shape.rows) {
+            for slice in ends(reference.shape.slices) {
+                let place = |header: &Header| header.geometry.point_in_mm(column, row, slice);
+                let apart_mm = place(reference).iter().zip(place(prediction)).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+                if !(apart_mm <= allowed_mm) {
+                    return refuse(format!(
+                        "The affines differ: a corner of the masks lies {apart_mm:.2} mm apart, at most {allowed_mm:.2} are allowed; bring both to one grid."
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! The numbers of a mask that is sent along; nothing is kept.
+
+use cinecor_formats::{Event, labels_of};
+use cinecor_guest::{Answer, Call, Upload, decode_problem, fact_problem, mask_limits};
+use cinecor_measures::{Counts, Cycle, FrameCounts, measure as measure_counts};
+use cinecor_store::Subject;
+use cinecor_volume::Geometry;
+use cinecor_web::Problem;
+
+use crate::{in_form, measured_with, not_measurable};
+
+/// `POST /api/v1/measure`.
+///
+/// # Errors
+/// Whatever is wrong with the mask or the facts.
+pub(crate) async fn measure(mut call: Call) -> Result<Answer, Problem> {
+    let form_of_answer = call.accepted()?;
+    let mut subject = Subject::default();
+    for (name, value) in call.query.facts() {
+        subject.tell_text(name, value).map_err(|error| fact_problem(&error))?;
+    }
+    let limits = mask_limits(&call.settings.limits);
+    let upload = Upload::open(&mut call)?;
+    let mut mask = Counted::default();
+    match upload {
+        Upload::Raw(mut body) => {
+            body.decode(limits, async |event| mask.take(event)).await?;
+        }
+        Upload::Form(mut form) => {
+            while let Some(mut part) = form.next().await? {
+                if part.is_file() {
+                    if mask.geometry.is_some() {
+                        return Err(Problem::field("file", "is there twice; a mask is one file"));
+                    }
+                    part.decode(limits, async |event| mask.take(event)).await?;
+                } else if Subject::is_fact(part.name()) {
+                    let value = part.text().await?;
+                    subject.tell_text(part.name(), &value).map_err(|error| fact_problem(&error))?;
+                } else {
+                    let shown: String = part.name().chars().filter(|c| !c.is_control()).take(40).collect();
+                    return Err(Problem::field(&shown, "is not known; a form takes one file and facts about the subject"));
+                }
+            }
+        }
+    }
+    let Some(geometry) = mask.geometry else {
+        return Err(Problem::field("file", "is missing; the form holds no mask"));
+    };
+    let cycle = Cycle { frame_ms: subject.frame_ms.or(geometry.frame_ms), frames_in_study: Some(mask.counts.len()) };
+    let metrics = measure_counts(&mask.counts, &geometry.spacing, &cycle, &measured_with(&subject)).map_err(|error| not_measurable(&error))?;
+    in_form(form_of_answer, &metrics)
+}
+
+/// A mask as far as numbers need it: a frame is counted and let go.
+#[derive(Default)]
+struct Counted {
+    geometry: Option<Geometry>,
+    counts: Vec<FrameCounts>,
+}
+
+impl Counted {
+    fn take(&mut self, event: Event) -> Result<(), Problem> {
+        match event {
+            Event::Header(header) => self.geometry = Some(header.geometry.clone()),
+            Event::Frame(frame) => {
+                let labels = labels_of(&frame.intensities, frame.index).map_err(|error| decode_problem(&error))?;
+                let counts = Counts::of(labels.view()).map_err(|error| not_measurable(&error))?;
+                self.counts.push(FrameCounts { frame: frame.index, counts });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! From a call to a picture: reads the frame and the mask that it names, and nothing else.
+//!
+//! A picture's tag is worked out of what it is made of, before anything is read or drawn: asking again for one that the caller has
+//! costs two records. Grey levels are chosen from the whole frame, so that slices of one frame can be compared.
+
+use cinecor_formats::{DataType, VoxelFormat};
+use cinecor_guest::{Answer, Call, GuestStore, chunk_from, open_store, storage_problem};
+use cinecor_render::{Overlay, Picture, RenderError, Style, Window, render};
+use cinecor_store::{Id, SegmentationRecord, StudyRecord};
+use cinecor_volume::{Frame, Label, Shape};
+use cinecor_web::{Etag, PNG, Problem, ProblemKind};
+use ndarray::{Array3, Axis};
+
+/// Part of every tag: to be raised when the same parameters draw something else.
+const DRAWING: u32 = 1;
+
+/// `GET /api/v1/studies/{id}/slices/{slice}.png`.
+///
+/// # Errors
+/// No such study, slice or frame; a window or width that is none.
+pub(crate) async fn study(call: &Call) -> Result<Answer, Problem> {
+    call.accepted()?;
+    let id = call.id("id")?;
+    let store = open_store().await?;
+    let study = store.study(&id).await.map_err(storage_problem)?.ok_or_else(Call::no_study)?;
+    let shape = study.shape().map_err(Problem::internal)?;
+    let frame = frame_of(call, 0, |frame| frame < shape.frames)?;
+    draw(call, &store, &study, shape, frame, None).await
+}
+
+/// `GET /api/v1/studies/{id}/segmentations/{sid}/slices/{slice}.png`.
+///
+/// # Errors
+/// No such segmentation, slice or frame; a window, width or opacity that is none.
+pub(crate) async fn segmentation(call: &Call) -> Result<Answer, Problem> {
+    call.accepted()?;
+    let (study_id, id) = (call.id("id")?, call.id("sid")?);
+    let store = open_store().await?;
+    let record = store.segmentation(&study_id, &id).await.map_err(storage_problem)?.ok_or_else(Call::no_segmentation)?;
+    let study = store.study(&study_id).await.map_err(storage_problem)?.ok_or_else(Call::no_study)?;
+    let shape = study.shape().map_err(Problem::internal)?;
+    let first = record.frames.first().copied().unwrap_or(0);
+    let frame = frame_of(call, first, |frame| record.frames.contains(&frame))?;
+    draw(call, &store, &study, shape, frame, Some(&record)).await
+}
+
+/// The frame that is asked for, or `first`.
+fn frame_of(call: &Call, first: usize, exists: impl Fn(usize) -> bool) -> Result<usize, Problem> {
+    let frame = call.query.integer("frame").map(usize::try_from).transpose().map_err(Problem::internal)?.unwrap_or(first);
+    match exists(frame) {
+        true => Ok(frame),
+        false => Err(Problem::new(ProblemKind::NotFound, format!("There is no frame {frame} here; frames count from 0."))),
+    }
+}
+
+async fn draw(
+    call: &Call,
+    store: &GuestStore,
+    study: &StudyRecord,
+    shape: Shape,
+    frame: usize,
+    record: Option<&SegmentationRecord>,
+) -> Result<Answer, Problem> {
+    let slice = usize::try_from(call.path.number("slice")).map_err(Problem::internal)?;
+    if slice >= shape.slices {
+        return Err(Problem::new(
+            ProblemKind::NotFound,
+            format!("There is no slice {slice} here; the study has the slices 0 to {}.", shape.slices.saturating_sub(1)),
+        ));
+    }
+    let window = window(call)?;
+    let width = call.query.integer("width").map(u32::try_from).transpose().map_err(Problem::internal)?;
+    let record = record.filter(|_| call.query.text("overlay") != Some("none"));
+    let etag = tag(call, study, record, frame, slice);
+    if etag.matches_none(&call.headers) {
+        return Ok(Answer::not_modified(&etag));
+    }
+
+    let grey = read_frame(store, study, shape, frame).await?;
+    let picture = Picture { window: Some(window.unwrap_or_else(|| window_of(&grey))), width };
+    let labels = match record {
+        Some(record) => Some(read_mask(store, &study.id, record, shape, frame).await?),
+        None => None,
+    };
+    let spacing = study.geometry().map_err(Problem::internal)?.spacing;
+    let overlay = match &labels {
+        Some(labels) => Some(overlay(call, labels, slice)?),
+        None => None,
+    };
+    let png = render(grey.index_axis(Axis(0), slice), &spacing, &picture, overlay.as_ref()).map_err(|error| not_drawn(&error))?;
+    Ok(Answer::bytes(PNG, png).etag(&etag))
+}
+
+/// The window of a frame, from every nth of its voxels: percentiles of so many are those of all, and sorting all would take longer than
+/// everything else.
+fn window_of(frame: &Frame) -> Window {
+    const VOXELS: usize = 1 << 16;
+    // Odd, so that it does not run along a column of an image whose width is a power of two.
+    let step = (frame.len() / VOXELS) | 1;
+    Window::of(frame.iter().step_by(step))
+}
+
+/// The grey window that is asked for; both of its parts, or none.
+fn window(call: &Call) -> Result<Option<Window>, Problem> {
+    match (call.query.number("window_center"), call.query.number("window_width")) {
+        (None, None) => Ok(None),
+        (Some(center), Some(width)) => Window::new(center as f32, width as f32).map(Some).map_err(|error| not_drawn(&error)),
+        (Some(_), None) => Err(Problem::parameter("window_width", "is missing; a window has a center and a width")),
+        (None, Some(_)) => Err(Problem::parameter("window_center", "is missing; a window has a center and a width")),
+    }
+}
+
+fn overlay<'a>(call: &Call, labels: &'a Array3<u8>, slice: usize) -> Result<Overlay<'a>, Problem> {
+    let style = match call.query.text("overlay") {
+        Some("fill") => Style::Fill,
+        _ => Style::Contour,
+    };
+    let mut overlay = Overlay::new(labels.index_axis(Axis(0), slice), style);
+    if let Some(opacity) = call.query.number("opacity") {
+        overlay = overlay.with_opacity(opacity as f32).map_err(|error| not_drawn(&error))?;
+    }
+    if let Some(codes) = call.query.integers("labels") {
+        let shown: Vec<Label> = codes.iter().filter_map(|&code| Label::from_code(u8::try_from(code).ok()?)).collect();
+        overlay = overlay.with_labels(&shown);
+    }
+    Ok(overlay)
+}
+
+/// A tag that differs wherever a byte of the picture may: what is drawn never changes under its ids.
+fn tag(call: &Call, study: &StudyRecord, record: Option<&SegmentationRecord>, frame: usize, slice: usize) -> Etag {
+    let text = |name: &str| call.query.text(name).unwrap_or("-");
+    let mask = record.map_or_else(|| "grey".to_owned(), |record| format!("{}.{}", record.id.as_str(), record.revision));
+    let parts = ["overlay", "opacity", "labels", "window_center", "window_width", "width"].map(text).join("_");
+    Etag::of(&format!("{DRAWING}_{}_{mask}_{frame}_{slice}_{parts}", study.id.as_str()))
+}
+
+async fn read_frame(store: &GuestStore, study: &StudyRecord, shape: Shape, frame: usize) -> Result<Frame, Problem> {
+    let voxels = VoxelFormat {
+        data_type: DataType::from_code(study.voxels.nifti_datatype).map_err(Problem::internal)?,
+        scaling: study.voxels.scaling,
+    };
+    let chunk = store.frame(&study.id, frame).await.map_err(storage_problem)?;
+    let raw = chunk_from(chunk).inflate().map_err(Problem::internal)?;
+    Ok(voxels.intensities(&raw, &shape).map_err(Problem::internal)?.frame)
+}
+
+async fn read_mask(
+    store: &GuestStore,
+    study_id: &Id,
+    record: &SegmentationRecord,
+    shape: Shape,
+    frame: usize,
+) -> Result<Array3<u8>, Problem> {
+    let chunk = store.mask_frame(study_id, &record.id, frame).await.map_err(storage_problem)?;
+    let labels = chunk_from(chunk).inflate().map_err(Problem::internal)?;
+    Array3::from_shape_vec((shape.slices, shape.rows, shape.columns), labels).map_err(Problem::internal)
+}
+
+/// A drawing's refusal as a problem that names the parameter.
+fn not_drawn(error: &RenderError) -> Problem {
+    let parameter = match error {
+        RenderError::BadWindow { .. } => "window_width",
+        RenderError::BadOpacity { .. } => "opacity",
+        RenderError::BadSize { .. } => "width",
+        other => return Problem::internal(other),
+    };
+    Problem::new(ProblemKind::InvalidParameter, error.to_string()).with("parameter", parameter)
+}
