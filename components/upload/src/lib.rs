@@ -7,12 +7,13 @@ mod create;
 mod volume;
 
 use cinecor_guest::{
-    Answer, Call, Request, Response, fact_problem, now_ms, open_store, storage_problem,
+    Answer, Call, Request, Response, fact_problem, now_ms, open_store, serve, storage_problem,
 };
 use cinecor_store::{Action, Consent, StudyRecord};
 use cinecor_web::{Cursor, Problem, rfc3339};
 use cinecor_wire::{StudyJson, StudyListJson};
 use serde_json::Value;
+use spin_sdk::wasip3;
 
 /// How many studies a page has unless it is said.
 const PAGE: u64 = 20;
@@ -20,9 +21,14 @@ const PAGE: u64 = 20;
 /// The longest label, in characters; the table of operations says the same of the query.
 const LABEL_CHARS: usize = 200;
 
-#[spin_sdk::http_service]
-async fn handle(request: Request) -> Response {
-    cinecor_guest::serve(request, answer).await
+struct Upload;
+
+wasip3::http::service::export!(Upload);
+
+impl wasip3::exports::http::handler::Guest for Upload {
+    async fn handle(request: Request) -> Response {
+        serve(request, answer).await
+    }
 }
 
 async fn answer(mut call: Call) -> Result<Answer, Problem> {

@@ -7,18 +7,25 @@
 //! A component is then:
 //!
 //! ```ignore
-//! #[spin_sdk::http_service]
-//! async fn handle(request: Request) -> Response {
-//!     cinecor_guest::serve(request, answer).await
+//! struct Upload;
+//! wasip3::http::service::export!(Upload);
+//!
+//! impl wasip3::exports::http::handler::Guest for Upload {
+//!     async fn handle(request: Request) -> Response {
+//!         serve(request, answer).await
+//!     }
 //! }
 //!
-//! async fn answer(mut call: Call) -> Result<Answer, Problem> {
+//! async fn answer(call: Call) -> Result<Answer, Problem> {
 //!     match call.operation.id {
-//!         "get_study" => get_study(&call).await,
+//!         "get_study" => get(&call).await,
 //!         _ => Err(call.not_here()),
 //!     }
 //! }
 //! ```
+//!
+//! The SDK's `http_service` attribute is not used because it hands bodies on in pieces of 16 KiB and gives streamed answers no way to
+//! break off.
 
 mod answer;
 mod body;
