@@ -5,12 +5,12 @@ use crate::random::Random;
 
 /// Grey values before coil and noise, in the proportions of balanced steady-state images at 1.5 T.
 mod grey {
-    pub(super) const LEFT_BLOOD: f64 = 235.0;
-    pub(super) const RIGHT_BLOOD: f64 = 205.0;
+    pub(super) const LEFT_BLOOD: f64 = 225.0;
+    pub(super) const RIGHT_BLOOD: f64 = 190.0;
     pub(super) const MUSCLE: f64 = 72.0;
     pub(super) const PAPILLARY: f64 = 85.0;
-    pub(super) const FAT: f64 = 250.0;
-    pub(super) const HEART_FAT: f64 = 165.0;
+    pub(super) const FAT: f64 = 330.0;
+    pub(super) const HEART_FAT: f64 = 230.0;
     pub(super) const LUNG: f64 = 14.0;
     pub(super) const LIVER: f64 = 82.0;
     pub(super) const BOWEL: f64 = 120.0;
@@ -171,7 +171,8 @@ impl Chest {
             };
         }
         // The diaphragm: high on the right side of the patient, rising towards the apex.
-        let dome = 38.0 - 0.12 * z + 0.0016 * (x + 40.0).powi(2) - 12.0 * (-((x + 60.0) / 60.0).powi(2)).exp();
+        let dome = 38.0 - 0.12 * z + 0.0016 * (x + 40.0).powi(2)
+            - 12.0 * (-((x + 60.0) / 60.0).powi(2)).exp();
         let below = y - dome;
         if below > 0.0 {
             return self.abdomen(x, y, z, below);

@@ -40,10 +40,11 @@ const RIGHT_OFFSET: f64 = 0.92;
 const RIGHTWARD: [f64; 2] = [0.8746, 0.4848];
 
 /// Thickness of the right ventricle's free wall, mm; not labelled, as in ACDC.
-const RIGHT_WALL_MM: f64 = 2.2;
+const RIGHT_WALL_MM: f64 = 2.0;
 
-/// Thickness of the trabeculated lining of the left cavity, mm.
-const LINING_MM: f64 = 2.0;
+/// Thickness of the trabeculated lining of the left cavity in diastole, mm, and by how much more at the end of systole, when the
+/// strands are pressed together.
+const LINING_MM: [f64; 2] = [2.5, 1.0];
 
 /// Thickness of the dark line of the pericardium, mm.
 const PERICARDIUM_MM: f64 = 1.5;
@@ -240,7 +241,10 @@ impl Beat {
         let section = section(depth, self.length);
         let epi = self.epi_radius * self::section(depth, self.epi_length);
         if distance < self.radius * section {
-            return if self.in_papillary(toward, beside, depth) {
+            let to_wall = self.radius * section - distance;
+            let muscle = self.in_papillary(toward, beside, depth)
+                || self.in_lining(toward, beside, depth, to_wall);
+            return if muscle {
                 Place::Papillary
             } else {
                 Place::LeftCavity
@@ -267,14 +271,15 @@ impl Beat {
             return Place::RightWall;
         }
         // Fat fills the grooves between the ventricles and lies thin on the left one; the free wall of the right has none.
-        if depth < self.epi_length {
-            let in_groove = toward > 0.0 && toward < middle && beside.abs() < half_along + RIGHT_WALL_MM + 2.0;
+        if depth < 0.85 * self.epi_length {
+            let in_groove =
+                toward > 0.0 && toward < middle && beside.abs() < half_along + RIGHT_WALL_MM + 2.0;
             let fat = if in_groove { 9.0 } else { 2.0 };
             let outside = distance - epi;
             if outside < fat {
                 return Place::Fat;
             }
-            if outside < fat + PERICARDIUM_MM || (near_right && level(RIGHT_WALL_MM + PERICARDIUM_MM) < 1.0) {
+            if outside < fat + PERICARDIUM_MM {
                 return Place::Pericardium;
             }
         }
@@ -283,13 +288,17 @@ impl Beat {
 
     /// The trabeculated lining of the left cavity: blood between strands of muscle, counted as cavity as readers do.
     fn in_lining(&self, toward: f64, beside: f64, depth: f64, to_wall: f64) -> bool {
-        if to_wall > LINING_MM {
+        let [diastole, more] = LINING_MM;
+        let thick = diastole + more * self.contraction;
+        if to_wall > thick {
             return false;
         }
         // Strands run along the cavity and wander around it; they fuse towards the wall.
         let around = beside.atan2(toward) * self.radius;
-        let strand = (around * 0.9 + 0.8 * (depth * 0.21).sin()).sin() + 0.6 * (around * 0.37 - depth * 0.3).sin();
-        strand > 2.4 * to_wall / LINING_MM - 1.2
+        let strand = 0.8 * (around * 0.83 + 0.8 * (depth * 0.21).sin()).sin()
+            + 0.7 * (around * 0.51 - depth * 0.3 + 1.0).sin()
+            + 0.6 * (around * 0.29 + depth * 0.17).sin();
+        strand > 2.4 * to_wall / thick - 1.2
     }
 
     /// Half axes of the right ellipse at a depth, and its middle's distance from the long axis; zeros beyond its end.
