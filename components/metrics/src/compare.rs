@@ -3,16 +3,12 @@
 use cinecor_formats::{Event, Header, labels_of};
 use cinecor_guest::{Answer, Call, FormPart, Upload, decode_problem, mask_limits};
 use cinecor_measures::compare as compare_masks;
-use cinecor_volume::Shape;
+use cinecor_volume::{Shape, same_grid};
 use cinecor_web::{Problem, ProblemKind};
 use cinecor_wire::CompareJson;
 use ndarray::Array4;
 
 use crate::not_measurable;
-
-/// How far two masks may lie apart and still be on one grid, in voxels of the smaller spacing: what single precision and a quaternion
-/// make of one and the same grid lies a thousand times below.
-const SAME_GRID_VOXELS: f64 = 0.1;
 
 /// `POST /api/v1/compare`.
 ///
@@ -48,7 +44,9 @@ pub(crate) async fn compare(mut call: Call) -> Result<Answer, Problem> {
     let missing = |name: &str| Problem::field(name, "is missing; the form takes the files reference and prediction");
     let reference = reference.ok_or_else(|| missing("reference"))?;
     let prediction = prediction.ok_or_else(|| missing("prediction"))?;
-    check_grids(&reference.header, &prediction.header)?;
+    same_grid((reference.header.shape, &reference.header.geometry), (prediction.header.shape, &prediction.header.geometry)).map_err(
+        |error| Problem::new(ProblemKind::NotMeasurable, format!("Reference and prediction do not lie on one grid, {error}; bring both to one.")),
+    )?;
     let spacing = reference.header.geometry.spacing;
     let (one, other) = (reference.labels()?, prediction.labels()?);
     let agreement = compare_masks(one.view(), other.view(), &spacing).map_err(|error| not_measurable(&error))?;
@@ -84,40 +82,4 @@ impl Read {
         let Shape { frames, slices, rows, columns } = self.header.shape;
         Array4::from_shape_vec((frames, slices, rows, columns), self.labels).map_err(Problem::internal)
     }
-}
-
-/// Refuses masks that do not lie on one grid: another shape, another spacing, another place.
-fn check_grids(reference: &Header, prediction: &Header) -> Result<(), Problem> {
-    let refuse = |what: String| Err(Problem::new(ProblemKind::NotMeasurable, what));
-    if reference.shape != prediction.shape {
-        return refuse(format!("The reference has {}, the prediction {}; bring both to one grid.", reference.shape, prediction.shape));
-    }
-    let spacing = |header: &Header| {
-        let spacing = header.geometry.spacing;
-        [spacing.column_mm, spacing.row_mm, spacing.slice_mm]
-    };
-    let (one, other) = (spacing(reference), spacing(prediction));
-    if one.iter().zip(&other).any(|(one, other)| (one - other).abs() > 1e-3 * one) {
-        return refuse(format!(
-            "The voxels of the reference are {one:?} mm apart (columns, rows, slices), those of the prediction {other:?}; bring both to one grid."
-        ));
-    }
-    // The corners lie farthest apart where two grids differ.
-    let allowed_mm = SAME_GRID_VOXELS * one.iter().fold(f64::INFINITY, |least, &mm| least.min(mm));
-    let ends = |count: usize| [0.0, count.saturating_sub(1) as f64];
-    for column in ends(reference.shape.columns) {
-        for row in ends(reference.shape.rows) {
-            for slice in ends(reference.shape.slices) {
-                let place = |header: &Header| header.geometry.point_in_mm(column, row, slice);
-                let apart_mm = place(reference).iter().zip(place(prediction)).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
-                // Affines are finite, as they were read.
-                if apart_mm > allowed_mm {
-                    return refuse(format!(
-                        "The affines differ: a corner of the masks lies {apart_mm:.2} mm apart, at most {allowed_mm:.2} are allowed; bring both to one grid."
-                    ));
-                }
-            }
-        }
-    }
-    Ok(())
 }

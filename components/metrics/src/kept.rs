@@ -3,8 +3,9 @@
 use cinecor_guest::{Answer, Call, open_store, storage_problem};
 use cinecor_measures::{Counts, Cycle, FrameCounts, measure};
 use cinecor_web::Problem;
+use cinecor_wire::measured_with;
 
-use crate::{in_form, measured_with, not_measurable};
+use crate::{in_form, not_measurable};
 
 /// `GET /api/v1/studies/{id}/segmentations/{sid}/metrics`.
 ///

@@ -8,7 +8,6 @@ mod measure;
 
 use cinecor_guest::{Answer, Call, Request, Response, serve};
 use cinecor_measures::{Error, Metrics};
-use cinecor_store::Subject;
 use cinecor_web::{CSV, Problem, ProblemKind};
 use cinecor_wire::{MetricsJson, metrics_csv};
 use spin_sdk::wasip3;
@@ -41,24 +40,10 @@ fn in_form(form: &str, metrics: &Metrics) -> Result<Answer, Problem> {
     }
 }
 
-/// What of the subject the measures use.
-fn measured_with(subject: &Subject) -> cinecor_measures::Subject {
-    cinecor_measures::Subject {
-        height_cm: subject.height_cm,
-        weight_kg: subject.weight_kg,
-        heart_rate_bpm: subject.heart_rate_bpm,
-        ed_frame: subject.ed_frame,
-        es_frame: subject.es_frame,
-    }
-}
-
 /// A measure's refusal as a problem that names the fact.
 fn not_measurable(error: &Error) -> Problem {
-    match error {
-        Error::ImplausibleFact { name, .. } | Error::UnknownFrame { name, .. } | Error::NotPositive { name, .. } => {
-            Problem::new(ProblemKind::InvalidField, error.to_string()).with("field", *name)
-        }
-        Error::SamePhases { .. } => Problem::new(ProblemKind::InvalidField, error.to_string()).with("field", "es_frame"),
-        _ => Problem::new(ProblemKind::NotMeasurable, error.to_string()),
+    match error.fact() {
+        Some(fact) => Problem::new(ProblemKind::InvalidField, error.to_string()).with("field", fact),
+        None => Problem::new(ProblemKind::NotMeasurable, error.to_string()),
     }
 }

@@ -6,8 +6,9 @@ use cinecor_measures::{Counts, Cycle, FrameCounts, measure as measure_counts};
 use cinecor_store::Subject;
 use cinecor_volume::Geometry;
 use cinecor_web::Problem;
+use cinecor_wire::measured_with;
 
-use crate::{in_form, measured_with, not_measurable};
+use crate::{in_form, not_measurable};
 
 /// `POST /api/v1/measure`.
 ///

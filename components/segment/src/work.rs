@@ -7,7 +7,7 @@ use cinecor_render::{Overlay, Picture, Style, render};
 use cinecor_store::Subject;
 use cinecor_volume::{Frame, Label, Shape, Spacing};
 use cinecor_web::{Problem, ProblemKind};
-use cinecor_wire::{Preview, TimingsJson};
+use cinecor_wire::{Preview, TimingsJson, measured_with};
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 
 use crate::model::{Model, SegmentedFrame};
@@ -194,14 +194,7 @@ impl Work {
 
     fn measure(&self, counts: &[FrameCounts], subject: &Subject, frame_ms: Option<f64>) -> Result<Metrics, Problem> {
         let cycle = Cycle { frame_ms, frames_in_study: Some(self.cine.shape.frames) };
-        let subject = cinecor_measures::Subject {
-            height_cm: subject.height_cm,
-            weight_kg: subject.weight_kg,
-            heart_rate_bpm: subject.heart_rate_bpm,
-            ed_frame: subject.ed_frame,
-            es_frame: subject.es_frame,
-        };
-        measure(counts, &self.cine.spacing, &cycle, &subject).map_err(|error| not_measurable(&error))
+        measure(counts, &self.cine.spacing, &cycle, &measured_with(subject)).map_err(|error| not_measurable(&error))
     }
 }
 
@@ -223,12 +216,8 @@ fn middle_slice(labels: ArrayView3<'_, u8>) -> usize {
 
 /// A measure's refusal as a problem that names the fact.
 fn not_measurable(error: &cinecor_measures::Error) -> Problem {
-    use cinecor_measures::Error;
-    match error {
-        Error::ImplausibleFact { name, .. } | Error::UnknownFrame { name, .. } | Error::NotPositive { name, .. } => {
-            Problem::new(ProblemKind::InvalidField, error.to_string()).with("field", *name)
-        }
-        Error::SamePhases { .. } => Problem::new(ProblemKind::InvalidField, error.to_string()).with("field", "es_frame"),
-        _ => Problem::new(ProblemKind::NotMeasurable, error.to_string()),
+    match error.fact() {
+        Some(fact) => Problem::new(ProblemKind::InvalidField, error.to_string()).with("field", fact),
+        None => Problem::new(ProblemKind::NotMeasurable, error.to_string()),
     }
 }

@@ -78,3 +78,15 @@ pub enum Error {
         found: usize,
     },
 }
+
+impl Error {
+    /// Name of the fact that was told wrong; `None` when what is wrong is no fact that a caller tells.
+    pub fn fact(&self) -> Option<&'static str> {
+        match self {
+            Error::ImplausibleFact { name, .. } | Error::UnknownFrame { name, .. } => Some(name),
+            Error::NotPositive { name, .. } => (*name == "frame_ms").then_some(name),
+            Error::SamePhases { .. } => Some("es_frame"),
+            _ => None,
+        }
+    }
+}

@@ -34,4 +34,5 @@ pub use segmentation::{
 };
 pub use study::{
     ShapeJson, SourceJson, SpacingJson, StudyJson, StudyListJson, SubjectJson, WarningJson,
+    measured_with,
 };

@@ -209,6 +209,25 @@ impl From<&Subject> for SubjectJson {
     }
 }
 
+/// What of the told facts the measures use.
+pub fn measured_with(subject: &Subject) -> cinecor_measures::Subject {
+    let Subject {
+        height_cm,
+        weight_kg,
+        heart_rate_bpm,
+        ed_frame,
+        es_frame,
+        ..
+    } = *subject;
+    cinecor_measures::Subject {
+        height_cm,
+        weight_kg,
+        heart_rate_bpm,
+        ed_frame,
+        es_frame,
+    }
+}
+
 /// A doubt about what was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WarningJson {
