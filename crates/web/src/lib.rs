@@ -53,6 +53,6 @@ pub use pages::{problem_json, problem_page, problems_page};
 pub use problem::{PROBLEM_JSON, PROBLEM_PATH, Problem, ProblemKind};
 pub use query::Query;
 pub use request_id::{REQUEST_ID, request_id};
-pub use router::{PathParameters, Route, allow, route};
+pub use router::{PathParameters, Route, allow, method_not_allowed, route};
 pub use sse::{SSE_KEEP_ALIVE, event};
 pub use time::{parse_rfc3339, rfc3339};

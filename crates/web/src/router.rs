@@ -88,7 +88,7 @@ pub fn allow(path: &str) -> Option<String> {
 }
 
 /// The refusal of a method that the address does not take.
-pub(crate) fn method_not_allowed(method: &Method, allow: &str) -> Problem {
+pub fn method_not_allowed(method: &Method, allow: &str) -> Problem {
     let problem = Problem::new(
         ProblemKind::MethodNotAllowed,
         format!("This address does not take {method}; it takes {allow}."),
