@@ -30,7 +30,10 @@ pub(crate) async fn compare(mut call: Call) -> Result<Answer, Problem> {
             "prediction" => &mut prediction,
             other => {
                 let shown: String = other.chars().filter(|c| !c.is_control()).take(40).collect();
-                return Err(Problem::field(&shown, "is not known; the form takes the files reference and prediction"));
+                return Err(Problem::field(
+                    &shown,
+                    "is not known; the form takes the files reference and prediction",
+                ));
             }
         };
         if slot.is_some() {
@@ -38,18 +41,33 @@ pub(crate) async fn compare(mut call: Call) -> Result<Answer, Problem> {
             return Err(Problem::field(&name, "is there twice"));
         }
         let name = part.name().to_owned();
-        let read = Read::of(&mut part, limits).await.map_err(|problem| problem.with("field", name))?;
+        let read = Read::of(&mut part, limits)
+            .await
+            .map_err(|problem| problem.with("field", name))?;
         *slot = Some(read);
     }
-    let missing = |name: &str| Problem::field(name, "is missing; the form takes the files reference and prediction");
+    let missing = |name: &str| {
+        Problem::field(
+            name,
+            "is missing; the form takes the files reference and prediction",
+        )
+    };
     let reference = reference.ok_or_else(|| missing("reference"))?;
     let prediction = prediction.ok_or_else(|| missing("prediction"))?;
-    same_grid((reference.header.shape, &reference.header.geometry), (prediction.header.shape, &prediction.header.geometry)).map_err(
-        |error| Problem::new(ProblemKind::NotMeasurable, format!("Reference and prediction do not lie on one grid, {error}; bring both to one.")),
-    )?;
+    same_grid(
+        (reference.header.shape, &reference.header.geometry),
+        (prediction.header.shape, &prediction.header.geometry),
+    )
+    .map_err(|error| {
+        Problem::new(
+            ProblemKind::NotMeasurable,
+            format!("Reference and prediction do not lie on one grid, {error}; bring both to one."),
+        )
+    })?;
     let spacing = reference.header.geometry.spacing;
     let (one, other) = (reference.labels()?, prediction.labels()?);
-    let agreement = compare_masks(one.view(), other.view(), &spacing).map_err(|error| not_measurable(&error))?;
+    let agreement = compare_masks(one.view(), other.view(), &spacing)
+        .map_err(|error| not_measurable(&error))?;
     Answer::json(&CompareJson::from(&agreement))
 }
 
@@ -67,19 +85,27 @@ impl Read {
             match event {
                 Event::Header(found) => header = Some(*found),
                 Event::Frame(frame) => {
-                    let frame = labels_of(&frame.intensities, frame.index).map_err(|error| decode_problem(&error))?;
+                    let frame = labels_of(&frame.intensities, frame.index)
+                        .map_err(|error| decode_problem(&error))?;
                     labels.extend(frame.iter());
                 }
             }
             Ok(())
         })
         .await?;
-        let header = header.ok_or_else(|| Problem::internal("a file was decoded without a header"))?;
+        let header =
+            header.ok_or_else(|| Problem::internal("a file was decoded without a header"))?;
         Ok(Read { header, labels })
     }
 
     fn labels(self) -> Result<Array4<u8>, Problem> {
-        let Shape { frames, slices, rows, columns } = self.header.shape;
-        Array4::from_shape_vec((frames, slices, rows, columns), self.labels).map_err(Problem::internal)
+        let Shape {
+            frames,
+            slices,
+            rows,
+            columns,
+        } = self.header.shape;
+        Array4::from_shape_vec((frames, slices, rows, columns), self.labels)
+            .map_err(Problem::internal)
     }
 }

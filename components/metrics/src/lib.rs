@@ -43,7 +43,9 @@ fn in_form(form: &str, metrics: &Metrics) -> Result<Answer, Problem> {
 /// A measure's refusal as a problem that names the fact.
 fn not_measurable(error: &Error) -> Problem {
     match error.fact() {
-        Some(fact) => Problem::new(ProblemKind::InvalidField, error.to_string()).with("field", fact),
+        Some(fact) => {
+            Problem::new(ProblemKind::InvalidField, error.to_string()).with("field", fact)
+        }
         None => Problem::new(ProblemKind::NotMeasurable, error.to_string()),
     }
 }

@@ -18,7 +18,9 @@ pub(crate) async fn measure(mut call: Call) -> Result<Answer, Problem> {
     let form_of_answer = call.accepted()?;
     let mut subject = Subject::default();
     for (name, value) in call.query.facts() {
-        subject.tell_text(name, value).map_err(|error| fact_problem(&error))?;
+        subject
+            .tell_text(name, value)
+            .map_err(|error| fact_problem(&error))?;
     }
     let limits = mask_limits(&call.settings.limits);
     let upload = Upload::open(&mut call)?;
@@ -36,10 +38,20 @@ pub(crate) async fn measure(mut call: Call) -> Result<Answer, Problem> {
                     part.decode(limits, async |event| mask.take(event)).await?;
                 } else if Subject::is_fact(part.name()) {
                     let value = part.text().await?;
-                    subject.tell_text(part.name(), &value).map_err(|error| fact_problem(&error))?;
+                    subject
+                        .tell_text(part.name(), &value)
+                        .map_err(|error| fact_problem(&error))?;
                 } else {
-                    let shown: String = part.name().chars().filter(|c| !c.is_control()).take(40).collect();
-                    return Err(Problem::field(&shown, "is not known; a form takes one file and facts about the subject"));
+                    let shown: String = part
+                        .name()
+                        .chars()
+                        .filter(|c| !c.is_control())
+                        .take(40)
+                        .collect();
+                    return Err(Problem::field(
+                        &shown,
+                        "is not known; a form takes one file and facts about the subject",
+                    ));
                 }
             }
         }
@@ -47,8 +59,17 @@ pub(crate) async fn measure(mut call: Call) -> Result<Answer, Problem> {
     let Some(geometry) = mask.geometry else {
         return Err(Problem::field("file", "is missing; the form holds no mask"));
     };
-    let cycle = Cycle { frame_ms: subject.frame_ms.or(geometry.frame_ms), frames_in_study: Some(mask.counts.len()) };
-    let metrics = measure_counts(&mask.counts, &geometry.spacing, &cycle, &measured_with(&subject)).map_err(|error| not_measurable(&error))?;
+    let cycle = Cycle {
+        frame_ms: subject.frame_ms.or(geometry.frame_ms),
+        frames_in_study: Some(mask.counts.len()),
+    };
+    let metrics = measure_counts(
+        &mask.counts,
+        &geometry.spacing,
+        &cycle,
+        &measured_with(&subject),
+    )
+    .map_err(|error| not_measurable(&error))?;
     in_form(form_of_answer, &metrics)
 }
 
@@ -64,9 +85,13 @@ impl Counted {
         match event {
             Event::Header(header) => self.geometry = Some(header.geometry.clone()),
             Event::Frame(frame) => {
-                let labels = labels_of(&frame.intensities, frame.index).map_err(|error| decode_problem(&error))?;
+                let labels = labels_of(&frame.intensities, frame.index)
+                    .map_err(|error| decode_problem(&error))?;
                 let counts = Counts::of(labels.view()).map_err(|error| not_measurable(&error))?;
-                self.counts.push(FrameCounts { frame: frame.index, counts });
+                self.counts.push(FrameCounts {
+                    frame: frame.index,
+                    counts,
+                });
             }
         }
         Ok(())

@@ -28,7 +28,9 @@ use std::cell::RefCell;
 use std::time::Instant;
 
 use bindings::cinecor::inference::graphs::GraphInfo;
-use bindings::exports::cinecor::model::segmenter::{Description, Error, Grid, Guest, ModelPackage, SegmentedFrame};
+use bindings::exports::cinecor::model::segmenter::{
+    Description, Error, Grid, Guest, ModelPackage, SegmentedFrame,
+};
 use cinecor_segmentation::{FrameGrid, Pipeline};
 use network::Network;
 
@@ -52,12 +54,18 @@ thread_local! {
 impl Guest for ModelUnet {
     async fn describe(model: ModelPackage) -> Result<Description, Error> {
         let mut kept = KEPT.take();
-        let described = kept.current(&model).map(|network| describe(&model, network.info()));
+        let described = kept
+            .current(&model)
+            .map(|network| describe(&model, network.info()));
         KEPT.set(kept);
         described
     }
 
-    async fn segment(model: ModelPackage, grid: Grid, intensities: Vec<f32>) -> Result<SegmentedFrame, Error> {
+    async fn segment(
+        model: ModelPackage,
+        grid: Grid,
+        intensities: Vec<f32>,
+    ) -> Result<SegmentedFrame, Error> {
         let mut kept = KEPT.take();
         let segmented = kept.segment(&model, &grid, &intensities);
         KEPT.set(kept);
@@ -80,16 +88,31 @@ impl Kept {
     /// The network of `model`, loaded anew when the package or the graph behind its name is another than the one that is kept.
     fn current(&mut self, model: &ModelPackage) -> Result<&mut Network, Error> {
         let info = network::inform(model)?;
-        if !self.network.as_ref().is_some_and(|network| network.is(model, &info)) {
+        if !self
+            .network
+            .as_ref()
+            .is_some_and(|network| network.is(model, &info))
+        {
             self.pipeline = None;
             self.network = None;
             self.network = Some(Network::load(model, info)?);
         }
-        self.network.as_mut().ok_or_else(|| Error::Engine("the network was not kept".to_owned()))
+        self.network
+            .as_mut()
+            .ok_or_else(|| Error::Engine("the network was not kept".to_owned()))
     }
 
-    fn segment(&mut self, model: &ModelPackage, grid: &Grid, intensities: &[f32]) -> Result<SegmentedFrame, Error> {
-        if !self.network.as_ref().is_some_and(|network| network.is_of(model)) {
+    fn segment(
+        &mut self,
+        model: &ModelPackage,
+        grid: &Grid,
+        intensities: &[f32],
+    ) -> Result<SegmentedFrame, Error> {
+        if !self
+            .network
+            .as_ref()
+            .is_some_and(|network| network.is_of(model))
+        {
             self.current(model)?;
         }
         let Some(network) = &self.network else {
@@ -108,7 +131,9 @@ impl Kept {
             _ => Pipeline::new(network.card(), grid).map_err(unsupported)?,
         };
         let pipeline = self.pipeline.insert(pipeline);
-        pipeline.prepare(intensities, &mut self.tensor).map_err(unsupported)?;
+        pipeline
+            .prepare(intensities, &mut self.tensor)
+            .map_err(unsupported)?;
         let mut preprocess_ms = milliseconds(started);
         let (mut inference_ms, mut postprocess_ms) = (0.0, 0.0);
 
@@ -116,8 +141,13 @@ impl Kept {
         let mut confidence = vec![0; intensities.len()];
         let (rows, columns) = pipeline.canvas();
         let slice_voxels = grid.rows as usize * grid.columns as usize;
-        let mut places = labels.chunks_exact_mut(slice_voxels).zip(confidence.chunks_exact_mut(slice_voxels));
-        for batch in self.tensor.chunks(pipeline.input_values_per_slice() * network.batch()) {
+        let mut places = labels
+            .chunks_exact_mut(slice_voxels)
+            .zip(confidence.chunks_exact_mut(slice_voxels));
+        for batch in self
+            .tensor
+            .chunks(pipeline.input_values_per_slice() * network.batch())
+        {
             let started = Instant::now();
             let slices = batch.len() / pipeline.input_values_per_slice();
             let input = network.input([slices, 1, rows as usize, columns as usize], batch)?;
@@ -129,15 +159,28 @@ impl Kept {
 
             let started = Instant::now();
             let output = output.values(slices * pipeline.output_values_per_slice())?;
-            for (output, (labels, confidence)) in output.chunks_exact(pipeline.output_values_per_slice()).zip(&mut places) {
-                pipeline.restore(output, labels, confidence).map_err(|error| Error::Engine(error.to_string()))?;
+            for (output, (labels, confidence)) in output
+                .chunks_exact(pipeline.output_values_per_slice())
+                .zip(&mut places)
+            {
+                pipeline
+                    .restore(output, labels, confidence)
+                    .map_err(|error| Error::Engine(error.to_string()))?;
             }
             postprocess_ms += milliseconds(started);
         }
         let started = Instant::now();
-        pipeline.clean_up(&mut labels, &mut confidence).map_err(|error| Error::Engine(error.to_string()))?;
+        pipeline
+            .clean_up(&mut labels, &mut confidence)
+            .map_err(|error| Error::Engine(error.to_string()))?;
         postprocess_ms += milliseconds(started);
-        Ok(SegmentedFrame { labels, confidence, preprocess_ms, inference_ms, postprocess_ms })
+        Ok(SegmentedFrame {
+            labels,
+            confidence,
+            preprocess_ms,
+            inference_ms,
+            postprocess_ms,
+        })
     }
 }
 

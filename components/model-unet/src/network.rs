@@ -33,10 +33,14 @@ pub(crate) fn inform(model: &ModelPackage) -> Result<GraphInfo, Error> {
 impl Network {
     /// Loads the graph that `info` describes, once the card is known to be the card of that graph.
     pub(crate) fn load(model: &ModelPackage, info: GraphInfo) -> Result<Network, Error> {
-        let card = Card::parse(&model.card).map_err(|error| Error::InvalidCard(error.to_string()))?;
+        let card =
+            Card::parse(&model.card).map_err(|error| Error::InvalidCard(error.to_string()))?;
         let name = format!("{}@{}", model.name, model.version);
         if card.graph_name() != name {
-            return Err(Error::InvalidCard(format!("the card is that of {}, expected {name}", card.graph_name())));
+            return Err(Error::InvalidCard(format!(
+                "the card is that of {}, expected {name}",
+                card.graph_name()
+            )));
         }
         let mut graphs = std::iter::once(&card.graph).chain(&card.variants);
         if !graphs.any(|graph| graph.file.digest == info.digest) {
@@ -45,20 +49,32 @@ impl Network {
                 info.digest, card.graph.file.digest
             )));
         }
-        let context = load_by_name(&name).and_then(|graph| graph.init_execution_context()).map_err(|error| engine(&error))?;
+        let context = load_by_name(&name)
+            .and_then(|graph| graph.init_execution_context())
+            .map_err(|error| engine(&error))?;
         // What is known of the graph once it is loaded: an engine may choose its device only then.
         let info = inform(model)?;
-        Ok(Network { text: model.card.clone(), card, info, context })
+        Ok(Network {
+            text: model.card.clone(),
+            card,
+            info,
+            context,
+        })
     }
 
     /// Whether this is the network of `model`.
     pub(crate) fn is_of(&self, model: &ModelPackage) -> bool {
-        self.card.name == model.name && self.card.version == model.version && self.text == model.card
+        self.card.name == model.name
+            && self.card.version == model.version
+            && self.text == model.card
     }
 
     /// Whether this is the network of `model` and its graph still the one that the engine would load.
     pub(crate) fn is(&self, model: &ModelPackage, info: &GraphInfo) -> bool {
-        self.is_of(model) && self.info.digest == info.digest && self.info.engine == info.engine && self.info.device == info.device
+        self.is_of(model)
+            && self.info.digest == info.digest
+            && self.info.engine == info.engine
+            && self.info.device == info.device
     }
 
     pub(crate) fn card(&self) -> &Card {
@@ -75,10 +91,17 @@ impl Network {
     }
 
     /// `values` as the input tensor of shape `[N, C, Y, X]`.
-    pub(crate) fn input(&self, shape: [usize; 4], values: &[f32]) -> Result<(String, Tensor), Error> {
+    pub(crate) fn input(
+        &self,
+        shape: [usize; 4],
+        values: &[f32],
+    ) -> Result<(String, Tensor), Error> {
         let mut dimensions = Vec::with_capacity(shape.len());
         for size in shape {
-            dimensions.push(u32::try_from(size).map_err(|_| Error::UnsupportedGrid(format!("a tensor of {shape:?}")))?);
+            dimensions.push(
+                u32::try_from(size)
+                    .map_err(|_| Error::UnsupportedGrid(format!("a tensor of {shape:?}")))?,
+            );
         }
         let tensor = Tensor::new(&dimensions, TensorType::Fp32, bytemuck::cast_slice(values));
         Ok((self.card.input_name.clone(), tensor))
@@ -86,12 +109,24 @@ impl Network {
 
     /// Runs the network.
     pub(crate) fn compute(&self, input: (String, Tensor)) -> Result<Output, Error> {
-        let outputs = self.context.compute(vec![input]).map_err(|error| engine(&error))?;
-        let Some((_, tensor)) = outputs.into_iter().find(|(name, _)| *name == self.card.output_name) else {
-            return Err(Error::InvalidCard(format!("the graph has no output `{}`", self.card.output_name)));
+        let outputs = self
+            .context
+            .compute(vec![input])
+            .map_err(|error| engine(&error))?;
+        let Some((_, tensor)) = outputs
+            .into_iter()
+            .find(|(name, _)| *name == self.card.output_name)
+        else {
+            return Err(Error::InvalidCard(format!(
+                "the graph has no output `{}`",
+                self.card.output_name
+            )));
         };
         if tensor.ty() != TensorType::Fp32 {
-            return Err(Error::InvalidCard(format!("the output `{}` is not float32, as its card says", self.card.output_name)));
+            return Err(Error::InvalidCard(format!(
+                "the output `{}` is not float32, as its card says",
+                self.card.output_name
+            )));
         }
         Ok(Output(tensor.data()))
     }
@@ -101,12 +136,20 @@ impl Output {
     /// The output as `expected` values.
     pub(crate) fn values(&self, expected: usize) -> Result<Cow<'_, [f32]>, Error> {
         if Some(self.0.len()) != expected.checked_mul(size_of::<f32>()) {
-            return Err(Error::InvalidCard(format!("the output has {} bytes, its card says {expected} values", self.0.len())));
+            return Err(Error::InvalidCard(format!(
+                "the output has {} bytes, its card says {expected} values",
+                self.0.len()
+            )));
         }
         Ok(match bytemuck::try_cast_slice(&self.0) {
             Ok(values) => Cow::Borrowed(values),
             // The allocator aligns to eight bytes, but no rule says that it must.
-            Err(_) => Cow::Owned(self.0.chunks_exact(4).map(bytemuck::pod_read_unaligned).collect()),
+            Err(_) => Cow::Owned(
+                self.0
+                    .chunks_exact(4)
+                    .map(bytemuck::pod_read_unaligned)
+                    .collect(),
+            ),
         })
     }
 }

@@ -22,7 +22,11 @@ pub(crate) async fn study(call: &Call) -> Result<Answer, Problem> {
     call.accepted()?;
     let id = call.id("id")?;
     let store = open_store().await?;
-    let study = store.study(&id).await.map_err(storage_problem)?.ok_or_else(Call::no_study)?;
+    let study = store
+        .study(&id)
+        .await
+        .map_err(storage_problem)?
+        .ok_or_else(Call::no_study)?;
     let shape = study.shape().map_err(Problem::internal)?;
     let frame = frame_of(call, 0, |frame| frame < shape.frames)?;
     draw(call, &store, &study, shape, frame, None).await
@@ -36,8 +40,16 @@ pub(crate) async fn segmentation(call: &Call) -> Result<Answer, Problem> {
     call.accepted()?;
     let (study_id, id) = (call.id("id")?, call.id("sid")?);
     let store = open_store().await?;
-    let record = store.segmentation(&study_id, &id).await.map_err(storage_problem)?.ok_or_else(Call::no_segmentation)?;
-    let study = store.study(&study_id).await.map_err(storage_problem)?.ok_or_else(Call::no_study)?;
+    let record = store
+        .segmentation(&study_id, &id)
+        .await
+        .map_err(storage_problem)?
+        .ok_or_else(Call::no_segmentation)?;
+    let study = store
+        .study(&study_id)
+        .await
+        .map_err(storage_problem)?
+        .ok_or_else(Call::no_study)?;
     let shape = study.shape().map_err(Problem::internal)?;
     let first = record.frames.first().copied().unwrap_or(0);
     let frame = frame_of(call, first, |frame| record.frames.contains(&frame))?;
@@ -46,10 +58,19 @@ pub(crate) async fn segmentation(call: &Call) -> Result<Answer, Problem> {
 
 /// The frame that is asked for, or `first`.
 fn frame_of(call: &Call, first: usize, exists: impl Fn(usize) -> bool) -> Result<usize, Problem> {
-    let frame = call.query.integer("frame").map(usize::try_from).transpose().map_err(Problem::internal)?.unwrap_or(first);
+    let frame = call
+        .query
+        .integer("frame")
+        .map(usize::try_from)
+        .transpose()
+        .map_err(Problem::internal)?
+        .unwrap_or(first);
     match exists(frame) {
         true => Ok(frame),
-        false => Err(Problem::new(ProblemKind::NotFound, format!("There is no frame {frame} here; frames count from 0."))),
+        false => Err(Problem::new(
+            ProblemKind::NotFound,
+            format!("There is no frame {frame} here; frames count from 0."),
+        )),
     }
 }
 
@@ -65,11 +86,19 @@ async fn draw(
     if slice >= shape.slices {
         return Err(Problem::new(
             ProblemKind::NotFound,
-            format!("There is no slice {slice} here; the study has the slices 0 to {}.", shape.slices.saturating_sub(1)),
+            format!(
+                "There is no slice {slice} here; the study has the slices 0 to {}.",
+                shape.slices.saturating_sub(1)
+            ),
         ));
     }
     let window = window(call)?;
-    let width = call.query.integer("width").map(u32::try_from).transpose().map_err(Problem::internal)?;
+    let width = call
+        .query
+        .integer("width")
+        .map(u32::try_from)
+        .transpose()
+        .map_err(Problem::internal)?;
     let record = record.filter(|_| call.query.text("overlay") != Some("none"));
     let etag = tag(call, study, record, frame, slice);
     if etag.matches_none(&call.headers) {
@@ -77,7 +106,10 @@ async fn draw(
     }
 
     let grey = read_frame(store, study, shape, frame).await?;
-    let picture = Picture { window: Some(window.unwrap_or_else(|| window_of(&grey))), width };
+    let picture = Picture {
+        window: Some(window.unwrap_or_else(|| window_of(&grey))),
+        width,
+    };
     let labels = match record {
         Some(record) => Some(read_mask(store, &study.id, record, shape, frame).await?),
         None => None,
@@ -87,7 +119,13 @@ async fn draw(
         Some(labels) => Some(overlay(call, labels, slice)?),
         None => None,
     };
-    let png = render(grey.index_axis(Axis(0), slice), &spacing, &picture, overlay.as_ref()).map_err(|error| not_drawn(&error))?;
+    let png = render(
+        grey.index_axis(Axis(0), slice),
+        &spacing,
+        &picture,
+        overlay.as_ref(),
+    )
+    .map_err(|error| not_drawn(&error))?;
     Ok(Answer::bytes(PNG, png).etag(&etag))
 }
 
@@ -102,11 +140,22 @@ fn window_of(frame: &Frame) -> Window {
 
 /// The grey window that is asked for; both of its parts, or none.
 fn window(call: &Call) -> Result<Option<Window>, Problem> {
-    match (call.query.number("window_center"), call.query.number("window_width")) {
+    match (
+        call.query.number("window_center"),
+        call.query.number("window_width"),
+    ) {
         (None, None) => Ok(None),
-        (Some(center), Some(width)) => Window::new(center as f32, width as f32).map(Some).map_err(|error| not_drawn(&error)),
-        (Some(_), None) => Err(Problem::parameter("window_width", "is missing; a window has a center and a width")),
-        (None, Some(_)) => Err(Problem::parameter("window_center", "is missing; a window has a center and a width")),
+        (Some(center), Some(width)) => Window::new(center as f32, width as f32)
+            .map(Some)
+            .map_err(|error| not_drawn(&error)),
+        (Some(_), None) => Err(Problem::parameter(
+            "window_width",
+            "is missing; a window has a center and a width",
+        )),
+        (None, Some(_)) => Err(Problem::parameter(
+            "window_center",
+            "is missing; a window has a center and a width",
+        )),
     }
 }
 
@@ -117,31 +166,68 @@ fn overlay<'a>(call: &Call, labels: &'a Array3<u8>, slice: usize) -> Result<Over
     };
     let mut overlay = Overlay::new(labels.index_axis(Axis(0), slice), style);
     if let Some(opacity) = call.query.number("opacity") {
-        overlay = overlay.with_opacity(opacity as f32).map_err(|error| not_drawn(&error))?;
+        overlay = overlay
+            .with_opacity(opacity as f32)
+            .map_err(|error| not_drawn(&error))?;
     }
     if let Some(codes) = call.query.integers("labels") {
-        let shown: Vec<Label> = codes.iter().filter_map(|&code| Label::from_code(u8::try_from(code).ok()?)).collect();
+        let shown: Vec<Label> = codes
+            .iter()
+            .filter_map(|&code| Label::from_code(u8::try_from(code).ok()?))
+            .collect();
         overlay = overlay.with_labels(&shown);
     }
     Ok(overlay)
 }
 
 /// A tag that differs wherever a byte of the picture may: what is drawn never changes under its ids.
-fn tag(call: &Call, study: &StudyRecord, record: Option<&SegmentationRecord>, frame: usize, slice: usize) -> Etag {
+fn tag(
+    call: &Call,
+    study: &StudyRecord,
+    record: Option<&SegmentationRecord>,
+    frame: usize,
+    slice: usize,
+) -> Etag {
     let text = |name: &str| call.query.text(name).unwrap_or("-");
-    let mask = record.map_or_else(|| "grey".to_owned(), |record| format!("{}.{}", record.id.as_str(), record.revision));
-    let parts = ["overlay", "opacity", "labels", "window_center", "window_width", "width"].map(text).join("_");
-    Etag::of(&format!("{DRAWING}_{}_{mask}_{frame}_{slice}_{parts}", study.id.as_str()))
+    let mask = record.map_or_else(
+        || "grey".to_owned(),
+        |record| format!("{}.{}", record.id.as_str(), record.revision),
+    );
+    let parts = [
+        "overlay",
+        "opacity",
+        "labels",
+        "window_center",
+        "window_width",
+        "width",
+    ]
+    .map(text)
+    .join("_");
+    Etag::of(&format!(
+        "{DRAWING}_{}_{mask}_{frame}_{slice}_{parts}",
+        study.id.as_str()
+    ))
 }
 
-async fn read_frame(store: &GuestStore, study: &StudyRecord, shape: Shape, frame: usize) -> Result<Frame, Problem> {
+async fn read_frame(
+    store: &GuestStore,
+    study: &StudyRecord,
+    shape: Shape,
+    frame: usize,
+) -> Result<Frame, Problem> {
     let voxels = VoxelFormat {
         data_type: DataType::from_code(study.voxels.nifti_datatype).map_err(Problem::internal)?,
         scaling: study.voxels.scaling,
     };
-    let chunk = store.frame(&study.id, frame).await.map_err(storage_problem)?;
+    let chunk = store
+        .frame(&study.id, frame)
+        .await
+        .map_err(storage_problem)?;
     let raw = chunk_from(chunk).inflate().map_err(Problem::internal)?;
-    Ok(voxels.intensities(&raw, &shape).map_err(Problem::internal)?.frame)
+    Ok(voxels
+        .intensities(&raw, &shape)
+        .map_err(Problem::internal)?
+        .frame)
 }
 
 async fn read_mask(
@@ -151,9 +237,13 @@ async fn read_mask(
     shape: Shape,
     frame: usize,
 ) -> Result<Array3<u8>, Problem> {
-    let chunk = store.mask_frame(study_id, &record.id, frame).await.map_err(storage_problem)?;
+    let chunk = store
+        .mask_frame(study_id, &record.id, frame)
+        .await
+        .map_err(storage_problem)?;
     let labels = chunk_from(chunk).inflate().map_err(Problem::internal)?;
-    Array3::from_shape_vec((shape.slices, shape.rows, shape.columns), labels).map_err(Problem::internal)
+    Array3::from_shape_vec((shape.slices, shape.rows, shape.columns), labels)
+        .map_err(Problem::internal)
 }
 
 /// A drawing's refusal as a problem that names the parameter.

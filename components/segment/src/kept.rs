@@ -3,9 +3,13 @@
 use std::time::Instant;
 
 use cinecor_formats::{DataType, VoxelFormat};
-use cinecor_guest::{Answer, Call, GuestStore, chunk_from, chunk_into, now_ms, open_store, random_id, storage_problem};
+use cinecor_guest::{
+    Answer, Call, GuestStore, chunk_from, chunk_into, now_ms, open_store, random_id,
+    storage_problem,
+};
 use cinecor_store::{
-    Action, CheckRecord, Committed, Event, Id, LabelCounts, QualityRecord, SegmentationRecord, Staging, StudyRecord, TimingsMs, lookup_key,
+    Action, CheckRecord, Committed, Event, Id, LabelCounts, QualityRecord, SegmentationRecord,
+    Staging, StudyRecord, TimingsMs, lookup_key,
 };
 use cinecor_volume::{Frame, Shape};
 use cinecor_web::{Cursor, JSON, Problem, SSE, rfc3339};
@@ -28,16 +32,30 @@ pub(crate) async fn create(mut call: Call) -> Result<Answer, Problem> {
     let study_id = call.id("id")?;
     let asked = Asked::read(call.json().await?.unwrap_or_default())?;
     let store = open_store().await?;
-    let study = store.study(&study_id).await.map_err(storage_problem)?.ok_or_else(Call::no_study)?;
+    let study = store
+        .study(&study_id)
+        .await
+        .map_err(storage_problem)?
+        .ok_or_else(Call::no_study)?;
     let model = Model::chosen(asked.model.as_deref()).await?;
     let shape = study.shape().map_err(Problem::internal)?;
-    let cine = Cine { shape, spacing: study.geometry().map_err(Problem::internal)?.spacing };
-    let wanted = Wanted { frames: asked.frames, previews: false };
+    let cine = Cine {
+        shape,
+        spacing: study.geometry().map_err(Problem::internal)?.spacing,
+    };
+    let wanted = Wanted {
+        frames: asked.frames,
+        previews: false,
+    };
     let work = Work::begin(wanted, cine, &study.subject)?;
     let frames: Vec<usize> = work.selected().collect();
 
     let lookup = lookup_key(&study_id, &frames, &model.used());
-    if let Some(record) = store.find_segmentation(&lookup).await.map_err(storage_problem)? {
+    if let Some(record) = store
+        .find_segmentation(&lookup)
+        .await
+        .map_err(storage_problem)?
+    {
         let json = to_json(&record)?;
         return Ok(match form {
             SSE => Answer::events(move |sink| Listener::Events(sink).end(Ok(json))),
@@ -46,23 +64,44 @@ pub(crate) async fn create(mut call: Call) -> Result<Answer, Problem> {
     }
     let id = random_id();
     let event = call.event(Action::CreateSegmentation, Some(&study_id), Some(&id));
-    let begun = store.begin_segmentation(&study_id, &id, &frames, now_ms()).await.map_err(storage_problem)?;
+    let begun = store
+        .begin_segmentation(&study_id, &id, &frames, now_ms())
+        .await
+        .map_err(storage_problem)?;
     let staging = begun.ok_or_else(Call::no_study)?;
-    let mut job = Job { started: Instant::now(), store, study, model, event, listener: Listener::Silent, staging: Some(staging) };
+    let mut job = Job {
+        started: Instant::now(),
+        store,
+        study,
+        model,
+        event,
+        listener: Listener::Silent,
+        staging: Some(staging),
+    };
     if form == SSE {
         return Ok(Answer::events(move |sink| async move {
             job.listener = Listener::Events(sink);
             let outcome = job.run(work).await;
             if !job.listener.is_gone() {
                 let listener = std::mem::replace(&mut job.listener, Listener::Silent);
-                listener.end(outcome.and_then(|(record, _)| to_json(&record))).await;
+                listener
+                    .end(outcome.and_then(|(record, _)| to_json(&record)))
+                    .await;
             }
         }));
     }
     let (record, is_new) = job.run(work).await?;
     let answer = Answer::bytes(JSON, to_json(&record)?);
-    let location = format!("/api/v1/studies/{}/segmentations/{}", record.study_id.as_str(), record.id.as_str());
-    Ok(if is_new { answer.created(&location) } else { answer })
+    let location = format!(
+        "/api/v1/studies/{}/segmentations/{}",
+        record.study_id.as_str(),
+        record.id.as_str()
+    );
+    Ok(if is_new {
+        answer.created(&location)
+    } else {
+        answer
+    })
 }
 
 /// `GET /api/v1/studies/{id}/segmentations`.
@@ -72,18 +111,37 @@ pub(crate) async fn create(mut call: Call) -> Result<Answer, Problem> {
 pub(crate) async fn list(call: &Call) -> Result<Answer, Problem> {
     call.accepted()?;
     let study_id = call.id("id")?;
-    let limit = usize::try_from(call.query.integer("limit").unwrap_or(PAGE)).map_err(Problem::internal)?;
+    let limit =
+        usize::try_from(call.query.integer("limit").unwrap_or(PAGE)).map_err(Problem::internal)?;
     let cursor = call.query.text("cursor").map(Cursor::decode).transpose()?;
     let store = open_store().await?;
-    store.study(&study_id).await.map_err(storage_problem)?.ok_or_else(Call::no_study)?;
-    let behind = cursor.as_ref().map(|cursor| (cursor.created_at_ms, cursor.id.as_str()));
+    store
+        .study(&study_id)
+        .await
+        .map_err(storage_problem)?
+        .ok_or_else(Call::no_study)?;
+    let behind = cursor
+        .as_ref()
+        .map(|cursor| (cursor.created_at_ms, cursor.id.as_str()));
     // One more than asked for says whether there is a next page.
-    let mut records = store.segmentations(&study_id, limit + 1, behind).await.map_err(storage_problem)?;
+    let mut records = store
+        .segmentations(&study_id, limit + 1, behind)
+        .await
+        .map_err(storage_problem)?;
     let more = records.len() > limit;
     records.truncate(limit);
     let last = records.last().filter(|_| more);
-    let next_cursor = last.map(|record| Cursor { created_at_ms: record.created_at_ms, id: record.id.as_str().to_owned() }.encode());
-    let items = records.iter().map(|record| SegmentationJson::kept(record, rfc3339(record.created_at_ms))).collect();
+    let next_cursor = last.map(|record| {
+        Cursor {
+            created_at_ms: record.created_at_ms,
+            id: record.id.as_str().to_owned(),
+        }
+        .encode()
+    });
+    let items = records
+        .iter()
+        .map(|record| SegmentationJson::kept(record, rfc3339(record.created_at_ms)))
+        .collect();
     Answer::json(&SegmentationListJson { items, next_cursor })
 }
 
@@ -94,8 +152,14 @@ pub(crate) async fn list(call: &Call) -> Result<Answer, Problem> {
 pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
     call.accepted()?;
     let store = open_store().await?;
-    let found = store.segmentation(&call.id("id")?, &call.id("sid")?).await.map_err(storage_problem)?;
-    Ok(Answer::bytes(JSON, to_json(&found.ok_or_else(Call::no_segmentation)?)?))
+    let found = store
+        .segmentation(&call.id("id")?, &call.id("sid")?)
+        .await
+        .map_err(storage_problem)?;
+    Ok(Answer::bytes(
+        JSON,
+        to_json(&found.ok_or_else(Call::no_segmentation)?)?,
+    ))
 }
 
 /// `DELETE /api/v1/studies/{id}/segmentations/{sid}`.
@@ -106,14 +170,22 @@ pub(crate) async fn delete(call: &Call) -> Result<Answer, Problem> {
     let (study_id, id) = (call.id("id")?, call.id("sid")?);
     let event = call.event(Action::DeleteSegmentation, Some(&study_id), Some(&id));
     let store = open_store().await?;
-    match store.delete_segmentation(&study_id, &id, &event).await.map_err(storage_problem)? {
+    match store
+        .delete_segmentation(&study_id, &id, &event)
+        .await
+        .map_err(storage_problem)?
+    {
         true => Ok(Answer::no_content()),
         false => Err(Call::no_segmentation()),
     }
 }
 
 fn to_json(record: &SegmentationRecord) -> Result<Vec<u8>, Problem> {
-    serde_json::to_vec(&SegmentationJson::kept(record, rfc3339(record.created_at_ms))).map_err(Problem::internal)
+    serde_json::to_vec(&SegmentationJson::kept(
+        record,
+        rfc3339(record.created_at_ms),
+    ))
+    .map_err(Problem::internal)
 }
 
 /// What the body asks for.
@@ -129,13 +201,27 @@ impl Asked {
         for (name, value) in members {
             match (name.as_str(), value) {
                 ("model", Value::String(model)) => asked.model = Some(model),
-                ("model", _) => return Err(Problem::field("model", "is no text; it takes the name of a model, or name@version")),
+                ("model", _) => {
+                    return Err(Problem::field(
+                        "model",
+                        "is no text; it takes the name of a model, or name@version",
+                    ));
+                }
                 ("frames", Value::String(all)) if all == "all" => asked.frames = None,
                 ("frames", Value::Array(frames)) => asked.frames = Some(frame_list(&frames)?),
-                ("frames", _) => return Err(Problem::field("frames", "is neither \"all\" nor a list of frames")),
+                ("frames", _) => {
+                    return Err(Problem::field(
+                        "frames",
+                        "is neither \"all\" nor a list of frames",
+                    ));
+                }
                 (other, _) => {
-                    let shown: String = other.chars().filter(|c| !c.is_control()).take(40).collect();
-                    return Err(Problem::field(&shown, "is not known; the body takes model and frames"));
+                    let shown: String =
+                        other.chars().filter(|c| !c.is_control()).take(40).collect();
+                    return Err(Problem::field(
+                        &shown,
+                        "is not known; the body takes model and frames",
+                    ));
                 }
             }
         }
@@ -145,12 +231,21 @@ impl Asked {
 
 fn frame_list(values: &[Value]) -> Result<Vec<usize>, Problem> {
     let refused = || Problem::field("frames", "is no list of different whole numbers from 0");
-    let number = |value: &Value| value.as_u64().and_then(|frame| usize::try_from(frame).ok()).ok_or_else(refused);
+    let number = |value: &Value| {
+        value
+            .as_u64()
+            .and_then(|frame| usize::try_from(frame).ok())
+            .ok_or_else(refused)
+    };
     let mut frames = values.iter().map(number).collect::<Result<Vec<_>, _>>()?;
     let asked = frames.len();
     frames.sort_unstable();
     frames.dedup();
-    if frames.is_empty() || frames.len() != asked { Err(refused()) } else { Ok(frames) }
+    if frames.is_empty() || frames.len() != asked {
+        Err(refused())
+    } else {
+        Ok(frames)
+    }
 }
 
 /// A segmentation under way.
@@ -172,7 +267,10 @@ impl Job {
         if let Some(staging) = self.staging.take() {
             // The sweep tries again where this fails; the problem of the work is what the caller has to know.
             if let Err(error) = self.store.abort(staging).await {
-                eprintln!("{}", serde_json::json!({"level": "warn", "request_id": self.event.request_id, "cause": error.to_string()}));
+                eprintln!(
+                    "{}",
+                    serde_json::json!({"level": "warn", "request_id": self.event.request_id, "cause": error.to_string()})
+                );
             }
         }
         outcome
@@ -183,7 +281,8 @@ impl Job {
         let (total, frames) = (work.total(), work.selected().collect::<Vec<_>>());
         let shape = self.study.shape().map_err(Problem::internal)?;
         let voxels = VoxelFormat {
-            data_type: DataType::from_code(self.study.voxels.nifti_datatype).map_err(Problem::internal)?,
+            data_type: DataType::from_code(self.study.voxels.nifti_datatype)
+                .map_err(Problem::internal)?,
             scaling: self.study.voxels.scaling,
         };
         let mut chunks = Vec::with_capacity(total);
@@ -198,7 +297,10 @@ impl Job {
                 let chunk = chunk_into(mask);
                 chunks.push(chunk.info());
                 let staging = self.staging.as_mut().ok_or_else(lost)?;
-                self.store.put_frame(staging, frame, &chunk, now_ms()).await.map_err(storage_problem)?;
+                self.store
+                    .put_frame(staging, frame, &chunk, now_ms())
+                    .await
+                    .map_err(storage_problem)?;
             }
             self.listener.segmented(work.done(), total).await?;
         }
@@ -251,17 +353,30 @@ impl Job {
             },
             chunks,
         };
-        match self.store.commit_segmentation(staging, &record, &self.event).await.map_err(storage_problem)? {
+        match self
+            .store
+            .commit_segmentation(staging, &record, &self.event)
+            .await
+            .map_err(storage_problem)?
+        {
             Committed::Kept => Ok((record, true)),
             Committed::Exists(first) => Ok((*first, false)),
             Committed::StudyGone => Err(Call::no_study()),
         }
     }
 
-    async fn read(&self, frame: usize, voxels: VoxelFormat, shape: Shape) -> Result<Frame, Problem> {
+    async fn read(
+        &self,
+        frame: usize,
+        voxels: VoxelFormat,
+        shape: Shape,
+    ) -> Result<Frame, Problem> {
         let id: &Id = &self.study.id;
         let chunk = self.store.frame(id, frame).await.map_err(storage_problem)?;
         let raw = chunk_from(chunk).inflate().map_err(Problem::internal)?;
-        Ok(voxels.intensities(&raw, &shape).map_err(Problem::internal)?.frame)
+        Ok(voxels
+            .intensities(&raw, &shape)
+            .map_err(Problem::internal)?
+            .frame)
     }
 }

@@ -21,7 +21,10 @@ impl MaskFile {
         for chunk in &chunks {
             stitcher.add(chunk.crc32, chunk.len);
         }
-        MaskFile { chunks, trailer: stitcher.trailer() }
+        MaskFile {
+            chunks,
+            trailer: stitcher.trailer(),
+        }
     }
 
     /// The pieces that, one after the other, are the `.nii.gz` file.
@@ -45,7 +48,11 @@ impl MaskFile {
         let length: u64 = self.chunks.iter().map(|chunk| chunk.len).sum();
         let mut file = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
         for chunk in &self.chunks {
-            file.extend_from_slice(&chunk.inflate().map_err(|error: DecodeError| Problem::internal(error))?);
+            file.extend_from_slice(
+                &chunk
+                    .inflate()
+                    .map_err(|error: DecodeError| Problem::internal(error))?,
+            );
         }
         Ok(file)
     }
@@ -57,12 +64,29 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
     let media_type = call.accepted()?;
     let (study_id, id) = (call.id("id")?, call.id("sid")?);
     let store = open_store().await?;
-    let record = store.segmentation(&study_id, &id).await.map_err(storage_problem)?.ok_or_else(Call::no_segmentation)?;
-    let study = store.study(&study_id).await.map_err(storage_problem)?.ok_or_else(Call::no_study)?;
+    let record = store
+        .segmentation(&study_id, &id)
+        .await
+        .map_err(storage_problem)?
+        .ok_or_else(Call::no_segmentation)?;
+    let study = store
+        .study(&study_id)
+        .await
+        .map_err(storage_problem)?
+        .ok_or_else(Call::no_study)?;
     let header = SourceHeader::from_bytes(&study.header).map_err(Problem::internal)?;
-    let asked = call.query.integer("frame").map(usize::try_from).transpose().map_err(Problem::internal)?;
-    let frames: Vec<_> =
-        record.frames.iter().zip(&record.chunks).filter(|(frame, _)| asked.is_none_or(|asked| asked == **frame)).collect();
+    let asked = call
+        .query
+        .integer("frame")
+        .map(usize::try_from)
+        .transpose()
+        .map_err(Problem::internal)?;
+    let frames: Vec<_> = record
+        .frames
+        .iter()
+        .zip(&record.chunks)
+        .filter(|(frame, _)| asked.is_none_or(|asked| asked == **frame))
+        .collect();
     if frames.is_empty() {
         return Err(Problem::new(
             ProblemKind::NotFound,
@@ -83,6 +107,9 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
     // A revision's mask never changes.
     let frame = asked.map_or_else(|| "all".to_owned(), |frame| frame.to_string());
     let etag = Etag::of(&format!("{}-{}-{frame}", id.as_str(), record.revision));
-    let name = asked.map_or_else(|| "mask.nii.gz".to_owned(), |frame| format!("mask-frame-{frame}.nii.gz"));
+    let name = asked.map_or_else(
+        || "mask.nii.gz".to_owned(),
+        |frame| format!("mask-frame-{frame}.nii.gz"),
+    );
     send_assembly(call, store, file, &etag, media_type, &name)
 }

@@ -33,47 +33,96 @@ impl Model {
     /// # Errors
     /// [`ProblemKind::ModelUnusable`] for a package that is not there or does not load.
     pub(crate) async fn chosen(reference: Option<&str>) -> Result<Model, Problem> {
-        let unknown = |what: String| Problem::new(ProblemKind::ModelUnusable, format!("{what}; /api/v1/models lists what is there."));
+        let unknown = |what: String| {
+            Problem::new(
+                ProblemKind::ModelUnusable,
+                format!("{what}; /api/v1/models lists what is there."),
+            )
+        };
         let default;
         let reference = match reference {
             Some(reference) => reference,
             None => {
-                default = variable(DEFAULT_MODEL).await?.filter(|name| !name.is_empty());
-                default.as_deref().ok_or_else(|| Problem::internal(format!("the variable {DEFAULT_MODEL} is not set")))?
+                default = variable(DEFAULT_MODEL)
+                    .await?
+                    .filter(|name| !name.is_empty());
+                default.as_deref().ok_or_else(|| {
+                    Problem::internal(format!("the variable {DEFAULT_MODEL} is not set"))
+                })?
             }
         };
-        let (name, version) = reference.split_once('@').map_or((reference, None), |(name, version)| (name, Some(version)));
+        let (name, version) = reference
+            .split_once('@')
+            .map_or((reference, None), |(name, version)| (name, Some(version)));
         if !cinecor_model_card::is_package_name(name) {
-            return Err(unknown("The name is not one that a model can have".to_owned()));
+            return Err(unknown(
+                "The name is not one that a model can have".to_owned(),
+            ));
         }
         let version = match version {
             Some(version) => version.to_owned(),
             None => match active_version(name).await? {
                 Some(version) => version,
-                None => highest_version(name).ok_or_else(|| unknown(format!("There is no model `{name}`")))?,
+                None => highest_version(name)
+                    .ok_or_else(|| unknown(format!("There is no model `{name}`")))?,
             },
         };
         if !cinecor_model_card::is_version(&version) {
             return Err(unknown(format!("The model `{name}` has no such version")));
         }
-        let card = std::fs::read_to_string(Path::new(MODELS).join(name).join(&version).join("model.json"))
-            .map_err(|error| unknown(format!("There is no model `{name}@{version}`")).caused_by(error))?;
-        let package = ModelPackage { name: name.to_owned(), version, card };
-        let description = segmenter::describe(package.clone()).await.map_err(problem)?;
-        Ok(Model { package, description })
+        let card = std::fs::read_to_string(
+            Path::new(MODELS)
+                .join(name)
+                .join(&version)
+                .join("model.json"),
+        )
+        .map_err(|error| {
+            unknown(format!("There is no model `{name}@{version}`")).caused_by(error)
+        })?;
+        let package = ModelPackage {
+            name: name.to_owned(),
+            version,
+            card,
+        };
+        let description = segmenter::describe(package.clone())
+            .await
+            .map_err(problem)?;
+        Ok(Model {
+            package,
+            description,
+        })
     }
 
     /// What answers, as records and answers name it.
     pub(crate) fn used(&self) -> ModelUsed {
-        let Description { name, version, digest, engine, device, precision } = self.description.clone();
-        ModelUsed { name, version, digest, component_digest: std::env::var(COMPONENT_DIGEST).ok(), engine, device, precision }
+        let Description {
+            name,
+            version,
+            digest,
+            engine,
+            device,
+            precision,
+        } = self.description.clone();
+        ModelUsed {
+            name,
+            version,
+            digest,
+            component_digest: std::env::var(COMPONENT_DIGEST).ok(),
+            engine,
+            device,
+            precision,
+        }
     }
 
     /// Segments a frame.
     ///
     /// # Errors
     /// What the model refuses or fails at.
-    pub(crate) async fn segment(&self, cine: &Cine, intensities: Vec<f32>) -> Result<SegmentedFrame, Problem> {
+    pub(crate) async fn segment(
+        &self,
+        cine: &Cine,
+        intensities: Vec<f32>,
+    ) -> Result<SegmentedFrame, Problem> {
         let size = |size: usize| u32::try_from(size).map_err(Problem::internal);
         let grid = Grid {
             columns: size(cine.shape.columns)?,
@@ -83,7 +132,9 @@ impl Model {
             row_mm: cine.spacing.row_mm,
             slice_mm: cine.spacing.slice_mm,
         };
-        segmenter::segment(self.package.clone(), grid, intensities).await.map_err(problem)
+        segmenter::segment(self.package.clone(), grid, intensities)
+            .await
+            .map_err(problem)
     }
 }
 
@@ -91,8 +142,17 @@ impl Model {
 async fn active_version(name: &str) -> Result<Option<String>, Problem> {
     let failed = |cause: key_value::Error| Problem::internal(format!("key-value store: {cause}"));
     let store = key_value::Store::open_default().await.map_err(failed)?;
-    let value = store.get(format!("models/{name}/active")).await.map_err(failed)?;
-    value.map(|version| String::from_utf8(version).map(|version| version.trim().to_owned()).map_err(Problem::internal)).transpose()
+    let value = store
+        .get(format!("models/{name}/active"))
+        .await
+        .map_err(failed)?;
+    value
+        .map(|version| {
+            String::from_utf8(version)
+                .map(|version| version.trim().to_owned())
+                .map_err(Problem::internal)
+        })
+        .transpose()
 }
 
 /// The highest version of a package that is mounted.
@@ -108,11 +168,20 @@ fn highest_version(name: &str) -> Option<String> {
 fn problem(error: Error) -> Problem {
     match error {
         Error::InvalidCard(text) => Problem::new(ProblemKind::ModelUnusable, text),
-        Error::UnknownModel(text) => Problem::new(ProblemKind::ModelUnusable, "the engine does not know this model").caused_by(text),
+        Error::UnknownModel(text) => Problem::new(
+            ProblemKind::ModelUnusable,
+            "the engine does not know this model",
+        )
+        .caused_by(text),
         Error::UnsupportedGrid(text) => Problem::new(ProblemKind::ModelUnusable, text),
-        Error::Busy(text) => {
-            Problem::new(ProblemKind::Overloaded, "the inference engine has no room now; try again in a second").caused_by(text).retry_after(1)
+        Error::Busy(text) => Problem::new(
+            ProblemKind::Overloaded,
+            "the inference engine has no room now; try again in a second",
+        )
+        .caused_by(text)
+        .retry_after(1),
+        Error::Engine(text) => {
+            Problem::new(ProblemKind::EngineFailed, "the inference engine failed").caused_by(text)
         }
-        Error::Engine(text) => Problem::new(ProblemKind::EngineFailed, "the inference engine failed").caused_by(text),
     }
 }

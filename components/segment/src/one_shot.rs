@@ -8,7 +8,8 @@ use cinecor_guest::{Answer, Call, FileFacts, Upload, fact_problem, now_ms, volum
 use cinecor_store::Subject;
 use cinecor_web::{GZIP, JSON, NIFTI, Problem, SSE, rfc3339};
 use cinecor_wire::{
-    LabelsJson, MetricsJson, ModelJson, OneShot, SegmentationJson, SourceJson, StudyJson, SubjectJson, WarningJson,
+    LabelsJson, MetricsJson, ModelJson, OneShot, SegmentationJson, SourceJson, StudyJson,
+    SubjectJson, WarningJson,
 };
 
 use crate::mask::MaskFile;
@@ -23,13 +24,19 @@ use crate::work::{Cine, Outcome, Wanted, Work};
 pub(crate) async fn segment(mut call: Call) -> Result<Answer, Problem> {
     let form = call.accepted()?;
     let wanted = Wanted {
-        frames: call.query.integers("frames").map(Wanted::sorted).transpose()?,
+        frames: call
+            .query
+            .integers("frames")
+            .map(Wanted::sorted)
+            .transpose()?,
         // Pictures belong to the JSON; a mask file has no place for them.
         previews: call.query.flag("previews").unwrap_or(false) && (form == JSON || form == SSE),
     };
     let mut subject = Subject::default();
     for (name, value) in call.query.facts() {
-        subject.tell_text(name, value).map_err(|error| fact_problem(&error))?;
+        subject
+            .tell_text(name, value)
+            .map_err(|error| fact_problem(&error))?;
     }
     let upload = Upload::open(&mut call)?;
     let model = Model::chosen(call.query.text("model")).await?;
@@ -63,7 +70,10 @@ pub(crate) async fn segment(mut call: Call) -> Result<Answer, Problem> {
             let done = job.run(&call, upload).await?;
             Ok(Answer::bytes(GZIP, done.mask.into_bytes()).saved_as("mask.nii.gz"))
         }
-        _ => Ok(Answer::bytes(JSON, job.run(&call, upload).await?.to_json()?)),
+        _ => Ok(Answer::bytes(
+            JSON,
+            job.run(&call, upload).await?.to_json()?,
+        )),
     }
 }
 
@@ -115,27 +125,49 @@ impl Job {
         let limits = volume_limits(&call.settings.limits);
         match upload {
             Upload::Raw(mut body) => {
-                self.file = Some(body.decode(limits, async |event| self.take(event).await).await?);
+                self.file = Some(
+                    body.decode(limits, async |event| self.take(event).await)
+                        .await?,
+                );
             }
             Upload::Form(mut form) => {
                 while let Some(mut part) = form.next().await? {
                     if part.is_file() {
                         if self.file.is_some() {
-                            return Err(Problem::field("file", "is there twice; a NIfTI volume is one file"));
+                            return Err(Problem::field(
+                                "file",
+                                "is there twice; a NIfTI volume is one file",
+                            ));
                         }
-                        self.file = Some(part.decode(limits, async |event| self.take(event).await).await?);
+                        self.file = Some(
+                            part.decode(limits, async |event| self.take(event).await)
+                                .await?,
+                        );
                     } else if Subject::is_fact(part.name()) {
                         let value = part.text().await?;
-                        self.subject.tell_text(part.name(), &value).map_err(|error| fact_problem(&error))?;
+                        self.subject
+                            .tell_text(part.name(), &value)
+                            .map_err(|error| fact_problem(&error))?;
                     } else {
-                        let shown: String = part.name().chars().filter(|c| !c.is_control()).take(40).collect();
-                        return Err(Problem::field(&shown, "is not known; a form takes one file and facts about the subject"));
+                        let shown: String = part
+                            .name()
+                            .chars()
+                            .filter(|c| !c.is_control())
+                            .take(40)
+                            .collect();
+                        return Err(Problem::field(
+                            &shown,
+                            "is not known; a form takes one file and facts about the subject",
+                        ));
                     }
                 }
             }
         }
         if self.file.is_none() {
-            return Err(Problem::field("file", "is missing; the form holds no volume"));
+            return Err(Problem::field(
+                "file",
+                "is missing; the form holds no volume",
+            ));
         }
         Ok(())
     }
@@ -146,7 +178,8 @@ impl Job {
             Event::Header(header) => self.begin(*header).await,
             Event::Frame(frame) => match &mut self.work {
                 Some(work) if work.wants(frame.index) => {
-                    work.frame(&self.model, frame.index, frame.intensities).await?;
+                    work.frame(&self.model, frame.index, frame.intensities)
+                        .await?;
                     self.listener.segmented(work.done(), work.total()).await
                 }
                 _ => Ok(()),
@@ -157,7 +190,10 @@ impl Job {
     }
 
     async fn begin(&mut self, header: Header) -> Result<(), Problem> {
-        let cine = Cine { shape: header.shape, spacing: header.geometry.spacing };
+        let cine = Cine {
+            shape: header.shape,
+            spacing: header.geometry.spacing,
+        };
         let work = Work::begin(self.wanted.clone(), cine, &self.subject)?;
         let total = work.total();
         self.work = Some(work);
@@ -168,8 +204,11 @@ impl Job {
     /// Measures, and words the answer.
     fn finish(&mut self) -> Result<Done, Problem> {
         let missing = || Problem::internal("a file was decoded without a header");
-        let (work, header, file) =
-            (self.work.take().ok_or_else(missing)?, self.header.take().ok_or_else(missing)?, self.file.take().ok_or_else(missing)?);
+        let (work, header, file) = (
+            self.work.take().ok_or_else(missing)?,
+            self.header.take().ok_or_else(missing)?,
+            self.file.take().ok_or_else(missing)?,
+        );
         let reading_ms = self.started.elapsed().as_secs_f64() * 1000.0 - self.working_ms;
         let frame_ms = self.subject.frame_ms.or(header.geometry.frame_ms);
         let mut outcome = work.finish(&self.subject, frame_ms)?;
@@ -195,10 +234,22 @@ impl Job {
             links: BTreeMap::new(),
         };
         let study = self.study(&header, file, frame_ms, created_at);
-        Ok(Done { study, segmentation, metrics, mask, outcome })
+        Ok(Done {
+            study,
+            segmentation,
+            metrics,
+            mask,
+            outcome,
+        })
     }
 
-    fn study(&self, header: &Header, file: FileFacts, frame_ms: Option<f64>, created_at: String) -> StudyJson {
+    fn study(
+        &self,
+        header: &Header,
+        file: FileFacts,
+        frame_ms: Option<f64>,
+        created_at: String,
+    ) -> StudyJson {
         let warnings = header.warnings.iter().chain(&file.summary.warnings);
         StudyJson {
             id: None,
@@ -219,7 +270,10 @@ impl Job {
             },
             subject: SubjectJson::from(&self.subject),
             warnings: warnings
-                .map(|warning| WarningJson { code: warning.code.as_str().to_owned(), detail: warning.detail.clone() })
+                .map(|warning| WarningJson {
+                    code: warning.code.as_str().to_owned(),
+                    detail: warning.detail.clone(),
+                })
                 .collect(),
             links: BTreeMap::new(),
         }

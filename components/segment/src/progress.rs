@@ -25,11 +25,21 @@ impl Listener {
     /// # Errors
     /// When the client has gone away: the work is for nobody and should end. [`Listener::is_gone`] tells this from a failure.
     pub(crate) async fn segmented(&mut self, done: usize, total: usize) -> Result<(), Problem> {
-        let Listener::Events(sink) = self else { return Ok(()) };
-        let data = serde_json::to_value(Progress { stage: "segment", done, total }).map_err(Problem::internal)?;
+        let Listener::Events(sink) = self else {
+            return Ok(());
+        };
+        let data = serde_json::to_value(Progress {
+            stage: "segment",
+            done,
+            total,
+        })
+        .map_err(Problem::internal)?;
         if sink.event("progress", &data).await.is_err() {
             *self = Listener::Gone;
-            return Err(Problem::new(ProblemKind::MalformedRequest, "the client has gone away"));
+            return Err(Problem::new(
+                ProblemKind::MalformedRequest,
+                "the client has gone away",
+            ));
         }
         monotonic_clock::wait_for(FLUSH_NS).await;
         Ok(())
@@ -42,7 +52,9 @@ impl Listener {
 
     /// Ends the events with a result, which is one line of JSON, or with a problem.
     pub(crate) async fn end(self, outcome: Result<Vec<u8>, Problem>) {
-        let Listener::Events(mut sink) = self else { return };
+        let Listener::Events(mut sink) = self else {
+            return;
+        };
         match outcome {
             Ok(json) => {
                 let mut event = b"event: result\ndata: ".to_vec();

@@ -27,7 +27,11 @@ impl Wanted {
     /// # Errors
     /// None that a number of the contract's range can cause.
     pub(crate) fn sorted(frames: Vec<u64>) -> Result<Vec<usize>, Problem> {
-        let mut frames = frames.into_iter().map(usize::try_from).collect::<Result<Vec<_>, _>>().map_err(Problem::internal)?;
+        let mut frames = frames
+            .into_iter()
+            .map(usize::try_from)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(Problem::internal)?;
         frames.sort_unstable();
         Ok(frames)
     }
@@ -79,10 +83,18 @@ impl Work {
     /// A frame that is wanted, or told to be a phase, and is not there.
     pub(crate) fn begin(wanted: Wanted, cine: Cine, subject: &Subject) -> Result<Work, Problem> {
         let frames = cine.shape.frames;
-        if let Some(missing) = wanted.frames.iter().flatten().find(|&&frame| frame >= frames) {
+        if let Some(missing) = wanted
+            .frames
+            .iter()
+            .flatten()
+            .find(|&&frame| frame >= frames)
+        {
             return Err(Problem::new(
                 ProblemKind::NotMeasurable,
-                format!("Frame {missing} was asked for, the study has the frames 0 to {}.", frames.saturating_sub(1)),
+                format!(
+                    "Frame {missing} was asked for, the study has the frames 0 to {}.",
+                    frames.saturating_sub(1)
+                ),
             )
             .with("parameter", "frames"));
         }
@@ -96,7 +108,13 @@ impl Work {
             told: [subject.ed_frame, subject.es_frame],
         };
         // What is told wrong is refused now, before minutes of inference: the counts do not matter for it.
-        let empty: Vec<_> = work.selected().map(|frame| FrameCounts { frame, counts: Counts::default() }).collect();
+        let empty: Vec<_> = work
+            .selected()
+            .map(|frame| FrameCounts {
+                frame,
+                counts: Counts::default(),
+            })
+            .collect();
         work.measure(&empty, subject, subject.frame_ms)?;
         Ok(work)
     }
@@ -108,7 +126,10 @@ impl Work {
 
     /// How many frames are segmented.
     pub(crate) fn total(&self) -> usize {
-        self.wanted.frames.as_ref().map_or(self.cine.shape.frames, Vec::len)
+        self.wanted
+            .frames
+            .as_ref()
+            .map_or(self.cine.shape.frames, Vec::len)
     }
 
     /// How many of them are done.
@@ -118,25 +139,49 @@ impl Work {
 
     /// Whether this frame is segmented.
     pub(crate) fn wants(&self, frame: usize) -> bool {
-        self.wanted.frames.as_ref().is_none_or(|frames| frames.contains(&frame))
+        self.wanted
+            .frames
+            .as_ref()
+            .is_none_or(|frames| frames.contains(&frame))
     }
 
     /// Segments a frame. Frames come in rising order.
     ///
     /// # Errors
     /// What the model refuses or fails at.
-    pub(crate) async fn frame(&mut self, model: &Model, index: usize, intensities: Frame) -> Result<(), Problem> {
+    pub(crate) async fn frame(
+        &mut self,
+        model: &Model,
+        index: usize,
+        intensities: Frame,
+    ) -> Result<(), Problem> {
         let kept = self.wanted.previews.then(|| intensities.clone());
-        let SegmentedFrame { labels, preprocess_ms, inference_ms, postprocess_ms, .. } =
-            model.segment(&self.cine, intensities.into_raw_vec_and_offset().0).await?;
+        let SegmentedFrame {
+            labels,
+            preprocess_ms,
+            inference_ms,
+            postprocess_ms,
+            ..
+        } = model
+            .segment(&self.cine, intensities.into_raw_vec_and_offset().0)
+            .await?;
         self.timings.preprocess += preprocess_ms;
         self.timings.inference += inference_ms;
         self.timings.postprocess += postprocess_ms;
 
-        let Shape { slices, rows, columns, .. } = self.cine.shape;
-        let view = ArrayView3::from_shape((slices, rows, columns), &labels).map_err(Problem::internal)?;
+        let Shape {
+            slices,
+            rows,
+            columns,
+            ..
+        } = self.cine.shape;
+        let view =
+            ArrayView3::from_shape((slices, rows, columns), &labels).map_err(Problem::internal)?;
         let counts = Counts::of(view).map_err(Problem::internal)?;
-        self.counts.push(FrameCounts { frame: index, counts });
+        self.counts.push(FrameCounts {
+            frame: index,
+            counts,
+        });
         self.masks.push(DeflatedChunk::compress(&labels));
         if let Some(grey) = kept {
             self.keep_picture(index, counts.left_ventricle, &grey, view);
@@ -150,7 +195,13 @@ impl Work {
     }
 
     /// Keeps the middle slice of a frame as long as it may be the picture of end-diastole or end-systole.
-    fn keep_picture(&mut self, frame: usize, left_ventricle_voxels: u64, grey: &Frame, labels: ArrayView3<'_, u8>) {
+    fn keep_picture(
+        &mut self,
+        frame: usize,
+        left_ventricle_voxels: u64,
+        grey: &Frame,
+        labels: ArrayView3<'_, u8>,
+    ) {
         let slice = middle_slice(labels);
         self.pictures.push(Candidate {
             frame,
@@ -161,27 +212,45 @@ impl Work {
         });
         // The smallest and the largest ventricle so far, the first frame, and what a person told: nothing else becomes a picture. Of
         // equals it is the first, as the measures have it; `max_by_key` takes the last.
-        let seen = self.pictures.iter().filter(|picture| picture.left_ventricle_voxels > 0);
-        let smallest = seen.clone().min_by_key(|picture| picture.left_ventricle_voxels).map(|picture| picture.frame);
-        let largest = seen.rev().max_by_key(|picture| picture.left_ventricle_voxels).map(|picture| picture.frame);
+        let seen = self
+            .pictures
+            .iter()
+            .filter(|picture| picture.left_ventricle_voxels > 0);
+        let smallest = seen
+            .clone()
+            .min_by_key(|picture| picture.left_ventricle_voxels)
+            .map(|picture| picture.frame);
+        let largest = seen
+            .rev()
+            .max_by_key(|picture| picture.left_ventricle_voxels)
+            .map(|picture| picture.frame);
         let first = self.pictures.first().map(|picture| picture.frame);
         let kept = [smallest, largest, first, self.told[0], self.told[1]];
-        self.pictures.retain(|picture| kept.contains(&Some(picture.frame)));
+        self.pictures
+            .retain(|picture| kept.contains(&Some(picture.frame)));
     }
 
     /// Measures and draws. The facts may have come after the volume, so that they are looked at only now.
     ///
     /// # Errors
     /// Facts that no human has, phases that are not there.
-    pub(crate) fn finish(self, subject: &Subject, frame_ms: Option<f64>) -> Result<Outcome, Problem> {
+    pub(crate) fn finish(
+        self,
+        subject: &Subject,
+        frame_ms: Option<f64>,
+    ) -> Result<Outcome, Problem> {
         let metrics = self.measure(&self.counts, subject, frame_ms)?;
         let phases = metrics.phases.left_ventricle;
         let mut shown: Vec<usize> = phases.ed_frame.into_iter().chain(phases.es_frame).collect();
         if shown.is_empty() {
             shown.extend(self.pictures.first().map(|picture| picture.frame));
         }
-        let candidates = shown.iter().filter_map(|frame| self.pictures.iter().find(|picture| picture.frame == *frame));
-        let previews = candidates.filter_map(|picture| picture.draw(&self.cine.spacing)).collect();
+        let candidates = shown
+            .iter()
+            .filter_map(|frame| self.pictures.iter().find(|picture| picture.frame == *frame));
+        let previews = candidates
+            .filter_map(|picture| picture.draw(&self.cine.spacing))
+            .collect();
         Ok(Outcome {
             frames: self.counts.iter().map(|counts| counts.frame).collect(),
             masks: self.masks,
@@ -192,9 +261,18 @@ impl Work {
         })
     }
 
-    fn measure(&self, counts: &[FrameCounts], subject: &Subject, frame_ms: Option<f64>) -> Result<Metrics, Problem> {
-        let cycle = Cycle { frame_ms, frames_in_study: Some(self.cine.shape.frames) };
-        measure(counts, &self.cine.spacing, &cycle, &measured_with(subject)).map_err(|error| not_measurable(&error))
+    fn measure(
+        &self,
+        counts: &[FrameCounts],
+        subject: &Subject,
+        frame_ms: Option<f64>,
+    ) -> Result<Metrics, Problem> {
+        let cycle = Cycle {
+            frame_ms,
+            frames_in_study: Some(self.cine.shape.frames),
+        };
+        measure(counts, &self.cine.spacing, &cycle, &measured_with(subject))
+            .map_err(|error| not_measurable(&error))
     }
 }
 
@@ -202,22 +280,46 @@ impl Candidate {
     /// The picture, with contours. There is none where voxels are so long and thin that it would pass the largest side of a picture.
     fn draw(&self, spacing: &Spacing) -> Option<Preview> {
         let overlay = Overlay::new(self.labels.view(), Style::Contour);
-        let png = render(self.grey.view(), spacing, &Picture::default(), Some(&overlay)).ok()?;
-        Some(Preview { frame: self.frame, slice: self.slice, png })
+        let png = render(
+            self.grey.view(),
+            spacing,
+            &Picture::default(),
+            Some(&overlay),
+        )
+        .ok()?;
+        Some(Preview {
+            frame: self.frame,
+            slice: self.slice,
+            png,
+        })
     }
 }
 
 /// The middle of the slices that show the left ventricle; the middle of all when none does.
 fn middle_slice(labels: ArrayView3<'_, u8>) -> usize {
-    let shows = |slice: &ArrayView2<'_, u8>| slice.iter().any(|&code| code == Label::LeftVentricle.code());
-    let slices: Vec<usize> = labels.outer_iter().enumerate().filter(|(_, slice)| shows(slice)).map(|(index, _)| index).collect();
-    slices.get(slices.len() / 2).copied().unwrap_or(labels.dim().0 / 2)
+    let shows = |slice: &ArrayView2<'_, u8>| {
+        slice
+            .iter()
+            .any(|&code| code == Label::LeftVentricle.code())
+    };
+    let slices: Vec<usize> = labels
+        .outer_iter()
+        .enumerate()
+        .filter(|(_, slice)| shows(slice))
+        .map(|(index, _)| index)
+        .collect();
+    slices
+        .get(slices.len() / 2)
+        .copied()
+        .unwrap_or(labels.dim().0 / 2)
 }
 
 /// A measure's refusal as a problem that names the fact.
 fn not_measurable(error: &cinecor_measures::Error) -> Problem {
     match error.fact() {
-        Some(fact) => Problem::new(ProblemKind::InvalidField, error.to_string()).with("field", fact),
+        Some(fact) => {
+            Problem::new(ProblemKind::InvalidField, error.to_string()).with("field", fact)
+        }
         None => Problem::new(ProblemKind::NotMeasurable, error.to_string()),
     }
 }
