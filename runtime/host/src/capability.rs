@@ -60,4 +60,10 @@ pub trait LocalServices: Send + Sync + 'static {
         to: &str,
         request: http::Request<WasiBody>,
     ) -> BoxFuture<'static, Result<http::Response<WasiBody>, wasmtime_wasi_http::Error>>;
+
+    /// Sends a request of a component to the application itself, to the component whose route it matches. As [`Self::call`] otherwise.
+    fn call_route(
+        &self,
+        request: http::Request<WasiBody>,
+    ) -> BoxFuture<'static, Result<http::Response<WasiBody>, wasmtime_wasi_http::Error>>;
 }

@@ -4,7 +4,7 @@ use crate::engine::MemoryLimit;
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::WasiHttpCtx;
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// The store's data.
 pub struct Ctx {
@@ -18,6 +18,14 @@ pub struct Ctx {
     pub http: WasiHttpCtx,
     /// How much memory the instance may take.
     pub memory: MemoryLimit,
+    /// Requests to other services and to other components, with the allow-list.
+    pub outbound_http: crate::outbound_http::State,
+    /// Key-value stores that the component may open.
+    pub key_value: crate::key_value::State,
+    /// SQLite databases that the component may open.
+    pub sqlite: crate::sqlite::State,
+    /// Variables of the component.
+    pub variables: crate::variables::State,
     /// Inference.
     pub nn: cinecor_nn::NnCtx,
 }
@@ -25,5 +33,17 @@ pub struct Ctx {
 impl WasiView for Ctx {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Ctx {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outbound_http }
+    }
+}
+
+impl cinecor_nn::NnView for Ctx {
+    fn nn(&mut self) -> cinecor_nn::NnCtxView<'_> {
+        cinecor_nn::NnCtxView { ctx: &mut self.nn, table: &mut self.table }
     }
 }

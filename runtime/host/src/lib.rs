@@ -15,9 +15,27 @@
 //! `&mut Ctx`. A refused permission is an error value of the interface where it has one, and its text says which line of the manifest
 //! would grant it. They are assembled in exactly one place, [`app`].
 
+pub mod admission;
+pub mod allowed_hosts;
+pub mod app;
+pub mod body;
 pub mod capability;
+pub mod cli;
+pub mod compose;
 pub mod ctx;
+pub mod database;
 pub mod engine;
+pub mod instance;
+pub mod key_value;
+pub mod log;
 pub mod manifest;
+pub mod metrics;
+pub mod outbound_http;
+pub mod router;
 pub mod runtime_config;
+pub mod server;
 pub mod settings;
+pub mod sqlite;
+pub mod static_files;
+pub mod tls;
+pub mod variables;

@@ -1,2 +1,11 @@
 //! The bundled host, binary `cinecor`.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    match cinecor_host::cli::run() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -518,3 +518,182 @@ fn quoted_list<'a>(names: impl Iterator<Item = &'a String>, none: &str) -> Strin
     let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
     if names.is_empty() { none.to_owned() } else { names.join(", ") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "spin_manifest_version = 2\n[application]\nname = \"x\"\n";
+
+    fn refusal(rest: &str) -> String {
+        Manifest::parse(&format!("{HEAD}{rest}")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn reads_all_that_spin_has_for_http() {
+        let manifest = Manifest::parse(
+            r#"
+            spin_manifest_version = 2
+            [application]
+            name = "all"
+            version = "1.0.0"
+            description = "d"
+            authors = ["a"]
+            [variables]
+            token = { required = true, secret = true }
+            greeting = { default = "hi", description = "what to say" }
+            [[trigger.http]]
+            id = "first"
+            route = "/..."
+            component = "front"
+            executor = { type = "http" }
+            [[trigger.http]]
+            route = { private = true }
+            component = "back"
+            [component.front]
+            source = "front.wasm"
+            files = ["assets/**/*", { source = "a", destination = "/b" }]
+            exclude_files = ["assets/x"]
+            environment = { A = "b" }
+            variables = { say = "{{ greeting }}" }
+            allowed_outbound_hosts = ["http://back.spin.internal"]
+            key_value_stores = ["default"]
+            sqlite_databases = ["default"]
+            ai_models = []
+            dependencies_inherit_configuration = true
+            [component.front.dependencies]
+            "a:b/c@0.1.0" = { path = "c.wasm", export = "d:e/f" }
+            "g:h" = { component = "back", inherit_configuration = ["key_value_stores"] }
+            [component.front.build]
+            command = "make"
+            [component.front.profile.debug]
+            source = "debug.wasm"
+            environment = { A = "c" }
+            [component.front.tool.lint]
+            level = 3
+            [component.back]
+            source = "back.wasm"
+            "#,
+        )
+        .unwrap();
+        assert_eq!(manifest.served_components(), ["front", "back"]);
+        assert_eq!(manifest.http_triggers[1].route, Route::Private);
+        let debug = manifest.clone().with_profile("debug").unwrap();
+        assert_eq!(debug.components["front"].source.path(), Path::new("debug.wasm"));
+        assert_eq!(debug.components["front"].environment["A"], "c");
+        assert_eq!(debug.components["back"].source.path(), Path::new("back.wasm"));
+        let one = manifest.with_only(&["back".to_owned()]).unwrap();
+        assert_eq!(one.served_components(), ["back"]);
+    }
+
+    #[test]
+    fn unknown_keys_are_named_with_their_line() {
+        let error = refusal("[component.c]\nsource = \"c.wasm\"\nkey_value_store = [\"default\"]\n");
+        assert!(error.contains("unknown field `key_value_store`"), "{error}");
+        assert!(error.contains("line 6"), "{error}");
+        let error = refusal("[[trigger.http]]\nroute = \"/\"\ncomponent = \"c\"\nroutes = 1\n[component.c]\nsource = \"c.wasm\"\n");
+        assert_eq!(
+            error,
+            "[[trigger.http]] number 1: unknown field `routes`, expected one of `id`, `route`, `component`, `executor`"
+        );
+        assert!(refusal("[aplication]\n").contains("unknown field `aplication`"));
+    }
+
+    #[test]
+    fn says_what_is_wrong_and_what_to_do() {
+        let component = "[component.c]\nsource = \"c.wasm\"\n";
+        let cases = [
+            (
+                "[trigger]\nredis = [{ channel = \"x\", component = \"c\" }]\n".to_owned(),
+                "the manifest has a trigger of type `redis`; this host serves `http` only",
+            ),
+            (
+                format!("[[trigger.http]]\nroute = \"/\"\ncomponent = \"d\"\n{component}"),
+                "a [[trigger.http]] names the component `d`, which the manifest does not have; it has `c`",
+            ),
+            (
+                format!("[[trigger.http]]\nroute = {{ private = false }}\ncomponent = \"c\"\n{component}"),
+                "[[trigger.http]] number 1: a route is `{ private = true }` or a path, not `private = false`",
+            ),
+            (
+                format!("[[trigger.http]]\nroute = 7\ncomponent = \"c\"\n{component}"),
+                "[[trigger.http]] number 1: a route is a text such as \"/path/...\" or { private = true }",
+            ),
+            (
+                format!("[[trigger.http]]\nroute = \"/\"\ncomponent = \"c\"\nexecutor = {{ type = \"wagi\" }}\n{component}"),
+                "[[trigger.http]] number 1: the executor `wagi` is not served by this host; it serves components of wasi:http",
+            ),
+            (
+                "[variables]\nBad = { default = \"\" }\n".to_owned(),
+                "[variables] `Bad`: a name is lower-case words joined by single underscores, starting with a letter",
+            ),
+            ("[variables]\na = {}\n".to_owned(), "[variables] `a` needs `required = true` or a `default`"),
+            (
+                "[variables]\na = { required = true, default = \"\" }\n".to_owned(),
+                "[variables] `a` is required and has a default; it can be only one of them",
+            ),
+            (
+                "[component.c]\nsource = \"c.wasm\"\nai_models = [\"llama2-chat\"]\n".to_owned(),
+                "[component.c] ai_models names `llama2-chat`; this host has no language models",
+            ),
+            (
+                "[component.c]\nsource = \"c.wasm\"\nfiles = [{ source = \"a\", destination = \"b\" }]\n".to_owned(),
+                "[component.c] files: the destination `b` must be an absolute path such as \"/b\"",
+            ),
+            (
+                "[component.c]\nsource = \"c.wasm\"\n[component.c.dependencies]\n\"a:b\" = { component = \"d\" }\n".to_owned(),
+                "[component.c] dependencies \"a:b\": there is no component `d`",
+            ),
+            (
+                "[component.1]\nsource = \"c.wasm\"\n".to_owned(),
+                "[component.1] an id is words of letters and digits joined by `-`, each starting with a letter",
+            ),
+        ];
+        for (rest, expected) in cases {
+            assert_eq!(refusal(&rest), expected);
+        }
+        let error = refusal("[component.c]\nsource = { url = \"https://x\", digest = \"sha256:0\" }\n");
+        assert!(error.contains("a source is the path of a WebAssembly file; sources by url or registry are not fetched"), "{error}");
+        let error = refusal("[component.c]\nsource = \"c.wasm\"\n[component.c.dependencies]\n\"a:b\" = \">=1.0\"\n");
+        assert!(error.contains("a dependency is { path = \"file.wasm\" } or { component = \"id\" }"), "{error}");
+    }
+
+    #[test]
+    fn other_versions_are_told_before_their_keys() {
+        let error = |text: &str| Manifest::parse(text).unwrap_err().to_string();
+        assert_eq!(
+            error("spin_version = \"1\"\n"),
+            "the manifest has no spin_manifest_version; write `spin_manifest_version = 2` as its first line"
+        );
+        assert_eq!(
+            error("spin_manifest_version = \"1\"\nname = \"x\"\n"),
+            "spin_manifest_version is 1, this host reads version 2; see Spin's `spin doctor` to convert older manifests"
+        );
+        assert!(error("spin_manifest_version = 3\n").starts_with("spin_manifest_version is 3"));
+        assert_eq!(error("spin_manifest_version = 2.0\n"), "spin_manifest_version is 2.0, it must be the number 2");
+    }
+
+    #[test]
+    fn profiles_and_components_that_are_not_there_are_told_with_those_that_are() {
+        let manifest = || {
+            Manifest::parse(&format!("{HEAD}[component.c]\nsource = \"c.wasm\"\n[component.c.profile.fast]\nsource = \"f.wasm\"\n")).unwrap()
+        };
+        assert_eq!(manifest().with_profile("slow").unwrap_err().to_string(), "no component has a profile `slow`; the manifest knows `fast`");
+        assert_eq!(manifest().with_only(&["d".to_owned()]).unwrap_err().to_string(), "there is no component `d`; the manifest has `c`");
+    }
+
+    #[test]
+    fn a_secret_default_is_not_shown() {
+        let manifest = Manifest::parse(&format!("{HEAD}[variables]\nkey = {{ default = \"hunter2\", secret = true }}\n")).unwrap();
+        assert!(!format!("{manifest:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_applications_own_manifest_is_one() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml");
+        let manifest = Manifest::read(&path).unwrap();
+        for (id, component) in &manifest.components {
+            assert!(component.allowed_outbound_hosts.is_empty(), "{id} may reach the network");
+        }
+    }
+}

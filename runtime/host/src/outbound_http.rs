@@ -1,6 +1,6 @@
 //! Requests that components send: `wasi:http/outgoing-handler@0.2` and `wasi:http/client@0.3`. Each is held against the component's
-//! `allowed_outbound_hosts` first; then it goes to another component of the application (`http://COMPONENT.spin.internal`), which
-//! opens no connection, or out over TCP, with TLS where the URL says so.
+//! `allowed_outbound_hosts` first; then it goes to another component of the application (`http://COMPONENT.spin.internal`, or by its
+//! route: `http://self/path`), which opens no connection, or out over TCP, with TLS where the URL says so.
 //!
 //! Certificates are checked against the roots of the operating system and Mozilla's. No proxy is used, no redirect followed.
 
@@ -128,10 +128,14 @@ impl WasiHttpHooks for State {
                     let local = shared.local.get().ok_or(Error::DestinationUnavailable)?;
                     local.call(&component, request).await?
                 }
+                Target::Own => {
+                    let local = shared.local.get().ok_or(Error::DestinationUnavailable)?;
+                    local.call_route(request).await?
+                }
                 Target::Server(address) => {
-                    let request_line = request.method().clone();
+                    let method = request.method().clone();
                     send(&shared.tls, &address, request, &Times::from(options)).await.inspect_err(|error| {
-                        tracing::warn!(%address, method = %request_line, %error, "an outbound request failed");
+                        tracing::warn!(%address, %method, %error, "an outbound request failed");
                     })?
                 }
             };
@@ -164,6 +168,8 @@ impl WasiHttpHooks for State {
 /// Where a request goes once it is allowed to.
 enum Target {
     Component(String),
+    /// The component whose route the request matches.
+    Own,
     Server(Address),
 }
 
@@ -173,7 +179,8 @@ impl State {
         if !matches!(address.scheme.as_str(), "http" | "https") {
             return Err(Error::HttpProtocolError);
         }
-        if !self.allowed.allow(&address) {
+        let own = address.is_own();
+        if !(if own { self.allowed.allow_own(&address.scheme) } else { self.allowed.allow(&address) }) {
             // Only the address: path and query may say more than a log should.
             tracing::warn!(
                 component = %self.component,
@@ -182,6 +189,9 @@ impl State {
                 self.component
             );
             return Err(Error::HttpRequestDenied);
+        }
+        if own {
+            return Ok(Target::Own);
         }
         match address.component() {
             Some(component) if address.scheme == "http" => Ok(Target::Component(component.to_owned())),
@@ -315,5 +325,146 @@ impl Body for ResponseBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    const PATIENT: Times = Times { connect: TIMEOUT, first_byte: TIMEOUT, between_bytes: TIMEOUT };
+
+    fn pem(name: &str) -> std::path::PathBuf {
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls").join(name)
+    }
+
+    fn connector(authority: Option<&str>) -> TlsConnector {
+        let mut config = tls_config(false).unwrap();
+        if let Some(name) = authority {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add(CertificateDer::from_pem_file(pem(name)).unwrap()).unwrap();
+            config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+        }
+        TlsConnector::from(Arc::new(config))
+    }
+
+    /// A server that reads the head of one request and writes `answer`, then keeps the connection open. Gives its port and what it read.
+    async fn server(tls: bool, answer: &'static str) -> (u16, JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream: Box<dyn Stream> = if tls {
+                let certificates = CertificateDer::pem_file_iter(pem("cert.pem")).unwrap().map(Result::unwrap).collect();
+                let key = PrivateKeyDer::from_pem_file(pem("key.pem")).unwrap();
+                let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                    .with_safe_default_protocol_versions()
+                    .unwrap()
+                    .with_no_client_auth()
+                    .with_single_cert(certificates, key)
+                    .unwrap();
+                match tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await {
+                    Ok(stream) => Box::new(stream),
+                    // A client that does not trust the certificate.
+                    Err(_) => return String::new(),
+                }
+            } else {
+                Box::new(stream)
+            };
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            stream.flush().await.unwrap();
+            // Until the client goes.
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+            String::from_utf8(head).unwrap()
+        });
+        (port, seen)
+    }
+
+    async fn get(tls: &TlsConnector, url: &str, times: &Times) -> Result<http::Response<WasiBody>, Error> {
+        let uri: http::Uri = url.parse().unwrap();
+        let address = Address::of(&uri).unwrap();
+        let body = http_body_util::Empty::new().map_err(|never: std::convert::Infallible| match never {}).boxed_unsync();
+        let request = http::Request::get(uri).header("host", "localhost").body(body).unwrap();
+        send(tls, &address, request, times).await
+    }
+
+    #[tokio::test]
+    async fn a_request_goes_out_with_its_path_alone_and_the_answer_comes_back() {
+        let (port, seen) = server(false, "HTTP/1.1 201 Created\r\ncontent-length: 5\r\n\r\nhello").await;
+        let response = get(&connector(None), &format!("http://127.0.0.1:{port}/a?b"), &PATIENT).await.unwrap();
+        assert_eq!(response.status(), 201);
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hello");
+        assert!(seen.await.unwrap().starts_with("GET /a?b HTTP/1.1\r\n"));
+    }
+
+    #[tokio::test]
+    async fn https_is_spoken_with_servers_whose_authority_is_trusted() {
+        let (port, _) = server(true, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+        let response = get(&connector(Some("authority.pem")), &format!("https://localhost:{port}/"), &PATIENT).await.unwrap();
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
+        let (port, _) = server(true, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+        let error = get(&connector(None), &format!("https://localhost:{port}/"), &PATIENT).await.err().unwrap();
+        assert!(matches!(error, Error::TlsCertificateError), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_told_as_such() {
+        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let error = get(&connector(None), &format!("http://127.0.0.1:{port}/"), &PATIENT).await.err().unwrap();
+        assert!(matches!(&error, Error::Connect(inner) if inner.kind() == io::ErrorKind::ConnectionRefused), "{error}");
+        let error = get(&connector(None), "http://nobody.invalid/", &PATIENT).await.err().unwrap();
+        assert!(matches!(error, Error::DnsError { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn servers_that_stall_are_given_up() {
+        let brief = Duration::from_millis(20);
+        let (port, _) = server(false, "").await;
+        let error = get(&connector(None), &format!("http://127.0.0.1:{port}/"), &Times { first_byte: brief, ..PATIENT }).await.err().unwrap();
+        assert!(matches!(error, Error::HttpResponseTimeout), "{error}");
+        let (port, _) = server(false, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhel").await;
+        let response = get(&connector(None), &format!("http://127.0.0.1:{port}/"), &Times { between_bytes: brief, ..PATIENT }).await.unwrap();
+        let error = response.into_body().collect().await.unwrap_err();
+        assert!(matches!(error, Error::ConnectionReadTimeout), "{error}");
+    }
+
+    fn state(entries: &[&str]) -> State {
+        State {
+            component: "a".into(),
+            allowed: Arc::new(AllowedHosts::parse(entries).unwrap()),
+            shared: Arc::new(Shared { local: OnceLock::new(), tls: connector(None) }),
+        }
+    }
+
+    #[test]
+    fn names_of_the_application_never_leave_it() {
+        let everything = state(&["*://*:*"]);
+        let target = |url: &str| everything.target(&url.parse().unwrap());
+        assert!(matches!(target("http://other.spin.internal/x"), Ok(Target::Component(to)) if to == "other"));
+        assert!(matches!(target("https://other.spin.internal/x"), Err(Error::DestinationNotFound)));
+        assert!(matches!(target("http://self/x"), Ok(Target::Own)));
+        assert!(matches!(target("http://example.org/x"), Ok(Target::Server(_))));
+    }
+
+    #[test]
+    fn what_is_not_allowed_is_denied() {
+        let other = state(&["http://other.spin.internal"]);
+        for url in ["http://third.spin.internal/", "http://self/", "http://example.org/", "http://127.0.0.1/"] {
+            assert!(matches!(other.target(&url.parse().unwrap()), Err(Error::HttpRequestDenied)), "{url}");
+        }
+        assert!(matches!(other.target(&"gopher://x:70/".parse().unwrap()), Err(Error::HttpProtocolError)));
+        assert!(matches!(other.target(&"/path".parse().unwrap()), Err(Error::HttpRequestUriInvalid)));
     }
 }

@@ -168,3 +168,58 @@ impl Limits {
         Duration::from_millis(self.body_stall_ms)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_all_defaults() {
+        let settings = Settings::parse("", Path::new("/app")).unwrap();
+        assert_eq!(settings.limits, Limits::default());
+        assert_eq!((settings.limits.body_bytes_max, settings.limits.at_work_max, settings.limits.waiting_max), (1 << 30, 16, 64));
+        let component = settings.of_component("any");
+        assert_eq!((component.concurrency, component.instance_reuse_max), (16, 128));
+        assert_eq!(component.instance_memory_bytes_max, settings.limits.instance_memory_bytes_max);
+    }
+
+    #[test]
+    fn a_component_has_the_hosts_bounds_where_it_has_none() {
+        let text = "[limits]\nrequest_deadline_ms = 5\nat_work_max = 9\n[component.heavy]\nconcurrency = 1\nat_work_max = 2\n";
+        let component = Settings::parse(text, Path::new("")).unwrap().of_component("heavy");
+        assert_eq!((component.concurrency, component.at_work_max, component.request_deadline_ms), (1, 2, 5));
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let settings = Settings::parse("[nn]\nmodels = [\"weights/models\", \"/abs\"]\n", Path::new("/app")).unwrap();
+        assert_eq!(settings.nn.models, [PathBuf::from("/app/weights/models"), PathBuf::from("/abs")]);
+    }
+
+    #[test]
+    fn says_which_key_is_wrong() {
+        for (text, expected) in [
+            ("[limit]\n", "unknown field `limit`"),
+            ("[limits]\nbody_bytes = 1\n", "unknown field `body_bytes`"),
+            ("[component.c]\nparallel = 1\n", "unknown field `parallel`"),
+            ("[nn]\nengines = \"tract\"\n", "unknown field `engines`"),
+            ("[nn]\nengine = \"tensorflow\"\n", "unknown variant `tensorflow`"),
+            ("[limits]\nat_work_max = 0\n", "`limits.at_work_max` is 0; it must be at least 1"),
+            ("[component.c]\nconcurrency = 0\n", "`component.c.concurrency` is 0; it must be at least 1"),
+        ] {
+            let error = format!("{:#}", Settings::parse(text, Path::new("")).unwrap_err());
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_applications_own_settings_name_components_that_there_are() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let settings = Settings::read(&root.join("cinecor.toml")).unwrap();
+        let manifest = crate::manifest::Manifest::read(&root.join("spin.toml")).unwrap();
+        for id in settings.component.keys() {
+            assert!(manifest.components.contains_key(id), "{id}");
+        }
+        assert_eq!(settings.of_component("segment").concurrency, 1);
+    }
+}

@@ -1,0 +1,120 @@
+//! How many requests are at work and how many wait: a bounded number each. One more is turned away at once, which costs a client less
+//! than an answer that never comes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The host's places.
+#[derive(Debug)]
+pub struct Admission {
+    places: Arc<Semaphore>,
+    at_work_max: usize,
+    waiting: AtomicUsize,
+    waiting_max: usize,
+}
+
+/// The places of one component, within the host's.
+#[derive(Clone, Debug)]
+pub struct ComponentPlaces(Arc<Semaphore>);
+
+impl ComponentPlaces {
+    /// So many places.
+    pub fn new(at_work_max: usize) -> Self {
+        Self(Arc::new(Semaphore::new(at_work_max.min(Semaphore::MAX_PERMITS))))
+    }
+}
+
+/// A request at work; dropping it frees its places.
+#[derive(Debug)]
+pub struct Permit {
+    _component: OwnedSemaphorePermit,
+    _host: OwnedSemaphorePermit,
+}
+
+/// Why a request was turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy {
+    /// Requests that may be at work.
+    pub at_work_max: usize,
+    /// Requests that may wait.
+    pub waiting_max: usize,
+}
+
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Admission {
+    /// So many at work, and so many waiting.
+    pub fn new(at_work_max: usize, waiting_max: usize) -> Self {
+        let at_work_max = at_work_max.min(Semaphore::MAX_PERMITS);
+        Self { places: Arc::new(Semaphore::new(at_work_max)), at_work_max, waiting: AtomicUsize::new(0), waiting_max }
+    }
+
+    /// Takes a place of the component and of the host, or waits for them. Dropping the future gives the place in the queue up.
+    ///
+    /// # Errors
+    /// As many wait as may.
+    pub async fn enter(&self, component: &ComponentPlaces) -> Result<Permit, Busy> {
+        // The component's place first: a request that waits for a full component holds no place that others could use.
+        if let Ok(of_component) = component.0.clone().try_acquire_owned()
+            && let Ok(of_host) = self.places.clone().try_acquire_owned()
+        {
+            return Ok(Permit { _component: of_component, _host: of_host });
+        }
+        let busy = Busy { at_work_max: self.at_work_max, waiting_max: self.waiting_max };
+        self.waiting.fetch_update(Relaxed, Relaxed, |waiting| (waiting < self.waiting_max).then_some(waiting + 1)).map_err(|_| busy)?;
+        let _waiting = Waiting(&self.waiting);
+        // The semaphores are never closed.
+        let of_component = component.0.clone().acquire_owned().await.map_err(|_| busy)?;
+        let of_host = self.places.clone().acquire_owned().await.map_err(|_| busy)?;
+        Ok(Permit { _component: of_component, _host: of_host })
+    }
+
+    /// Requests at work now.
+    pub fn at_work(&self) -> usize {
+        self.at_work_max.saturating_sub(self.places.available_permits())
+    }
+
+    /// Requests waiting now.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn turns_the_first_request_away_that_finds_the_queue_full() {
+        let admission = Admission::new(2, 1);
+        let places = ComponentPlaces::new(2);
+        let first = admission.enter(&places).await.unwrap();
+        let _second = admission.enter(&places).await.unwrap();
+        let mut third = std::pin::pin!(admission.enter(&places));
+        assert!(futures::poll!(third.as_mut()).is_pending());
+        assert_eq!((admission.at_work(), admission.waiting()), (2, 1));
+        assert_eq!(admission.enter(&places).await.unwrap_err(), Busy { at_work_max: 2, waiting_max: 1 });
+        drop(first);
+        third.await.unwrap();
+        assert_eq!(admission.waiting(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_full_component_leaves_places_to_others() {
+        let admission = Admission::new(2, 8);
+        let (heavy, light) = (ComponentPlaces::new(1), ComponentPlaces::new(2));
+        let _one = admission.enter(&heavy).await.unwrap();
+        let mut other = Box::pin(admission.enter(&heavy));
+        assert!(futures::poll!(other.as_mut()).is_pending());
+        admission.enter(&light).await.unwrap();
+        drop(other);
+        assert_eq!((admission.at_work(), admission.waiting()), (1, 0));
+    }
+}

@@ -1,0 +1,579 @@
+//! An application, loaded: components composed, compiled and linked, capabilities assembled, routes known. The one place that names
+//! every capability. It passes requests to components and says in words of its own what came of it; HTTP connections are
+//! [`crate::server`]'s.
+
+use crate::admission::{Admission, ComponentPlaces, Permit};
+use crate::body::{BodyFault, BodyWatch, Finish, ResponseBody};
+use crate::capability::{AppSpec, Capability as _, LocalServices};
+use crate::ctx::Ctx;
+use crate::instance::{Blueprint, Link, Times};
+use crate::metrics::{Metrics, Now};
+use crate::router::Router;
+use crate::settings::Limits;
+use crate::static_files::Mounts;
+use crate::{compose, key_value, outbound_http, sqlite, variables};
+use anyhow::{Context as _, bail};
+use futures::future::BoxFuture;
+use http::{HeaderName, HeaderValue};
+use http_body_util::BodyExt as _;
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+use wasmtime::component::{Component, Linker};
+use wasmtime_wasi_http::handler::{ExpirationError, InstantiationError, ProxyHandler, ProxyPre, TrapOrPanicError};
+use wasmtime_wasi_http::{Error, WasiBody};
+
+/// Everything that components can import, besides WASI itself.
+pub struct Capabilities {
+    /// Requests to other services and components.
+    pub outbound_http: outbound_http::OutboundHttp,
+    /// Key-value stores.
+    pub key_value: key_value::KeyValue,
+    /// SQLite databases.
+    pub sqlite: sqlite::Sqlite,
+    /// Variables.
+    pub variables: variables::Variables,
+    /// Inference.
+    pub nn: cinecor_nn::Nn,
+}
+
+impl Capabilities {
+    fn init(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
+        wasmtime_wasi::p2::add_to_linker_async(linker)?;
+        wasmtime_wasi::p3::add_to_linker(linker)?;
+        outbound_http::OutboundHttp::init(linker)?;
+        key_value::KeyValue::init(linker)?;
+        sqlite::Sqlite::init(linker)?;
+        variables::Variables::init(linker)?;
+        cinecor_nn::add_to_linker(linker)
+    }
+
+    fn configure(spec: &mut AppSpec) -> anyhow::Result<Self> {
+        let capabilities = Self {
+            outbound_http: outbound_http::OutboundHttp::configure(spec)?,
+            key_value: key_value::KeyValue::configure(spec)?,
+            sqlite: sqlite::Sqlite::configure(spec)?,
+            variables: variables::Variables::configure(spec)?,
+            nn: cinecor_nn::Nn::new(spec.settings.nn.clone()).context("inference cannot be set up")?,
+        };
+        spec.runtime_config.finish()?;
+        Ok(capabilities)
+    }
+}
+
+/// How an application is loaded, beyond what its files say.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// Environment variables that every component gets (`--env`).
+    pub environment: Vec<(String, String)>,
+    /// How long an instance with nothing to do is kept.
+    pub idle: Option<Duration>,
+    /// Compiles afresh and keeps nothing.
+    pub without_cache: bool,
+}
+
+/// How long an instance with nothing to do is kept, unless told otherwise.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Requests that components may have under way among themselves, for each request that may be at work. They do not wait for a place, for
+/// the waiting one holds a place itself; a component that calls itself without end finds this bound.
+const CHAINED_PER_PLACE: usize = 4;
+
+/// An application that serves.
+pub struct App {
+    name: String,
+    version: String,
+    router: Router,
+    services: BTreeMap<String, Service>,
+    admission: Admission,
+    chained: Arc<Semaphore>,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    capabilities: Arc<Capabilities>,
+}
+
+/// One component that serves.
+pub struct Service {
+    id: Arc<str>,
+    digest: String,
+    handler: ProxyHandler<Blueprint>,
+    places: ComponentPlaces,
+    deadline: Duration,
+}
+
+impl Service {
+    /// Id of the component.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// SHA-256 of the component as composed, lower-case hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Time from a request's arrival to the head of its response.
+    pub const fn deadline(&self) -> Duration {
+        self.deadline
+    }
+}
+
+/// What came of a request that got no response.
+#[derive(Debug)]
+pub enum Failure {
+    /// The request's body failed first.
+    Body(BodyFault),
+    /// No head of a response before the deadline.
+    Deadline,
+    /// The instance asked for more memory than it may have, and ended.
+    Memory {
+        /// Bytes that it may have.
+        bytes_max: usize,
+    },
+    /// No instance could be made because too many exist.
+    NoInstance,
+    /// The component failed; the text is for the log.
+    Component(String),
+}
+
+/// Ends a [`Link`] when it goes: as not wanted any more, unless it was finished.
+#[derive(Debug)]
+pub struct LinkGuard(Arc<Link>);
+
+impl LinkGuard {
+    /// The request is over, and its answer was seen to its end or not.
+    pub fn finish(self, complete: bool) {
+        self.0.end(complete);
+    }
+}
+
+impl Drop for LinkGuard {
+    fn drop(&mut self) {
+        self.0.end(false);
+    }
+}
+
+impl App {
+    /// Loads the application. Blocks for as long as compiling takes, unless the compiled code is cached.
+    ///
+    /// # Errors
+    /// A component that cannot be read, composed, compiled or linked, a grant that cannot be given, a route that cannot be read.
+    pub fn load(mut spec: AppSpec, options: &LoadOptions) -> anyhow::Result<Arc<Self>> {
+        let started = std::time::Instant::now();
+        let engine = crate::engine::engine()?;
+        let mut linker = Linker::new(&engine);
+        Capabilities::init(&mut linker)?;
+        let capabilities = Arc::new(Capabilities::configure(&mut spec)?);
+        let router = Router::build(&spec.manifest.http_triggers)?;
+        for duplicate in router.duplicates() {
+            tracing::warn!(
+                route = duplicate.pattern,
+                hidden = duplicate.hidden,
+                effective = duplicate.effective,
+                "two components have the same route; the last one counts"
+            );
+        }
+        let metrics = Arc::new(Metrics::default());
+        let code = CodeCache { engine: &engine, folder: (!options.without_cache).then(|| spec.state_dir.join("compiled")) };
+        let mut services = BTreeMap::new();
+        for id in spec.manifest.served_components() {
+            let service = load_service(id, &spec, options, &code, &linker, &capabilities, &metrics)?;
+            services.insert(id.to_owned(), service);
+        }
+        if services.is_empty() {
+            bail!("the manifest has no [[trigger.http]]; nothing would be served");
+        }
+        for id in spec.settings.component.keys().filter(|id| !spec.manifest.components.contains_key(*id)) {
+            bail!("the settings have [component.{id}], the manifest has no such component; it has {:?}", services.keys());
+        }
+        let limits = spec.settings.limits.clone();
+        let app = Arc::new(Self {
+            name: spec.manifest.application.name.clone(),
+            version: spec.manifest.application.version.clone(),
+            router,
+            services,
+            admission: Admission::new(limits.at_work_max, limits.waiting_max),
+            chained: Arc::new(Semaphore::new(limits.at_work_max.saturating_mul(CHAINED_PER_PLACE).min(Semaphore::MAX_PERMITS))),
+            limits,
+            metrics,
+            capabilities,
+        });
+        app.capabilities.outbound_http.set_local(Arc::new(Local(Arc::downgrade(&app))));
+        tracing::info!(application = app.name, components = app.services.len(), took_ms = millis(started.elapsed()), "application loaded");
+        Ok(app)
+    }
+
+    /// Name of the application.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Version of the application.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Routes of the application.
+    pub const fn router(&self) -> &Router {
+        &self.router
+    }
+
+    /// Bounds of the host.
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Figures of the host.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Figures as Prometheus reads them.
+    pub fn metrics_text(&self) -> String {
+        let now = Now { at_work: self.admission.at_work(), waiting: self.admission.waiting(), nn: self.capabilities.nn.stats() };
+        self.metrics.text(now)
+    }
+
+    /// The component with this id, if it is served.
+    pub fn service(&self, id: &str) -> Option<&Service> {
+        self.services.get(id)
+    }
+
+    /// All components that are served.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.values()
+    }
+
+    /// Takes a place for a request, or waits for one.
+    ///
+    /// # Errors
+    /// See [`Admission::enter`].
+    pub async fn enter(&self, service: &Service) -> Result<Permit, crate::admission::Busy> {
+        self.admission.enter(&service.places).await
+    }
+
+    /// Gives a request to a component and waits for the head of its response. Dropping the future, or the guard that comes with the
+    /// response, tells the instance that nobody waits any more.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn call(
+        &self,
+        service: &Service,
+        request: http::Request<WasiBody>,
+        link: Arc<Link>,
+        watch: &BodyWatch,
+    ) -> Result<(http::Response<WasiBody>, LinkGuard), Failure> {
+        let guard = LinkGuard(link.clone());
+        let handled = service.handler.handle(link.clone(), request);
+        let overdue = tokio::time::sleep_until(link.deadline());
+        let outcome = tokio::select! {
+            biased;
+            outcome = handled => outcome,
+            fault = watch.fault() => return Err(Failure::Body(fault)),
+            // The instance enforces it as well; this one also covers a request that waits for an instance.
+            () = overdue => return Err(Failure::Deadline),
+        };
+        match outcome {
+            Ok(response) => Ok((response, guard)),
+            Err(error) => Err(failure(service, &link, error)),
+        }
+    }
+}
+
+fn failure(service: &Service, link: &Link, error: wasmtime::Error) -> Failure {
+    if error.is::<ExpirationError>() || (error.is::<TrapOrPanicError>() && link.overdue()) {
+        return Failure::Deadline;
+    }
+    if link.memory_exceeded() {
+        return Failure::Memory { bytes_max: service.handler.state().settings.instance_memory_bytes_max };
+    }
+    if let Some(failed) = error.downcast_ref::<InstantiationError<Arc<Link>>>() {
+        if failed.error.is::<wasmtime::PoolConcurrencyLimitError>() {
+            return Failure::NoInstance;
+        }
+        return Failure::Component(format!("no instance could be made: {:?}", failed.error));
+    }
+    Failure::Component(format!("{error:?}"))
+}
+
+fn load_service(
+    id: &str,
+    spec: &AppSpec,
+    options: &LoadOptions,
+    code: &CodeCache<'_>,
+    linker: &Linker<Ctx>,
+    capabilities: &Arc<Capabilities>,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Service> {
+    let started = std::time::Instant::now();
+    let Some(component) = spec.manifest.components.get(id) else { bail!("there is no component `{id}`") };
+    let bytes = compose::compose(id, &spec.manifest, &spec.base)?;
+    let digest = hex(&Sha256::digest(&bytes));
+    let (compiled, cached) = code.compile(&bytes, &digest).with_context(|| format!("[component.{id}] cannot be compiled"))?;
+    let pre = linker
+        .instantiate_pre(&compiled)
+        .map_err(anyhow::Error::from)
+        .with_context(|| format!("[component.{id}] imports something that this host does not have, or has in another version"))?;
+    let pre = match kind(code.engine, &compiled) {
+        Some(Kind::P3) => ProxyPre::P3(wasmtime_wasi_http::p3::bindings::ServicePre::new(pre)?),
+        Some(Kind::P2) => ProxyPre::P2(wasmtime_wasi_http::p2::bindings::ProxyPre::new(pre)?),
+        None => bail!(
+            "[component.{id}] exports neither wasi:http/handler@0.3.0 nor wasi:http/incoming-handler@0.2.x; a component behind an \
+             HTTP trigger has to"
+        ),
+    };
+    let settings = spec.settings.of_component(id);
+    let mut environment: Vec<_> = component.environment.clone().into_iter().collect();
+    environment.extend(options.environment.iter().cloned());
+    environment.push((DIGEST_VARIABLE.to_owned(), digest.clone()));
+    let deadline = Duration::from_millis(settings.request_deadline_ms);
+    tracing::info!(component = id, digest, cached, took_ms = millis(started.elapsed()), "component loaded");
+    let blueprint = Blueprint {
+        id: id.into(),
+        engine: code.engine.clone(),
+        pre,
+        capabilities: capabilities.clone(),
+        environment,
+        mounts: Mounts::configure(id, component, &spec.base, &spec.state_dir)?,
+        times: Times {
+            request: deadline,
+            response: Duration::from_millis(spec.settings.limits.response_deadline_ms),
+            idle: options.idle.unwrap_or(IDLE),
+        },
+        metrics: metrics.clone(),
+        settings: settings.clone(),
+    };
+    Ok(Service {
+        id: id.into(),
+        digest,
+        handler: ProxyHandler::new(blueprint),
+        places: ComponentPlaces::new(settings.at_work_max),
+        deadline,
+    })
+}
+
+/// The environment variable that tells a component its own digest, which it cannot know otherwise.
+pub const DIGEST_VARIABLE: &str = "CINECOR_COMPONENT_DIGEST";
+
+enum Kind {
+    P2,
+    P3,
+}
+
+fn kind(engine: &Engine, component: &Component) -> Option<Kind> {
+    let exports: Vec<_> = component.component_type().exports(engine).map(|(name, _)| name.to_owned()).collect();
+    if exports.iter().any(|name| name.starts_with("wasi:http/handler@0.3.")) {
+        Some(Kind::P3)
+    } else if exports.iter().any(|name| name.starts_with("wasi:http/incoming-handler@0.2.")) {
+        Some(Kind::P2)
+    } else {
+        None
+    }
+}
+
+/// Compiled code in the state folder, named by the component's digest and by all of the engine's settings.
+struct CodeCache<'a> {
+    engine: &'a Engine,
+    folder: Option<PathBuf>,
+}
+
+impl CodeCache<'_> {
+    fn compile(&self, bytes: &[u8], digest: &str) -> anyhow::Result<(Component, bool)> {
+        let Some(folder) = &self.folder else { return Ok((Component::new(self.engine, bytes)?, false)) };
+        let mut hasher = DefaultHasher::new();
+        self.engine.precompile_compatibility_hash().hash(&mut hasher);
+        let path = folder.join(format!("{digest}-{:016x}.cwasm", hasher.finish()));
+        if path.exists() {
+            // SAFETY: the file was written by `write_whole` below, under a name made of everything that its content depends on, into a folder
+            // that only this user can write to. Whoever can write there can replace the components themselves.
+            match unsafe { Component::deserialize_file(self.engine, &path) } {
+                Ok(component) => return Ok((component, true)),
+                Err(error) => tracing::warn!(%error, "compiled code in the cache cannot be used; compiling again"),
+            }
+        }
+        let component = Component::new(self.engine, bytes)?;
+        // A cache that cannot be written makes the next start slow, and nothing else.
+        if let Err(error) = component.serialize().map_err(anyhow::Error::from).and_then(|code| write_whole(&path, &code)) {
+            tracing::warn!(error = %format!("{error:#}"), "compiled code cannot be cached");
+        }
+        Ok((component, false))
+    }
+}
+
+/// Writes a file so that it is there with all of its content, or not at all.
+fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
+    }
+    let aside = path.with_extension(format!("{}.part", std::process::id()));
+    let mut file = std::fs::File::create(&aside).with_context(|| format!("cannot write {}", aside.display()))?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    std::fs::rename(&aside, path).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(())
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The way from one component to another. Weak: the application holds the capability that holds this.
+struct Local(Weak<App>);
+
+struct LocalEnd {
+    guard: LinkGuard,
+    _permit: tokio::sync::OwnedSemaphorePermit,
+}
+
+impl Finish for LocalEnd {
+    fn finish(self, _bytes: u64, complete: bool) {
+        self.guard.finish(complete);
+    }
+}
+
+impl LocalServices for Local {
+    fn call(&self, to: &str, request: http::Request<WasiBody>) -> BoxFuture<'static, Result<http::Response<WasiBody>, Error>> {
+        Box::pin(call_local(self.0.upgrade(), Some(to.to_owned()), request))
+    }
+
+    fn call_route(&self, request: http::Request<WasiBody>) -> BoxFuture<'static, Result<http::Response<WasiBody>, Error>> {
+        Box::pin(call_local(self.0.upgrade(), None, request))
+    }
+}
+
+/// Gives a request of one component to another: to the one named `to`, or to the one whose route it matches.
+async fn call_local(
+    app: Option<Arc<App>>,
+    to: Option<String>,
+    mut request: http::Request<WasiBody>,
+) -> Result<http::Response<WasiBody>, Error> {
+    let app = app.ok_or(Error::DestinationUnavailable)?;
+    let path = request.uri().path().to_owned();
+    let full_url = request.uri().to_string();
+    let found = match to {
+        Some(_) => None,
+        None => Some(app.router.find(&path).ok_or(Error::DestinationNotFound)?),
+    };
+    let (to, facts) = match &found {
+        Some(found) => (
+            found.component,
+            SpinHeaders { path_info: found.path_info, full_url: &full_url, route: found.pattern, client: LOCAL, parameters: &found.parameters },
+        ),
+        None => (
+            to.as_deref().unwrap_or_default(),
+            SpinHeaders { path_info: &path, full_url: &full_url, route: "/...", client: LOCAL, parameters: &[] },
+        ),
+    };
+    let service = app.service(to).ok_or(Error::DestinationNotFound)?;
+    let permit = app.chained.clone().try_acquire_owned().map_err(|_| Error::ConnectionLimitReached)?;
+    facts.put(request.headers_mut()).map_err(|_| Error::HttpRequestUriInvalid)?;
+    let promises_body = request.method() == http::Method::HEAD;
+    let link = Link::new(service.deadline);
+    let watch = BodyWatch::default();
+    let (response, guard) = app.call(service, request, link, &watch).await.map_err(|failure| {
+        tracing::error!(component = to, ?failure, "a request of another component failed");
+        match failure {
+            Failure::Deadline => Error::HttpResponseTimeout,
+            Failure::NoInstance => Error::ConnectionLimitReached,
+            Failure::Body(_) | Failure::Memory { .. } | Failure::Component(_) => Error::InternalError(None),
+        }
+    })?;
+    Ok(response.map(|body| ResponseBody::new(body, None, promises_body, LocalEnd { guard, _permit: permit }).boxed_unsync()))
+}
+
+/// The client of requests that components send one another.
+const LOCAL: &str = "127.0.0.1:0";
+
+/// The facts of a request that Spin tells components in headers.
+pub(crate) struct SpinHeaders<'a> {
+    pub(crate) path_info: &'a str,
+    pub(crate) full_url: &'a str,
+    pub(crate) route: &'a str,
+    pub(crate) client: &'a str,
+    pub(crate) parameters: &'a [(&'a str, &'a str)],
+}
+
+impl SpinHeaders<'_> {
+    /// Puts the headers in, in place of any that came with the request.
+    pub(crate) fn put(&self, headers: &mut http::HeaderMap) -> Result<(), http::Error> {
+        let foreign: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with("spin-")).cloned().collect();
+        for name in foreign {
+            headers.remove(name);
+        }
+        let component_route = self.route.strip_suffix("/...").unwrap_or(self.route);
+        let facts = [
+            ("spin-path-info", self.path_info),
+            ("spin-full-url", self.full_url),
+            ("spin-matched-route", self.route),
+            ("spin-base-path", "/"),
+            ("spin-raw-component-route", self.route),
+            ("spin-component-route", component_route),
+            ("spin-client-addr", self.client),
+        ];
+        for (name, value) in facts {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes())?);
+        }
+        for (name, value) in self.parameters {
+            let name = format!("spin-path-match-{}", name.to_ascii_lowercase().replace('_', "-"));
+            headers.insert(HeaderName::try_from(name)?, HeaderValue::from_bytes(value.as_bytes())?);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spins_headers_replace_those_that_a_client_sent() {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("spin-client-addr", HeaderValue::from_static("127.0.0.1:1"));
+        headers.insert("spin-made-up", HeaderValue::from_static("x"));
+        headers.insert("accept", HeaderValue::from_static("*/*"));
+        let facts = SpinHeaders {
+            path_info: "/b",
+            full_url: "http://h/a/7/b?q",
+            route: "/a/:study_id/...",
+            client: "10.0.0.9:4",
+            parameters: &[("study_id", "7")],
+        };
+        facts.put(&mut headers).unwrap();
+        let of = |name: &str| headers.get(name).map(|value| value.to_str().unwrap());
+        assert_eq!(of("spin-client-addr"), Some("10.0.0.9:4"));
+        assert_eq!(of("spin-made-up"), None);
+        assert_eq!(of("accept"), Some("*/*"));
+        assert_eq!(of("spin-component-route"), Some("/a/:study_id"));
+        assert_eq!(of("spin-path-match-study-id"), Some("7"));
+    }
+
+    #[test]
+    fn a_file_of_the_cache_is_whole_or_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("compiled/x.cwasm");
+        write_whole(&path, b"one").unwrap();
+        write_whole(&path, b"two").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+}

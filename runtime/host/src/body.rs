@@ -1,0 +1,321 @@
+//! Bodies on their way in and out: bounded in size, watched for stalls, and counted. What is in them is never looked at.
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, Sleep};
+use wasmtime_wasi_http::{Error, WasiBody};
+
+/// Why a request's body ended before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyFault {
+    /// No byte came for longer than the limit, while one was waited for.
+    Stalled,
+    /// More bytes than the limit.
+    TooLarge,
+    /// The connection broke.
+    Broken,
+}
+
+/// What the server learns of a request's body while the component has it.
+#[derive(Debug, Default)]
+pub struct BodyWatch {
+    fault: OnceLock<BodyFault>,
+    faulted: Notify,
+    bytes: AtomicU64,
+}
+
+impl BodyWatch {
+    /// Waits until the body fails; forever if it does not.
+    pub async fn fault(&self) -> BodyFault {
+        loop {
+            let faulted = self.faulted.notified();
+            if let Some(fault) = self.fault.get() {
+                return *fault;
+            }
+            faulted.await;
+        }
+    }
+
+    /// Bytes that came so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+
+    fn set(&self, fault: BodyFault) {
+        // Only the first fault is the reason.
+        let _ = self.fault.set(fault);
+        self.faulted.notify_one();
+    }
+}
+
+/// A request's body, bounded in size and in how long it may stall.
+///
+/// What the component has not read when it lets the body go is read and thrown away for a while: a client that is still sending would
+/// otherwise find its connection reset, and never see the answer that was given early.
+pub struct RequestBody<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
+    inner: Option<B>,
+    bytes_max: u64,
+    stall: Duration,
+    timer: Pin<Box<Sleep>>,
+    waiting: bool,
+    failed: bool,
+    watch: Arc<BodyWatch>,
+}
+
+impl<B> RequestBody<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
+    /// A body of at most `bytes_max` bytes that may stall for `stall`. Must be made inside a tokio runtime.
+    pub fn new(inner: B, bytes_max: u64, stall: Duration, watch: Arc<BodyWatch>) -> Self {
+        Self { inner: Some(inner), bytes_max, stall, timer: Box::pin(tokio::time::sleep(stall)), waiting: false, failed: false, watch }
+    }
+
+    fn fail(&mut self, fault: BodyFault, error: Error) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        self.failed = true;
+        self.watch.set(fault);
+        Poll::Ready(Some(Err(error)))
+    }
+}
+
+impl<B> Body for RequestBody<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = &mut *self;
+        let Some(inner) = this.inner.as_mut().filter(|_| !this.failed) else { return Poll::Ready(None) };
+        match Pin::new(inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                this.waiting = false;
+                let count = frame.data_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
+                let before = this.watch.bytes.fetch_add(count, Relaxed);
+                if before.saturating_add(count) > this.bytes_max {
+                    return this.fail(BodyFault::TooLarge, Error::HttpRequestBodySize(Some(this.bytes_max)));
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            // What the connection died of is told to nobody: the client is gone.
+            Poll::Ready(Some(Err(_))) => this.fail(BodyFault::Broken, Error::ConnectionTerminated),
+            Poll::Ready(None) => {
+                this.inner = None;
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                if !this.waiting {
+                    this.waiting = true;
+                    this.timer.as_mut().reset(Instant::now() + this.stall);
+                }
+                ready!(this.timer.as_mut().poll(cx));
+                this.fail(BodyFault::Stalled, Error::ConnectionReadTimeout)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.failed || self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+/// How long a body that nobody wants is read on.
+const LINGER: Duration = Duration::from_secs(10);
+
+impl<B> Drop for RequestBody<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
+    fn drop(&mut self) {
+        // A stalled client is not waited for a second time, a broken connection has nothing more to say.
+        let worth_it = !matches!(self.watch.fault.get(), Some(BodyFault::Stalled | BodyFault::Broken));
+        if let Some(inner) = self.inner.take()
+            && worth_it
+            && !inner.is_end_stream()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let stall = self.stall;
+            runtime.spawn(linger(inner, stall));
+        }
+    }
+}
+
+async fn linger<B: Body<Data = Bytes> + Unpin>(mut body: B, stall: Duration) {
+    let drain = async {
+        while let Ok(Some(Ok(_))) = tokio::time::timeout(stall, std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx))).await {}
+    };
+    // Whether it ended or not: nobody waits for it.
+    let _ = tokio::time::timeout(LINGER, drain).await;
+}
+
+/// What a response tells when it is over.
+pub trait Finish: Send + 'static {
+    /// The body is gone: `bytes` of it were sent, and `complete` says whether that was all of it.
+    fn finish(self, bytes: u64, complete: bool);
+}
+
+/// A response's body that tells when it is over. The work of a component ends with it.
+pub struct ResponseBody<F: Finish> {
+    inner: WasiBody,
+    finish: Option<F>,
+    sent: u64,
+    /// Bytes that the head promised.
+    promised: Option<u64>,
+    complete: bool,
+}
+
+impl<F: Finish> ResponseBody<F> {
+    /// Wraps a body. `promised` is the length that the response's head declares; `bodiless` says that the client gets no body whatever
+    /// the component wrote, as after `HEAD`.
+    pub fn new(inner: WasiBody, promised: Option<u64>, bodiless: bool, finish: F) -> Self {
+        let complete = bodiless || promised == Some(0) || inner.is_end_stream();
+        Self { inner, finish: Some(finish), sent: 0, promised, complete }
+    }
+}
+
+impl<F: Finish + Unpin> Body for ResponseBody<F> {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                let count = frame.data_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
+                self.sent = self.sent.saturating_add(count);
+                // Nobody asks again after the last byte that the head promised, or when the body itself says that it was the last.
+                self.complete |= self.promised.is_some_and(|promised| self.sent >= promised) || self.inner.is_end_stream();
+            }
+            Some(Err(_)) => {}
+            None => self.complete = true,
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<F: Finish> Drop for ResponseBody<F> {
+    fn drop(&mut self) {
+        if let Some(finish) = self.finish.take() {
+            finish.finish(self.sent, self.complete);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::{BodyExt as _, Full, StreamBody};
+    use std::sync::Mutex;
+
+    fn chunks(chunks: Vec<&'static str>) -> impl Body<Data = Bytes, Error = Error> + Send + Unpin {
+        let frames = chunks.into_iter().map(|chunk| Ok(Frame::data(Bytes::from_static(chunk.as_bytes()))));
+        StreamBody::new(futures::stream::iter(frames))
+    }
+
+    #[tokio::test]
+    async fn passes_a_body_at_the_limit_and_counts_it() {
+        let watch = Arc::new(BodyWatch::default());
+        let body = RequestBody::new(chunks(vec!["abc", "de"]), 5, Duration::from_secs(1), watch.clone());
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "abcde");
+        assert_eq!(watch.bytes(), 5);
+    }
+
+    #[tokio::test]
+    async fn ends_a_body_one_byte_above_the_limit() {
+        let watch = Arc::new(BodyWatch::default());
+        let body = RequestBody::new(chunks(vec!["abc", "def"]), 5, Duration::from_secs(1), watch.clone());
+        assert!(matches!(body.collect().await, Err(Error::HttpRequestBodySize(Some(5)))));
+        assert_eq!(watch.fault().await, BodyFault::TooLarge);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ends_a_body_that_stalls_and_not_one_that_is_slow() {
+        let slow = futures::stream::unfold(0, |sent| async move {
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            (sent < 5).then(|| (Ok::<_, Error>(Frame::data(Bytes::from_static(b"x"))), sent + 1))
+        });
+        let watch = Arc::new(BodyWatch::default());
+        let body = RequestBody::new(StreamBody::new(Box::pin(slow)), 100, Duration::from_secs(1), watch.clone());
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "xxxxx");
+
+        let stuck = StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, Error>>());
+        let body = RequestBody::new(stuck, 100, Duration::from_secs(1), watch.clone());
+        assert!(matches!(body.collect().await, Err(Error::ConnectionReadTimeout)));
+        assert_eq!(watch.fault().await, BodyFault::Stalled);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_in_which_nobody_reads_is_no_stall() {
+        let (sender, receiver) = futures::channel::mpsc::unbounded();
+        let watch = Arc::new(BodyWatch::default());
+        let mut body = RequestBody::new(StreamBody::new(receiver), 100, Duration::from_secs(1), watch);
+        assert!(futures::poll!(body.frame()).is_pending());
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        sender.unbounded_send(Ok::<_, Error>(Frame::data(Bytes::from_static(b"x")))).unwrap();
+        assert!(body.frame().await.unwrap().is_ok());
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(futures::poll!(body.frame()).is_pending());
+    }
+
+    #[derive(Clone, Default)]
+    struct Seen(Arc<Mutex<Option<(u64, bool)>>>);
+
+    impl Finish for Seen {
+        fn finish(self, bytes: u64, complete: bool) {
+            *self.0.lock().unwrap() = Some((bytes, complete));
+        }
+    }
+
+    fn response(chunks_: Vec<&'static str>, promised: Option<u64>, bodiless: bool) -> (ResponseBody<Seen>, Seen) {
+        let seen = Seen::default();
+        (ResponseBody::new(chunks(chunks_).boxed_unsync(), promised, bodiless, seen.clone()), seen)
+    }
+
+    #[tokio::test]
+    async fn tells_a_response_that_was_read_from_one_that_was_left() {
+        let (body, seen) = response(vec!["ab", "c"], None, false);
+        body.collect().await.unwrap();
+        assert_eq!(*seen.0.lock().unwrap(), Some((3, true)));
+
+        let (mut body, seen) = response(vec!["ab", "c"], None, false);
+        body.frame().await.unwrap().unwrap();
+        drop(body);
+        assert_eq!(*seen.0.lock().unwrap(), Some((2, false)));
+
+        let (mut body, seen) = response(vec!["ab", "c"], Some(3), false);
+        body.frame().await.unwrap().unwrap();
+        body.frame().await.unwrap().unwrap();
+        drop(body);
+        assert_eq!(*seen.0.lock().unwrap(), Some((3, true)));
+
+        let (body, seen) = response(vec!["ab"], Some(2), true);
+        drop(body);
+        assert_eq!(*seen.0.lock().unwrap(), Some((0, true)));
+
+        let seen = Seen::default();
+        drop(ResponseBody::new(Full::new(Bytes::new()).map_err(|never| match never {}).boxed_unsync(), None, false, seen.clone()));
+        assert_eq!(*seen.0.lock().unwrap(), Some((0, true)));
+    }
+}

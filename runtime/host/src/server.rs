@@ -1,0 +1,480 @@
+//! The HTTP server: connections, TLS, admission, ids, limits, and the host's own answers. What a request means to the application is not
+//! known here; every refusal of the host is a problem document.
+
+use crate::admission::Permit;
+use crate::app::{App, Failure, LinkGuard, Service, SpinHeaders, millis};
+use crate::body::{BodyFault, BodyWatch, Finish, RequestBody, ResponseBody};
+use crate::instance::Link;
+use crate::metrics::RequestReport;
+use bytes::Bytes;
+use cinecor_web::{Problem, ProblemKind, REQUEST_ID};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::Sleep;
+use tokio_rustls::TlsAcceptor;
+use wasmtime_wasi_http::WasiBody;
+
+/// Longest path with query that is taken, in bytes.
+const TARGET_BYTES_MAX: usize = 8 << 10;
+
+/// Largest head of a request that is read, in bytes; beyond it the connection gets a bare 431.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// Spin's own paths, answered before any route.
+const HEALTH: &str = "/.well-known/spin/health";
+const INFO: &str = "/.well-known/spin/info";
+
+/// A server of one application.
+pub struct Server {
+    app: Arc<App>,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Server {
+    /// A server, with TLS or without.
+    pub fn new(app: Arc<App>, tls: Option<TlsAcceptor>) -> Arc<Self> {
+        Arc::new(Self { app, tls })
+    }
+
+    /// The scheme that clients use.
+    pub fn scheme(&self) -> Scheme {
+        if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP }
+    }
+
+    /// Serves connections until `shutdown` resolves, then lets requests under way finish for as long as the settings allow.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        let limits = self.app.limits();
+        let connections = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
+        let graceful = GracefulShutdown::new();
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            // The semaphore is never closed.
+            let Ok(place) = connections.clone().acquire_owned().await else { break };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = shutdown.as_mut() => break,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let watcher = graceful.watcher();
+                    let server = self.clone();
+                    tokio::spawn(async move {
+                        server.connection(stream, peer, watcher).await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    // Out of file descriptors, most likely: those in use have to be given back first.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+        drop(listener);
+        tracing::info!(connections = graceful.count(), "ending: no new requests, those under way finish");
+        let patience = Duration::from_millis(limits.shutdown_ms);
+        if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
+            tracing::warn!(after_ms = limits.shutdown_ms, "ending with requests under way: they took too long");
+        }
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, watcher: hyper_util::server::graceful::Watcher) {
+        // Small answers go out at once; failing that they go out later.
+        let _ = stream.set_nodelay(true);
+        let limits = self.app.limits();
+        let head_timeout = Duration::from_millis(limits.head_timeout_ms);
+        let stream = Patient::new(stream, limits.body_stall());
+        if let Some(tls) = self.tls.clone() {
+            match tokio::time::timeout(head_timeout, tls.accept(stream)).await {
+                Ok(Ok(stream)) => self.http(stream, peer, head_timeout, watcher).await,
+                Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                Err(_) => tracing::debug!("a TLS handshake took too long"),
+            }
+        } else {
+            self.http(stream, peer, head_timeout, watcher).await;
+        }
+    }
+
+    async fn http<S>(self: Arc<Self>, stream: S, peer: SocketAddr, head_timeout: Duration, watcher: hyper_util::server::graceful::Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(HEAD_BYTES_MAX.max(8 << 10));
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
+            .keep_alive_interval(head_timeout)
+            .max_concurrent_streams(128);
+        let service = hyper::service::service_fn(move |request| {
+            let server = self.clone();
+            async move { Ok::<_, Infallible>(server.answer(request, peer).await) }
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = watcher.watch(connection.into_owned()).await {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
+
+    /// Answers one request: by a component, or by a problem of the host's own.
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<WasiBody> {
+        let arrived = Instant::now();
+        let id = cinecor_web::request_id(request.headers(), random_id());
+        let mut record = Record {
+            app: self.app.clone(),
+            arrived,
+            id: id.clone(),
+            method: request.method().clone(),
+            component: "host".into(),
+            route: String::new(),
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            watch: Arc::default(),
+            link: None,
+            permit: None,
+        };
+        let head_only = request.method() == Method::HEAD;
+        let outcome = self.route(request, peer, &mut record).await;
+        let (mut response, promised) = match outcome {
+            Ok(response) => {
+                let promised = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+                (response, promised)
+            }
+            Err(problem) => {
+                if let Some(cause) = problem.cause() {
+                    tracing::error!(request_id = id, component = %record.component, cause, "a request failed");
+                }
+                let response = problem.response(&id).map(|body| own(body.into()));
+                (response, None)
+            }
+        };
+        record.status = response.status();
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        let bodiless = head_only || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        response.map(|body| ResponseBody::new(body, promised, bodiless, record).boxed_unsync())
+    }
+
+    async fn route(&self, request: Request<Incoming>, peer: SocketAddr, record: &mut Record) -> Result<Response<WasiBody>, Problem> {
+        let limits = self.app.limits();
+        let target_bytes = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+        if target_bytes > TARGET_BYTES_MAX {
+            return Err(Problem::new(
+                ProblemKind::AddressTooLong,
+                format!("The address has {target_bytes} bytes; at most {TARGET_BYTES_MAX} are read."),
+            ));
+        }
+        let uri = self.absolute_uri(&request)?;
+        match uri.path() {
+            HEALTH => return Ok(text("OK")),
+            INFO => return Ok(self.info()),
+            _ => {}
+        }
+        let path = uri.path().to_owned();
+        let Some(found) = self.app.router().find(&path) else {
+            return Err(Problem::new(ProblemKind::NotFound, "No component has a route that this address belongs to; check the address."));
+        };
+        let Some(service) = self.app.service(found.component) else {
+            return Err(Problem::internal(format!("the route {} leads to a component that is not served", found.pattern)));
+        };
+        record.component = service.id().into();
+        record.route = found.pattern.to_owned();
+
+        let declared = content_length(request.headers())?;
+        if let Some(declared) = declared
+            && declared > limits.body_bytes_max
+        {
+            // The body is let go here, which reads some of it on: see `RequestBody`.
+            drop(self.body(request.into_body(), record));
+            return Err(too_large(Some(declared), limits.body_bytes_max));
+        }
+
+        let (parts, incoming) = request.into_parts();
+        let body = self.body(incoming, record);
+        let link = Link::new(service.deadline());
+        let permit = match tokio::time::timeout_at(link.deadline(), self.app.enter(service)).await {
+            Ok(Ok(permit)) => permit,
+            Ok(Err(busy)) => {
+                return Err(self.overloaded(format!(
+                    "{} requests are at work and {} wait, which is as many as the service allows.",
+                    busy.at_work_max, busy.waiting_max
+                )));
+            }
+            Err(_) => return Err(self.overloaded("No place became free within the time that a request has.".to_owned())),
+        };
+        record.permit = Some(permit);
+
+        let mut headers = parts.headers;
+        let facts = SpinHeaders {
+            path_info: found.path_info,
+            full_url: &uri.to_string(),
+            route: found.pattern,
+            client: &peer.to_string(),
+            parameters: &found.parameters,
+        };
+        facts.put(&mut headers).map_err(|_| malformed("The address has characters that no address has."))?;
+        headers.insert(REQUEST_ID, HeaderValue::from_str(&record.id).map_err(Problem::internal)?);
+
+        let mut forwarded = Request::new(body.boxed_unsync());
+        *forwarded.method_mut() = parts.method;
+        *forwarded.uri_mut() = uri;
+        *forwarded.headers_mut() = headers;
+        match self.app.call(service, forwarded, link, &record.watch).await {
+            Ok((response, link)) => {
+                record.link = Some(link);
+                Ok(response)
+            }
+            Err(failure) => Err(self.problem(service, failure, record)),
+        }
+    }
+
+    fn body(&self, incoming: Incoming, record: &Record) -> RequestBody<Incoming> {
+        let limits = self.app.limits();
+        RequestBody::new(incoming, limits.body_bytes_max, limits.body_stall(), record.watch.clone())
+    }
+
+    /// The address that the client used, whole: components are given scheme and authority as well.
+    fn absolute_uri(&self, request: &Request<Incoming>) -> Result<Uri, Problem> {
+        let mut hosts = request.headers().get_all(HOST).iter();
+        let authority = match (request.uri().authority(), hosts.next()) {
+            (Some(authority), _) => authority.clone(),
+            (None, Some(host)) if hosts.next().is_none() => {
+                Authority::try_from(host.as_bytes()).map_err(|_| malformed("The `Host` header is not a host name with an optional port."))?
+            }
+            (None, None) if request.version() == http::Version::HTTP_10 => Authority::from_static("localhost"),
+            (None, _) => return Err(malformed("The request has no `Host` header, or several; exactly one is expected.")),
+        };
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.scheme());
+        parts.authority = Some(authority);
+        parts.path_and_query = request.uri().path_and_query().cloned().filter(|target| target.as_str().starts_with('/'));
+        if parts.path_and_query.is_none() {
+            return Err(malformed("The request's target is not a path; it must start with `/`."));
+        }
+        Uri::from_parts(parts).map_err(|_| malformed("The request's target is not an address."))
+    }
+
+    fn info(&self) -> Response<WasiBody> {
+        let info = serde_json::json!({ "name": self.app.name(), "version": self.app.version(), "bindle_version": null });
+        let mut response = text(&info.to_string());
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+
+    fn overloaded(&self, detail: String) -> Problem {
+        let seconds = self.app.limits().retry_after_s;
+        Problem::new(ProblemKind::Overloaded, format!("{detail} Try again in {seconds} s.")).retry_after(seconds)
+    }
+
+    fn problem(&self, service: &Service, failure: Failure, record: &Record) -> Problem {
+        let limits = self.app.limits();
+        match failure {
+            Failure::Body(BodyFault::Stalled) => Problem::new(
+                ProblemKind::BodyStalled,
+                format!(
+                    "No byte of the body came for {} s after the first {}; send it again over a connection that keeps up.",
+                    Duration::from_millis(limits.body_stall_ms).as_secs_f64(),
+                    record.watch.bytes()
+                ),
+            ),
+            Failure::Body(BodyFault::TooLarge) => too_large(None, limits.body_bytes_max),
+            Failure::Body(BodyFault::Broken) => malformed("The connection broke, or the body's framing did, before the body was all there."),
+            Failure::Deadline => Problem::new(
+                ProblemKind::DeadlineExceeded,
+                format!("No answer was there after {} s, which is the time that a request has.", service.deadline().as_secs_f64()),
+            ),
+            Failure::Memory { bytes_max } => Problem::new(
+                ProblemKind::Internal,
+                format!("The request needed more memory than the {bytes_max} bytes that one may take; send fewer or smaller frames."),
+            )
+            .caused_by(format!("an instance asked for more than {bytes_max} bytes of memory")),
+            Failure::NoInstance => self.overloaded("As many instances exist as the host can hold.".to_owned()),
+            Failure::Component(cause) => Problem::internal(cause),
+        }
+    }
+}
+
+fn malformed(detail: &str) -> Problem {
+    Problem::new(ProblemKind::MalformedRequest, detail)
+}
+
+fn too_large(declared: Option<u64>, bytes_max: u64) -> Problem {
+    let found = declared.map_or_else(|| format!("more than {bytes_max}"), |declared| declared.to_string());
+    Problem::new(ProblemKind::BodyTooLarge, format!("The body has {found} bytes; at most {bytes_max} are taken."))
+        .with("limit_bytes", bytes_max)
+}
+
+fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get(CONTENT_LENGTH) else { return Ok(None) };
+    let length = value.to_str().ok().and_then(|text| text.parse().ok());
+    length.map(Some).ok_or_else(|| malformed("`Content-Length` is not a number of bytes."))
+}
+
+fn own(bytes: Bytes) -> WasiBody {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+fn text(text: &str) -> Response<WasiBody> {
+    let mut response = Response::new(own(Bytes::copy_from_slice(text.as_bytes())));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// Sixteen bytes that no other request has; ids are for finding lines of a log, and are no secret.
+fn random_id() -> [u8; 16] {
+    use std::collections::hash_map::RandomState;
+    use std::hash::BuildHasher as _;
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    static SEEDS: LazyLock<[RandomState; 2]> = LazyLock::new(Default::default);
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Relaxed);
+    let [high, low] = SEEDS.each_ref().map(|seed| seed.hash_one(count));
+    (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
+}
+
+/// What is known of a request while it is answered; logged and counted when its response is over.
+struct Record {
+    app: Arc<App>,
+    arrived: Instant,
+    id: String,
+    method: Method,
+    component: Arc<str>,
+    route: String,
+    status: StatusCode,
+    watch: Arc<BodyWatch>,
+    link: Option<LinkGuard>,
+    permit: Option<Permit>,
+}
+
+impl Finish for Record {
+    fn finish(mut self, bytes: u64, complete: bool) {
+        let took = self.arrived.elapsed();
+        if let Some(link) = self.link.take() {
+            link.finish(complete);
+        }
+        drop(self.permit.take());
+        self.app.metrics().request(RequestReport {
+            component: &self.component,
+            status: self.status.as_u16(),
+            took,
+            request_bytes: self.watch.bytes(),
+            response_bytes: bytes,
+            complete,
+        });
+        tracing::info!(
+            target: "request",
+            request_id = self.id,
+            method = self.method.as_str(),
+            route = self.route,
+            component = %self.component,
+            status = self.status.as_u16(),
+            took_ms = millis(took),
+            request_bytes = self.watch.bytes(),
+            response_bytes = bytes,
+            complete,
+        );
+    }
+}
+
+/// A connection whose other end has to keep reading: one that takes nothing for too long is closed, and gives back what it holds.
+struct Patient {
+    inner: TcpStream,
+    stall: Duration,
+    timer: Pin<Box<Sleep>>,
+    waiting: bool,
+}
+
+impl Patient {
+    fn new(inner: TcpStream, stall: Duration) -> Self {
+        Self { inner, stall, timer: Box::pin(tokio::time::sleep(stall)), waiting: false }
+    }
+
+    fn watched<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<std::io::Result<T>>) -> Poll<std::io::Result<T>> {
+        if outcome.is_ready() {
+            self.waiting = false;
+            return outcome;
+        }
+        if !self.waiting {
+            self.waiting = true;
+            self.timer.as_mut().reset(tokio::time::Instant::now() + self.stall);
+        }
+        self.timer.as_mut().poll(cx).map(|()| Err(std::io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Patient {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Patient {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        let outcome = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        self.watched(cx, outcome)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[std::io::IoSlice<'_>]) -> Poll<std::io::Result<usize>> {
+        let outcome = Pin::new(&mut self.inner).poll_write_vectored(cx, bytes);
+        self.watched(cx, outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+/// Serves the host's figures to Prometheus on a port of their own, which is not meant for the world.
+pub async fn serve_metrics(app: Arc<App>, listener: TcpListener) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let app = app.clone();
+        tokio::spawn(async move {
+            let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+                let app = app.clone();
+                async move {
+                    let mut response = Response::new(Full::new(Bytes::new()));
+                    if request.uri().path() == "/metrics" {
+                        *response.body_mut() = Full::new(app.metrics_text().into());
+                        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
+                    } else {
+                        *response.status_mut() = StatusCode::NOT_FOUND;
+                    }
+                    Ok::<_, Infallible>(response)
+                }
+            });
+            let mut builder = hyper::server::conn::http1::Builder::new();
+            builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(10));
+            // A scraper that leaves early is its own matter.
+            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
