@@ -1,5 +1,5 @@
-//! The commands that are programs of `tests/`: evaluate, bench, phantom. They link the crates of the workspace, which xtask does not;
-//! here they get what they need around them.
+//! The commands that are programs of their own: evaluate and bench of `tests/`, phantom of `crates/phantom`. They link the crates of
+//! the workspace, which xtask does not; here they get what they need around them.
 
 use std::ffi::OsString;
 
@@ -45,7 +45,7 @@ pub(crate) fn evaluate(args: &AppArgs) -> Result<()> {
             ));
         }
     }
-    run("evaluate", args)
+    run(&["--package", "cinecor-tests", "--bin", "evaluate"], args)
 }
 
 /// Measures the service side by side with the bare engine.
@@ -57,7 +57,7 @@ pub(crate) fn bench(args: &AppArgs) -> Result<()> {
         service()?;
         Environment::Tests.set_up()?;
     }
-    run("bench", args)
+    run(&["--package", "cinecor-tests", "--bin", "bench"], args)
 }
 
 /// Writes a beating phantom heart whose volumes are known.
@@ -65,7 +65,10 @@ pub(crate) fn bench(args: &AppArgs) -> Result<()> {
 /// # Errors
 /// The arguments are not right, or the file cannot be written.
 pub(crate) fn phantom(args: &AppArgs) -> Result<()> {
-    run("phantom", args)
+    run(
+        &["--package", "cinecor-phantom", "--example", "phantom"],
+        args,
+    )
 }
 
 fn service() -> Result<()> {
@@ -73,15 +76,13 @@ fn service() -> Result<()> {
     up::build_host()
 }
 
-fn run(program: &str, args: &AppArgs) -> Result<()> {
+fn run(program: &[&str], args: &AppArgs) -> Result<()> {
     let mut cargo = process::clean(workspace::cargo());
     // The person's own folder, so that the paths of the arguments mean what they say.
     cargo
         .args(["run", "--quiet", "--release", "--manifest-path"])
         .arg(workspace::root().join("Cargo.toml"));
-    cargo
-        .args(["--package", "cinecor-tests", "--bin", program, "--"])
-        .args(&args.words);
+    cargo.args(program).arg("--").args(&args.words);
     cargo
         .env("CINECOR_PYTHON", Environment::Tests.interpreter())
         .envs(python::engine_variables());

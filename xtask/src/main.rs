@@ -32,6 +32,8 @@ enum Command {
     Up(up::UpArgs),
     /// Run the whole check: formatting, lints, the page, Python, browser, and every test of the workspace.
     Test(check::TestArgs),
+    /// Write a beating phantom heart whose volumes are known, as 4-D NIfTI.
+    Phantom(apps::AppArgs),
     /// Post real hearts to the service and compare the answers with the experts' labels (needs CINECOR_DATA).
     Evaluate(apps::AppArgs),
     /// Measure speed and memory side by side with the bare engine.
@@ -45,6 +47,7 @@ fn main() -> std::process::ExitCode {
         Command::Build(args) => guests::build(&args),
         Command::Up(args) => up::up(&args),
         Command::Test(args) => check::test(&args),
+        Command::Phantom(args) => apps::phantom(&args),
         Command::Evaluate(args) => apps::evaluate(&args),
         Command::Bench(args) => apps::bench(&args),
         Command::Doctor => doctor::doctor(),
