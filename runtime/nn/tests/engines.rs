@@ -11,11 +11,18 @@ use common::{Case, cases, compare, open};
 const TOLERANCE: f64 = 1e-5;
 
 /// What an engine cannot do: it has to refuse it with `unsupported-operation`.
-const EXCLUDED: &[(EngineChoice, &str, &str)] = &[(
-    EngineChoice::Tract,
-    "identity_bf16",
-    "tract has no bf16 tensors",
-)];
+const EXCLUDED: &[(EngineChoice, &str, &str)] = &[
+    (
+        EngineChoice::Tract,
+        "identity_bf16",
+        "tract has no bf16 tensors",
+    ),
+    (
+        EngineChoice::Openvino,
+        "identity_i64",
+        "openvino computes i64 in 32 bits",
+    ),
+];
 
 #[test]
 fn tract_agrees_with_the_reference() {

@@ -6,7 +6,9 @@ use bindings::exports::cinecor::nn_suite::run::{Failure, HandedGraph, PlainTenso
 use bindings::wasi::nn::errors::ErrorCode as WitCode;
 use bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding};
 use bindings::wasi::nn::tensor::TensorType as WitType;
-use cinecor_nn::{Config, EngineChoice, ErrorCode, Nn, NnCtx, NnCtxView, NnView, Tensor, TensorType};
+use cinecor_nn::{
+    Config, EngineChoice, ErrorCode, Nn, NnCtx, NnCtxView, NnView, Tensor, TensorType,
+};
 use common::refusals::{Loose, refusals};
 use common::{Named, open};
 use std::path::PathBuf;
@@ -14,7 +16,13 @@ use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-#[allow(missing_docs, unreachable_pub, dead_code, clippy::all, reason = "generated from the WIT, which documents itself")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    clippy::all,
+    reason = "generated from the WIT, which documents itself"
+)]
 mod bindings {
     wasmtime::component::bindgen!({
         path: [
@@ -35,13 +43,19 @@ struct State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 
 impl NnView for State {
     fn nn(&mut self) -> NnCtxView<'_> {
-        NnCtxView { ctx: &mut self.nn, table: &mut self.table }
+        NnCtxView {
+            ctx: &mut self.nn,
+            table: &mut self.table,
+        }
     }
 }
 
@@ -54,10 +68,17 @@ struct Guest {
 impl Guest {
     /// Starts the guest, or says why the test is skipped. On CI the guest has to be there.
     async fn start(nn: Nn) -> Option<Self> {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/guests/nn-suite.wasm");
+        let path =
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/guests/nn-suite.wasm");
         if !path.is_file() {
-            println!("SKIP: {} is not there; `cargo xtask build nn-suite` makes it", path.display());
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "on CI the guest has to be there");
+            println!(
+                "SKIP: {} is not there; `cargo xtask build nn-suite` makes it",
+                path.display()
+            );
+            assert!(
+                std::env::var("CI").as_deref() != Ok("true"),
+                "on CI the guest has to be there"
+            );
             return None;
         }
         let engine = Engine::default();
@@ -65,27 +86,56 @@ impl Guest {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
         cinecor_nn::add_to_linker(&mut linker).unwrap();
-        let state = State { wasi: WasiCtx::builder().build(), nn: NnCtx::new(nn), table: ResourceTable::new() };
+        let state = State {
+            wasi: WasiCtx::builder().build(),
+            nn: NnCtx::new(nn),
+            table: ResourceTable::new(),
+        };
         let mut store = Store::new(&engine, state);
-        let suite = bindings::Suite::instantiate_async(&mut store, &component, &linker).await.unwrap();
+        let suite = bindings::Suite::instantiate_async(&mut store, &component, &linker)
+            .await
+            .unwrap();
         Some(Self { store, suite })
     }
 
-    async fn compute(&mut self, graph: Source, inputs: Vec<PlainTensor>) -> Result<Vec<PlainTensor>, Failure> {
-        self.suite.cinecor_nn_suite_run().call_compute(&mut self.store, &graph, &inputs).await.expect("the guest must not trap")
+    async fn compute(
+        &mut self,
+        graph: Source,
+        inputs: Vec<PlainTensor>,
+    ) -> Result<Vec<PlainTensor>, Failure> {
+        self.suite
+            .cinecor_nn_suite_run()
+            .call_compute(&mut self.store, &graph, &inputs)
+            .await
+            .expect("the guest must not trap")
     }
 
     async fn echo(&mut self, tensor: &PlainTensor) -> PlainTensor {
-        self.suite.cinecor_nn_suite_run().call_echo(&mut self.store, tensor).await.expect("the guest must not trap")
+        self.suite
+            .cinecor_nn_suite_run()
+            .call_echo(&mut self.store, tensor)
+            .await
+            .expect("the guest must not trap")
     }
 
-    async fn describe(&mut self, name: &str) -> Result<(String, String, String, String, bool), String> {
-        self.suite.cinecor_nn_suite_run().call_describe(&mut self.store, name).await.expect("the guest must not trap")
+    async fn describe(
+        &mut self,
+        name: &str,
+    ) -> Result<(String, String, String, String, bool), String> {
+        self.suite
+            .cinecor_nn_suite_run()
+            .call_describe(&mut self.store, name)
+            .await
+            .expect("the guest must not trap")
     }
 }
 
 fn handed(model: Vec<u8>) -> Source {
-    Source::Handed(HandedGraph { parts: vec![model], encoding: GraphEncoding::Onnx, target: ExecutionTarget::Cpu })
+    Source::Handed(HandedGraph {
+        parts: vec![model],
+        encoding: GraphEncoding::Onnx,
+        target: ExecutionTarget::Cpu,
+    })
 }
 
 const TYPES: [(TensorType, WitType); 7] = [
@@ -99,18 +149,39 @@ const TYPES: [(TensorType, WitType); 7] = [
 ];
 
 fn plain(loose: Loose) -> PlainTensor {
-    let ty = TYPES.into_iter().find(|(ours, _)| *ours == loose.ty).unwrap().1;
-    PlainTensor { name: loose.name, dimensions: loose.dims, ty, data: loose.data }
+    let ty = TYPES
+        .into_iter()
+        .find(|(ours, _)| *ours == loose.ty)
+        .unwrap()
+        .1;
+    PlainTensor {
+        name: loose.name,
+        dimensions: loose.dims,
+        ty,
+        data: loose.data,
+    }
 }
 
 fn plain_named((name, tensor): Named) -> PlainTensor {
     let (dims, ty, data) = tensor.into_parts();
-    plain(Loose { name, dims, ty, data })
+    plain(Loose {
+        name,
+        dims,
+        ty,
+        data,
+    })
 }
 
 fn named(plain: PlainTensor) -> Named {
-    let ty = TYPES.into_iter().find(|(_, theirs)| *theirs == plain.ty).unwrap().0;
-    (plain.name, Tensor::new(plain.dimensions, ty, plain.data).unwrap())
+    let ty = TYPES
+        .into_iter()
+        .find(|(_, theirs)| *theirs == plain.ty)
+        .unwrap()
+        .0;
+    (
+        plain.name,
+        Tensor::new(plain.dimensions, ty, plain.data).unwrap(),
+    )
 }
 
 fn code(code: WitCode) -> ErrorCode {
@@ -130,23 +201,40 @@ fn code(code: WitCode) -> ErrorCode {
 #[test]
 fn a_guest_computes_on_every_engine_with_every_type() {
     for engine in EngineChoice::ORDER {
-        let Some(nn) = open(engine, |_| ()) else { continue };
+        let Some(nn) = open(engine, |_| ()) else {
+            continue;
+        };
         common::runtime().block_on(async {
-            let Some(mut guest) = Guest::start(nn).await else { return };
+            let Some(mut guest) = Guest::start(nn).await else {
+                return;
+            };
             for case in common::cases().unwrap() {
                 for run in case.runs {
                     let inputs = run.inputs.into_iter().map(plain_named).collect();
                     match guest.compute(handed(case.model.clone()), inputs).await {
                         Ok(outputs) => {
                             let outputs: Vec<Named> = outputs.into_iter().map(named).collect();
-                            common::compare(&outputs, &run.outputs, 1e-5).unwrap_or_else(|error| panic!("{}: {}: {error}", engine.name(), case.name));
+                            common::compare(&outputs, &run.outputs, 1e-5).unwrap_or_else(|error| {
+                                panic!("{}: {}: {error}", engine.name(), case.name)
+                            });
                         }
                         // What is excluded, and that it has to be, is in engines.rs.
-                        Err(failure) => assert_eq!(failure.code, WitCode::UnsupportedOperation, "{}: {}: {}", engine.name(), case.name, failure.text),
+                        Err(failure) => assert_eq!(
+                            failure.code,
+                            WitCode::UnsupportedOperation,
+                            "{}: {}: {}",
+                            engine.name(),
+                            case.name,
+                            failure.text
+                        ),
                     }
                 }
             }
-            assert_eq!(guest.store.data().nn.tensor_bytes(), 0, "every tensor was given back");
+            assert_eq!(
+                guest.store.data().nn.tensor_bytes(),
+                0,
+                "every tensor was given back"
+            );
             assert!(guest.store.data().nn.report().0 > 20);
         });
     }
@@ -156,18 +244,40 @@ fn a_guest_computes_on_every_engine_with_every_type() {
 fn a_guest_gets_an_error_value_for_every_mistake_and_goes_on() {
     let good = common::case("named_inputs").unwrap();
     for engine in EngineChoice::ORDER {
-        let Some(nn) = open(engine, |_| ()) else { continue };
+        let Some(nn) = open(engine, |_| ()) else {
+            continue;
+        };
         common::runtime().block_on(async {
-            let Some(mut guest) = Guest::start(nn).await else { return };
+            let Some(mut guest) = Guest::start(nn).await else {
+                return;
+            };
             for refusal in refusals() {
                 let what = format!("{}: {}", engine.name(), refusal.what);
                 let inputs = refusal.inputs.into_iter().map(plain).collect();
-                let failure = guest.compute(handed(refusal.graph), inputs).await.expect_err(&what);
+                let failure = guest
+                    .compute(handed(refusal.graph), inputs)
+                    .await
+                    .expect_err(&what);
                 assert_eq!(code(failure.code), refusal.code, "{what}: {}", failure.text);
-                assert!(failure.text.contains(refusal.says), "{what}: {}", failure.text);
+                assert!(
+                    failure.text.contains(refusal.says),
+                    "{what}: {}",
+                    failure.text
+                );
             }
-            let inputs = good.runs[0].inputs.clone().into_iter().map(plain_named).collect();
-            let outputs: Vec<Named> = guest.compute(handed(good.model.clone()), inputs).await.unwrap().into_iter().map(named).collect();
+            let inputs = good.runs[0]
+                .inputs
+                .clone()
+                .into_iter()
+                .map(plain_named)
+                .collect();
+            let outputs: Vec<Named> = guest
+                .compute(handed(good.model.clone()), inputs)
+                .await
+                .unwrap()
+                .into_iter()
+                .map(named)
+                .collect();
             common::compare(&outputs, &good.runs[0].outputs, 1e-5).unwrap();
         });
     }
@@ -175,13 +285,25 @@ fn a_guest_gets_an_error_value_for_every_mistake_and_goes_on() {
 
 #[test]
 fn a_guest_reads_back_the_tensor_that_it_made() {
-    let Some(nn) = open(EngineChoice::Tract, |_| ()) else { return };
+    let Some(nn) = open(EngineChoice::Tract, |_| ()) else {
+        return;
+    };
     common::runtime().block_on(async {
-        let Some(mut guest) = Guest::start(nn).await else { return };
+        let Some(mut guest) = Guest::start(nn).await else {
+            return;
+        };
         for (_, ty) in TYPES {
-            let made = PlainTensor { name: "x".to_owned(), dimensions: vec![2, 3], ty, data: (0..48).collect() };
+            let made = PlainTensor {
+                name: "x".to_owned(),
+                dimensions: vec![2, 3],
+                ty,
+                data: (0..48).collect(),
+            };
             let read = guest.echo(&made).await;
-            assert_eq!((read.dimensions, read.ty, read.data), (made.dimensions, made.ty, made.data));
+            assert_eq!(
+                (read.dimensions, read.ty, read.data),
+                (made.dimensions, made.ty, made.data)
+            );
         }
     });
 }
@@ -191,24 +313,67 @@ fn a_guest_uses_graphs_by_name_and_learns_what_runs_them() {
     let folder = tempfile::tempdir().unwrap();
     let version = folder.path().join("named/1.2.3");
     std::fs::create_dir_all(&version).unwrap();
-    std::fs::copy(common::data("named_inputs/model.onnx"), version.join("model.onnx")).unwrap();
+    std::fs::copy(
+        common::data("named_inputs/model.onnx"),
+        version.join("model.onnx"),
+    )
+    .unwrap();
     let case = common::case("named_inputs").unwrap();
     for engine in EngineChoice::ORDER {
-        let Some(nn) = open(engine, |config| config.models = vec![folder.path().to_owned()]) else { continue };
+        let Some(nn) = open(engine, |config| {
+            config.models = vec![folder.path().to_owned()]
+        }) else {
+            continue;
+        };
         common::runtime().block_on(async {
-            let Some(mut guest) = Guest::start(nn).await else { return };
-            let (digest, name, device, precision, loaded) = guest.describe("named@1.2.3").await.unwrap();
-            assert_eq!((name.as_str(), device.as_str(), precision.as_str(), loaded), (engine.name(), "cpu", "fp32", false));
+            let Some(mut guest) = Guest::start(nn).await else {
+                return;
+            };
+            let (digest, name, device, precision, loaded) =
+                guest.describe("named@1.2.3").await.unwrap();
+            assert_eq!(
+                (name.as_str(), device.as_str(), precision.as_str(), loaded),
+                (engine.name(), "cpu", "fp32", false)
+            );
             assert_eq!(digest.len(), 64);
-            let inputs: Vec<PlainTensor> = case.runs[0].inputs.clone().into_iter().map(plain_named).collect();
-            let outputs = guest.compute(Source::Named("named@1.2.3".to_owned()), inputs.clone()).await.unwrap();
+            let inputs: Vec<PlainTensor> = case.runs[0]
+                .inputs
+                .clone()
+                .into_iter()
+                .map(plain_named)
+                .collect();
+            let outputs = guest
+                .compute(Source::Named("named@1.2.3".to_owned()), inputs.clone())
+                .await
+                .unwrap();
             let outputs: Vec<Named> = outputs.into_iter().map(named).collect();
             common::compare(&outputs, &case.runs[0].outputs, 1e-5).unwrap();
-            assert!(guest.describe("named@1.2.3").await.unwrap().4, "it is loaded now");
-            for absent in ["named@9", "other@1.2.3", "named", "../named@1.2.3", "named@../1.2.3", ""] {
-                let failure = guest.compute(Source::Named(absent.to_owned()), inputs.clone()).await.expect_err(absent);
-                assert_eq!(failure.code, WitCode::NotFound, "{absent}: {}", failure.text);
-                assert!(!failure.text.contains(folder.path().to_str().unwrap()), "the host's paths are not for guests");
+            assert!(
+                guest.describe("named@1.2.3").await.unwrap().4,
+                "it is loaded now"
+            );
+            for absent in [
+                "named@9",
+                "other@1.2.3",
+                "named",
+                "../named@1.2.3",
+                "named@../1.2.3",
+                "",
+            ] {
+                let failure = guest
+                    .compute(Source::Named(absent.to_owned()), inputs.clone())
+                    .await
+                    .expect_err(absent);
+                assert_eq!(
+                    failure.code,
+                    WitCode::NotFound,
+                    "{absent}: {}",
+                    failure.text
+                );
+                assert!(
+                    !failure.text.contains(folder.path().to_str().unwrap()),
+                    "the host's paths are not for guests"
+                );
                 assert!(guest.describe(absent).await.is_err());
             }
         });
@@ -218,27 +383,69 @@ fn a_guest_uses_graphs_by_name_and_learns_what_runs_them() {
 #[test]
 fn what_the_host_forbids_is_an_error_value() {
     let case = common::case("named_inputs").unwrap();
-    let inputs: Vec<PlainTensor> = case.runs[0].inputs.clone().into_iter().map(plain_named).collect();
+    let inputs: Vec<PlainTensor> = case.runs[0]
+        .inputs
+        .clone()
+        .into_iter()
+        .map(plain_named)
+        .collect();
     let attempt = |change: fn(&mut Config), graph: Source| {
         let nn = open(EngineChoice::Tract, change).unwrap();
         let inputs = inputs.clone();
         common::runtime().block_on(async move {
             let mut guest = Guest::start(nn).await?;
-            Some(guest.compute(graph, inputs).await.expect_err("it is forbidden"))
+            Some(
+                guest
+                    .compute(graph, inputs)
+                    .await
+                    .expect_err("it is forbidden"),
+            )
         })
     };
     let graph = || handed(case.model.clone());
-    let with = |encoding, target| Source::Handed(HandedGraph { parts: vec![case.model.clone()], encoding, target });
+    let with = |encoding, target| {
+        Source::Handed(HandedGraph {
+            parts: vec![case.model.clone()],
+            encoding,
+            target,
+        })
+    };
     let table: [(fn(&mut Config), Source, WitCode); 6] = [
-        (|config| config.guest_graph_bytes_max = 0, graph(), WitCode::Security),
-        (|config| config.guest_graph_bytes_max = 100, graph(), WitCode::TooLarge),
-        (|config| config.tensor_bytes_max = 20, graph(), WitCode::TooLarge),
-        (|_| (), with(GraphEncoding::Pytorch, ExecutionTarget::Cpu), WitCode::InvalidEncoding),
-        (|_| (), with(GraphEncoding::Openvino, ExecutionTarget::Cpu), WitCode::InvalidEncoding),
-        (|_| (), with(GraphEncoding::Onnx, ExecutionTarget::Gpu), WitCode::UnsupportedOperation),
+        (
+            |config| config.guest_graph_bytes_max = 0,
+            graph(),
+            WitCode::Security,
+        ),
+        (
+            |config| config.guest_graph_bytes_max = 100,
+            graph(),
+            WitCode::TooLarge,
+        ),
+        (
+            |config| config.tensor_bytes_max = 20,
+            graph(),
+            WitCode::TooLarge,
+        ),
+        (
+            |_| (),
+            with(GraphEncoding::Pytorch, ExecutionTarget::Cpu),
+            WitCode::InvalidEncoding,
+        ),
+        (
+            |_| (),
+            with(GraphEncoding::Openvino, ExecutionTarget::Cpu),
+            WitCode::InvalidEncoding,
+        ),
+        (
+            |_| (),
+            with(GraphEncoding::Onnx, ExecutionTarget::Gpu),
+            WitCode::UnsupportedOperation,
+        ),
     ];
     for (change, graph, expected) in table {
-        let Some(failure) = attempt(change, graph) else { return };
+        let Some(failure) = attempt(change, graph) else {
+            return;
+        };
         assert_eq!(failure.code, expected, "{}", failure.text);
         assert!(!failure.text.is_empty());
     }

@@ -3,7 +3,8 @@
 mod common;
 
 use cinecor_nn::{
-    Config, Encoding, Engine, Error, ErrorCode, Graph, GraphFormat, GraphSource, LoadedGraph, Nn, Precision, Signature, Tensor,
+    Config, Encoding, Engine, Error, ErrorCode, Graph, GraphFormat, GraphSource, LoadedGraph, Nn,
+    Precision, Signature, Tensor,
 };
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
@@ -59,7 +60,10 @@ impl Engine for Gate {
     fn load(&self, source: &GraphSource) -> Result<Arc<dyn Graph>, Error> {
         self.0.loads.fetch_add(1, SeqCst);
         self.0.alive.fetch_add(1, SeqCst);
-        Ok(Arc::new(Loaded { signature: source.signature.clone().expect("ONNX has one"), gate: self.clone() }))
+        Ok(Arc::new(Loaded {
+            signature: source.signature.clone().expect("ONNX has one"),
+            gate: self.clone(),
+        }))
     }
 }
 
@@ -82,7 +86,10 @@ impl Graph for Loaded {
     fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Error> {
         let open = self.gate.0.open.lock().unwrap();
         drop(self.gate.0.opened.wait_while(open, |open| !*open).unwrap());
-        assert!(!inputs[0].data().starts_with(&[13]), "thirteen is what this engine panics of");
+        assert!(
+            !inputs[0].data().starts_with(&[13]),
+            "thirteen is what this engine panics of"
+        );
         Ok(inputs)
     }
 }
@@ -97,11 +104,16 @@ fn model(salt: u32) -> Vec<u8> {
 }
 
 async fn load(nn: &Nn, salt: u32) -> LoadedGraph {
-    nn.load(vec![model(salt)], Encoding::Onnx, "cpu").await.unwrap()
+    nn.load(vec![model(salt)], Encoding::Onnx, "cpu")
+        .await
+        .unwrap()
 }
 
 fn inputs() -> Vec<(String, Tensor)> {
-    vec![("x".to_owned(), Tensor::new(vec![1, 3], cinecor_nn::TensorType::U8, vec![1, 2, 3]).unwrap())]
+    vec![(
+        "x".to_owned(),
+        Tensor::new(vec![1, 3], cinecor_nn::TensorType::U8, vec![1, 2, 3]).unwrap(),
+    )]
 }
 
 fn nn(gate: &Gate, config: Config) -> Nn {
@@ -111,7 +123,13 @@ fn nn(gate: &Gate, config: Config) -> Nn {
 #[test]
 fn computes_beyond_the_queue_are_turned_away_and_waiting_ones_are_served() {
     let gate = Gate::default();
-    let nn = nn(&gate, Config { waiting_max: 2, ..Config::default() });
+    let nn = nn(
+        &gate,
+        Config {
+            waiting_max: 2,
+            ..Config::default()
+        },
+    );
     common::runtime().block_on(async {
         let graph = load(&nn, 0).await;
         let mut computes = tokio::task::JoinSet::new();
@@ -124,13 +142,22 @@ fn computes_beyond_the_queue_are_turned_away_and_waiting_ones_are_served() {
                 tokio::task::yield_now().await;
             }
         }
-        let error = nn.compute(&graph, inputs()).await.expect_err("the queue is full");
+        let error = nn
+            .compute(&graph, inputs())
+            .await
+            .expect_err("the queue is full");
         assert_eq!(error.code, ErrorCode::Timeout);
-        assert!(error.text.contains("busy") && error.text.contains('2'), "{error}");
+        assert!(
+            error.text.contains("busy") && error.text.contains('2'),
+            "{error}"
+        );
         assert_eq!(nn.stats().turned_away, 1);
         gate.open();
         for outcome in computes.join_all().await {
-            assert_eq!(outcome.unwrap().0, [("y".to_owned(), inputs()[0].1.clone())]);
+            assert_eq!(
+                outcome.unwrap().0,
+                [("y".to_owned(), inputs()[0].1.clone())]
+            );
         }
         let stats = nn.stats();
         assert_eq!((stats.computes, stats.waiting, stats.at_work), (3, 0, 0));
@@ -141,7 +168,13 @@ fn computes_beyond_the_queue_are_turned_away_and_waiting_ones_are_served() {
 #[test]
 fn a_guest_that_goes_away_gives_its_place_in_the_queue_up() {
     let gate = Gate::default();
-    let nn = nn(&gate, Config { waiting_max: 1, ..Config::default() });
+    let nn = nn(
+        &gate,
+        Config {
+            waiting_max: 1,
+            ..Config::default()
+        },
+    );
     common::runtime().block_on(async {
         let graph = load(&nn, 0).await;
         let first = tokio::spawn({
@@ -172,7 +205,10 @@ fn others_are_answered_while_the_engine_computes() {
     let gate = Gate::default();
     let nn = nn(&gate, Config::default());
     // One thread serves everybody: had `compute` blocked it, nothing below would ever run.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let graph = load(&nn, 0).await;
         let computing = tokio::spawn({
@@ -183,7 +219,10 @@ fn others_are_answered_while_the_engine_computes() {
             tokio::task::yield_now().await;
         }
         load(&nn, 1).await;
-        assert_eq!(nn.describe("nobody@1".to_owned()).await.unwrap_err().code, ErrorCode::NotFound);
+        assert_eq!(
+            nn.describe("nobody@1".to_owned()).await.unwrap_err().code,
+            ErrorCode::NotFound
+        );
         gate.open();
         computing.await.unwrap().unwrap();
     });
@@ -197,7 +236,10 @@ fn a_panic_in_an_engine_is_an_error_value() {
     common::runtime().block_on(async {
         let graph = load(&nn, 0).await;
         let thirteen = Tensor::new(vec![1, 3], cinecor_nn::TensorType::U8, vec![13; 3]).unwrap();
-        let error = nn.compute(&graph, vec![("x".to_owned(), thirteen)]).await.expect_err("it panics");
+        let error = nn
+            .compute(&graph, vec![("x".to_owned(), thirteen)])
+            .await
+            .expect_err("it panics");
         assert_eq!(error.code, ErrorCode::RuntimeError);
         assert!(error.text.contains("thirteen"), "{error}");
         nn.compute(&graph, inputs()).await.unwrap();
@@ -216,19 +258,31 @@ fn requests_for_one_graph_load_it_once() {
             loads.spawn(async move { load(&nn, 7).await });
         }
         let graphs = loads.join_all().await;
-        assert_eq!((graphs.len(), gate.0.loads.load(SeqCst), nn.stats().graphs), (16, 1, 1));
+        assert_eq!(
+            (graphs.len(), gate.0.loads.load(SeqCst), nn.stats().graphs),
+            (16, 1, 1)
+        );
     });
 }
 
 #[test]
 fn a_thousand_graphs_leave_memory_where_it_was() {
     let gate = Gate::default();
-    let nn = nn(&gate, Config { unused_graphs_max: 2, ..Config::default() });
+    let nn = nn(
+        &gate,
+        Config {
+            unused_graphs_max: 2,
+            ..Config::default()
+        },
+    );
     common::runtime().block_on(async {
         let kept = load(&nn, 0).await;
         for salt in 1..=1000 {
             drop(load(&nn, salt).await);
-            assert!(gate.0.alive.load(SeqCst) <= 4, "the one in use, two unused, and the latest");
+            assert!(
+                gate.0.alive.load(SeqCst) <= 4,
+                "the one in use, two unused, and the latest"
+            );
         }
         // What is in use is still the one that was loaded first.
         drop(load(&nn, 0).await);

@@ -11,7 +11,9 @@ use common::{Named, open};
 fn every_mistake_is_an_error_value_on_every_engine() {
     let good = common::case("named_inputs").unwrap();
     for engine in EngineChoice::ORDER {
-        let Some(nn) = open(engine, |_| ()) else { continue };
+        let Some(nn) = open(engine, |_| ()) else {
+            continue;
+        };
         common::runtime().block_on(async {
             for refusal in refusals() {
                 let what = format!("{}: {}", engine.name(), refusal.what);
@@ -19,8 +21,14 @@ fn every_mistake_is_an_error_value_on_every_engine() {
                 assert_eq!(error.code, refusal.code, "{what}: {error}");
                 assert!(error.text.contains(refusal.says), "{what}: {error}");
             }
-            let graph = nn.load(vec![good.model.clone()], Encoding::Onnx, "cpu").await.unwrap();
-            let (outputs, _) = nn.compute(&graph, good.runs[0].inputs.clone()).await.unwrap();
+            let graph = nn
+                .load(vec![good.model.clone()], Encoding::Onnx, "cpu")
+                .await
+                .unwrap();
+            let (outputs, _) = nn
+                .compute(&graph, good.runs[0].inputs.clone())
+                .await
+                .unwrap();
             common::compare(&outputs, &good.runs[0].outputs, 1e-5).unwrap();
         });
     }
@@ -28,7 +36,9 @@ fn every_mistake_is_an_error_value_on_every_engine() {
 
 /// As a guest's calls go: the tensors are made, the graph is loaded, the two are put together.
 async fn attempt(nn: &Nn, refusal: &Refusal) -> Result<Vec<Named>, Error> {
-    let graph = nn.load(vec![refusal.graph.clone()], Encoding::Onnx, "cpu").await?;
+    let graph = nn
+        .load(vec![refusal.graph.clone()], Encoding::Onnx, "cpu")
+        .await?;
     let mut inputs = Vec::new();
     for input in refusal.inputs.clone() {
         inputs.push((input.name, Tensor::new(input.dims, input.ty, input.data)?));
@@ -40,7 +50,9 @@ async fn attempt(nn: &Nn, refusal: &Refusal) -> Result<Vec<Named>, Error> {
 fn broken_graphs_never_panic_and_never_hang() {
     // Every byte of a small graph is damaged in turn: whatever comes of it, it comes as a value.
     let model = common::case("scalar").unwrap().model;
-    let Some(nn) = open(EngineChoice::Tract, |_| ()) else { return };
+    let Some(nn) = open(EngineChoice::Tract, |_| ()) else {
+        return;
+    };
     common::runtime().block_on(async {
         for position in 0..model.len() {
             for byte in [0x00, 0x7f, 0xff] {

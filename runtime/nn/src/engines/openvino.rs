@@ -177,7 +177,13 @@ impl Engine for OpenVino {
             let model = core
                 .read_model_from_buffer(&source.model, weights.as_ref())
                 .map_err(|error| {
-                    Error::encoding(format!("openvino cannot read the graph: {error}"))
+                    let text = format!("openvino cannot read the graph: {error}");
+                    // The signature of an ONNX graph was read: its encoding is right, an operator of it is not known.
+                    if source.signature.is_some() {
+                        Error::unsupported(text)
+                    } else {
+                        Error::encoding(text)
+                    }
                 })?;
             core.compile_model(&model, DeviceType::from(self.name.as_str()))
                 .map_err(refused)?
@@ -258,6 +264,21 @@ impl OpenVinoGraph {
     fn run_in(&self, request: &mut InferRequest, inputs: &[Tensor]) -> Result<Vec<Tensor>, Error> {
         let failed = |error: InferenceError| Error::runtime(format!("openvino failed: {error}"));
         for (spec, tensor) in self.signature.inputs.iter().zip(inputs) {
+            if tensor.dims().is_empty() {
+                // OpenVINO's C interface makes no tensor without dimensions, but lends the request's own.
+                let mut value = request.get_tensor(&spec.name).map_err(failed)?;
+                let place = value.get_raw_data_mut().map_err(failed)?;
+                if place.len() != tensor.data().len() {
+                    return Err(Error::runtime(format!(
+                        "openvino has {} bytes for the scalar {:?}",
+                        place.len(),
+                        spec.name
+                    )));
+                }
+                place.copy_from_slice(tensor.data());
+                continue;
+            }
+            refuse_wide(spec, tensor)?;
             let value = to_openvino(tensor).map_err(failed)?;
             request.set_tensor(&spec.name, &value).map_err(failed)?;
         }
@@ -274,7 +295,11 @@ impl OpenVinoGraph {
                         spec.name, spec.ty
                     )));
                 }
-                let shape = value.get_shape().map_err(failed)?.get_dimensions().to_vec();
+                // Nor does it tell the dimensions of what has none.
+                let shape = match &spec.dims {
+                    Some(dims) if dims.is_empty() => Vec::new(),
+                    _ => value.get_shape().map_err(failed)?.get_dimensions().to_vec(),
+                };
                 output(
                     &spec.name,
                     shape,
@@ -308,6 +333,18 @@ impl Graph for OpenVinoGraph {
         }
         outputs
     }
+}
+
+/// OpenVINO computes 64-bit integers in 32 bits on the processor, and would change larger ones without a word.
+fn refuse_wide(spec: &TensorSpec, tensor: &Tensor) -> Result<(), Error> {
+    let narrow = |&bytes: &[u8; 8]| i32::try_from(i64::from_le_bytes(bytes)).is_ok();
+    if tensor.ty() != TensorType::I64 || tensor.data().as_chunks().0.iter().all(narrow) {
+        return Ok(());
+    }
+    Err(Error::unsupported(format!(
+        "openvino computes i64 in 32 bits, and input {:?} has larger numbers; use another engine",
+        spec.name
+    )))
 }
 
 fn to_openvino(tensor: &Tensor) -> openvino_result::Result<openvino::Tensor> {
