@@ -30,6 +30,7 @@ pub struct Options {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     state: Option<PathBuf>,
+    settings: Vec<(String, String, toml::Value)>,
 }
 
 impl Options {
@@ -53,6 +54,13 @@ impl Options {
     /// Sets a variable of the process.
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Changes a setting of `cinecor.toml`: its table, its key, its value.
+    pub fn setting(mut self, table: &str, key: &str, value: impl Into<toml::Value>) -> Self {
+        self.settings
+            .push((table.to_owned(), key.to_owned(), value.into()));
         self
     }
 
@@ -90,6 +98,11 @@ impl Options {
             .arg(root().join("spin.toml"))
             .arg("--state-dir")
             .arg(&state);
+        if !self.settings.is_empty() {
+            let file = scratch.path().join("cinecor.toml");
+            std::fs::write(&file, self.changed_settings()?)?;
+            command.arg("--engine-config-file").arg(file);
+        }
         for (name, value) in &self.variables {
             command.arg("--variable").arg(format!("{name}={value}"));
         }
@@ -140,6 +153,35 @@ impl Options {
         // Drain what else it prints, so that it never waits for a reader.
         std::thread::spawn(move || for _ in lines {});
         Ok(host)
+    }
+}
+
+impl Options {
+    /// The shipped settings with the changes; the folders of models are made absolute, since the copy lies elsewhere.
+    fn changed_settings(&self) -> Result<String> {
+        let shipped =
+            std::fs::read_to_string(root().join("cinecor.toml")).context("reading cinecor.toml")?;
+        let mut settings: toml::Table = shipped.parse().context("cinecor.toml")?;
+        if let Some(models) = settings
+            .get_mut("nn")
+            .and_then(|nn| nn.get_mut("models"))
+            .and_then(toml::Value::as_array_mut)
+        {
+            for folder in models {
+                if let Some(relative) = folder.as_str() {
+                    *folder = root().join(relative).to_string_lossy().into_owned().into();
+                }
+            }
+        }
+        for (table, key, value) in &self.settings {
+            settings
+                .entry(table.as_str())
+                .or_insert_with(|| toml::Table::new().into())
+                .as_table_mut()
+                .with_context(|| format!("{table} is not a table of cinecor.toml"))?
+                .insert(key.clone(), value.clone());
+        }
+        Ok(settings.to_string())
     }
 }
 

@@ -3,3 +3,5 @@
 
 pub mod client;
 pub mod host;
+pub mod hostile;
+pub mod volumes;

@@ -21,7 +21,9 @@ pub struct ComponentPlaces(Arc<Semaphore>);
 impl ComponentPlaces {
     /// So many places.
     pub fn new(at_work_max: usize) -> Self {
-        Self(Arc::new(Semaphore::new(at_work_max.min(Semaphore::MAX_PERMITS))))
+        Self(Arc::new(Semaphore::new(
+            at_work_max.min(Semaphore::MAX_PERMITS),
+        )))
     }
 }
 
@@ -53,7 +55,12 @@ impl Admission {
     /// So many at work, and so many waiting.
     pub fn new(at_work_max: usize, waiting_max: usize) -> Self {
         let at_work_max = at_work_max.min(Semaphore::MAX_PERMITS);
-        Self { places: Arc::new(Semaphore::new(at_work_max)), at_work_max, waiting: AtomicUsize::new(0), waiting_max }
+        Self {
+            places: Arc::new(Semaphore::new(at_work_max)),
+            at_work_max,
+            waiting: AtomicUsize::new(0),
+            waiting_max,
+        }
     }
 
     /// Takes a place of the component and of the host, or waits for them. Dropping the future gives the place in the queue up.
@@ -65,20 +72,44 @@ impl Admission {
         if let Ok(of_component) = component.0.clone().try_acquire_owned()
             && let Ok(of_host) = self.places.clone().try_acquire_owned()
         {
-            return Ok(Permit { _component: of_component, _host: of_host });
+            return Ok(Permit {
+                _component: of_component,
+                _host: of_host,
+            });
         }
-        let busy = Busy { at_work_max: self.at_work_max, waiting_max: self.waiting_max };
-        self.waiting.fetch_update(Relaxed, Relaxed, |waiting| (waiting < self.waiting_max).then_some(waiting + 1)).map_err(|_| busy)?;
+        let busy = Busy {
+            at_work_max: self.at_work_max,
+            waiting_max: self.waiting_max,
+        };
+        self.waiting
+            .fetch_update(Relaxed, Relaxed, |waiting| {
+                (waiting < self.waiting_max).then_some(waiting + 1)
+            })
+            .map_err(|_| busy)?;
         let _waiting = Waiting(&self.waiting);
         // The semaphores are never closed.
-        let of_component = component.0.clone().acquire_owned().await.map_err(|_| busy)?;
-        let of_host = self.places.clone().acquire_owned().await.map_err(|_| busy)?;
-        Ok(Permit { _component: of_component, _host: of_host })
+        let of_component = component
+            .0
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| busy)?;
+        let of_host = self
+            .places
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| busy)?;
+        Ok(Permit {
+            _component: of_component,
+            _host: of_host,
+        })
     }
 
     /// Requests at work now.
     pub fn at_work(&self) -> usize {
-        self.at_work_max.saturating_sub(self.places.available_permits())
+        self.at_work_max
+            .saturating_sub(self.places.available_permits())
     }
 
     /// Requests waiting now.
@@ -100,7 +131,13 @@ mod tests {
         let mut third = std::pin::pin!(admission.enter(&places));
         assert!(futures::poll!(third.as_mut()).is_pending());
         assert_eq!((admission.at_work(), admission.waiting()), (2, 1));
-        assert_eq!(admission.enter(&places).await.unwrap_err(), Busy { at_work_max: 2, waiting_max: 1 });
+        assert_eq!(
+            admission.enter(&places).await.unwrap_err(),
+            Busy {
+                at_work_max: 2,
+                waiting_max: 1
+            }
+        );
         drop(first);
         third.await.unwrap();
         assert_eq!(admission.waiting(), 0);

@@ -7,7 +7,9 @@ use std::net::IpAddr;
 
 /// Why an entry cannot be understood.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{entry:?} is not an address that can be allowed: {reason}; write for instance \"https://example.org\", \"http://*.example.org:8080\" or \"http://other.spin.internal\"")]
+#[error(
+    "{entry:?} is not an address that can be allowed: {reason}; write for instance \"https://example.org\", \"http://*.example.org:8080\" or \"http://other.spin.internal\""
+)]
 pub struct EntryError {
     entry: String,
     reason: String,
@@ -45,14 +47,21 @@ enum Host {
     /// With the dot that it begins with.
     Suffix(String),
     Exact(String),
-    Network { address: u128, prefix: u8, v4: bool },
+    Network {
+        address: u128,
+        prefix: u8,
+        v4: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Port {
     Any,
     /// The end is not part of it.
-    Range { start: u16, end: u32 },
+    Range {
+        start: u16,
+        end: u32,
+    },
 }
 
 impl AllowedHosts {
@@ -61,7 +70,12 @@ impl AllowedHosts {
     /// # Errors
     /// See [`EntryError`].
     pub fn parse<S: AsRef<str>>(entries: &[S]) -> Result<Self, EntryError> {
-        Ok(Self { entries: entries.iter().map(|entry| Entry::parse(entry.as_ref())).collect::<Result<_, _>>()? })
+        Ok(Self {
+            entries: entries
+                .iter()
+                .map(|entry| Entry::parse(entry.as_ref()))
+                .collect::<Result<_, _>>()?,
+        })
     }
 
     /// Whether a request may go there.
@@ -71,9 +85,13 @@ impl AllowedHosts {
 
     /// Whether requests to the application's own routes are allowed.
     pub fn allow_own(&self, scheme: &str) -> bool {
-        self.entries
-            .iter()
-            .any(|entry| entry.scheme.as_ref().is_none_or(|allowed| allowed == scheme) && matches!(entry.host, Host::Own | Host::Any))
+        self.entries.iter().any(|entry| {
+            entry
+                .scheme
+                .as_ref()
+                .is_none_or(|allowed| allowed == scheme)
+                && matches!(entry.host, Host::Own | Host::Any)
+        })
     }
 
     /// Whether no request may be sent at all.
@@ -86,7 +104,11 @@ impl Address {
     /// The address of a request's URL; `None` if it has no scheme that is known or no host.
     pub fn of(uri: &http::Uri) -> Option<Self> {
         let scheme = uri.scheme_str()?.to_ascii_lowercase();
-        let host = uri.host()?.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        let host = uri
+            .host()?
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_ascii_lowercase();
         let port = match uri.port() {
             // `port_u16` has no answer to a port such as 99999, and the default would be another address than the one asked for.
             Some(port) => port.as_str().parse().ok()?,
@@ -97,7 +119,9 @@ impl Address {
 
     /// The component of this application that is meant, for `http://COMPONENT.spin.internal`.
     pub fn component(&self) -> Option<&str> {
-        self.host.strip_suffix(".spin.internal").filter(|component| !component.is_empty() && !component.contains('.'))
+        self.host
+            .strip_suffix(".spin.internal")
+            .filter(|component| !component.is_empty() && !component.contains('.'))
     }
 
     /// Whether the application itself is meant.
@@ -115,7 +139,11 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://", self.scheme)?;
-        if self.is_v6() { write!(f, "[{}]", self.host)? } else { f.write_str(&self.host)? }
+        if self.is_v6() {
+            write!(f, "[{}]", self.host)?
+        } else {
+            f.write_str(&self.host)?
+        }
         if well_known_port(&self.scheme) != Some(self.port) {
             write!(f, ":{}", self.port)?;
         }
@@ -137,40 +165,63 @@ fn well_known_port(scheme: &str) -> Option<u16> {
 
 impl Entry {
     fn parse(entry: &str) -> Result<Self, EntryError> {
-        let wrong = |reason: &str| EntryError { entry: entry.to_owned(), reason: reason.to_owned() };
+        let wrong = |reason: &str| EntryError {
+            entry: entry.to_owned(),
+            reason: reason.to_owned(),
+        };
         let text = entry.trim();
         if text == "insecure:allow-all" {
             return Err(wrong("it is of Spin 1; \"*://*:*\" allows everything"));
         }
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| wrong("it has no scheme"))?;
+        let (scheme, rest) = text
+            .split_once("://")
+            .ok_or_else(|| wrong("it has no scheme"))?;
         let scheme = match scheme {
             "*" => None,
-            _ if !scheme.is_empty() && scheme.bytes().all(|c| c.is_ascii_alphabetic()) => Some(scheme.to_ascii_lowercase()),
+            _ if !scheme.is_empty() && scheme.bytes().all(|c| c.is_ascii_alphabetic()) => {
+                Some(scheme.to_ascii_lowercase())
+            }
             _ => return Err(wrong("the scheme is neither letters nor *")),
         };
         let (rest, network) = split_network(rest);
         let rest = rest.strip_suffix('/').unwrap_or(&rest);
         if rest.contains('/') {
-            return Err(wrong("it has a path; only scheme, host and port can be allowed"));
+            return Err(wrong(
+                "it has a path; only scheme, host and port can be allowed",
+            ));
         }
         let (host, port) = split_port(rest);
         let port = match port {
             None => {
-                let Some(scheme) = &scheme else { return Err(wrong("a scheme of * needs a port, which may be *")) };
-                let port = well_known_port(scheme).ok_or_else(|| wrong("the scheme has no port of its own; add one"))?;
+                let Some(scheme) = &scheme else {
+                    return Err(wrong("a scheme of * needs a port, which may be *"));
+                };
+                let port = well_known_port(scheme)
+                    .ok_or_else(|| wrong("the scheme has no port of its own; add one"))?;
                 Port::one(port)
             }
             Some("*") => Port::Any,
             Some(port) => match port.split_once("..") {
                 Some((start, end)) => {
-                    let start = start.parse().map_err(|_| wrong("the range of ports does not begin with a number up to 65535"))?;
-                    let end = end.parse::<u16>().map_err(|_| wrong("the range of ports does not end with a number up to 65535"))?;
+                    let start = start.parse().map_err(|_| {
+                        wrong("the range of ports does not begin with a number up to 65535")
+                    })?;
+                    let end = end.parse::<u16>().map_err(|_| {
+                        wrong("the range of ports does not end with a number up to 65535")
+                    })?;
                     if end <= start {
-                        return Err(wrong("the range of ports is empty; its end is not part of it"));
+                        return Err(wrong(
+                            "the range of ports is empty; its end is not part of it",
+                        ));
                     }
-                    Port::Range { start, end: end.into() }
+                    Port::Range {
+                        start,
+                        end: end.into(),
+                    }
                 }
-                None => Port::one(port.parse().map_err(|_| wrong("the port is neither a number up to 65535, a range nor *"))?),
+                None => Port::one(port.parse().map_err(|_| {
+                    wrong("the port is neither a number up to 65535, a range nor *")
+                })?),
             },
         };
         let host = Host::parse(host, network).map_err(|reason| wrong(&reason))?;
@@ -178,7 +229,10 @@ impl Entry {
     }
 
     fn allows(&self, address: &Address) -> bool {
-        let scheme = self.scheme.as_ref().is_none_or(|scheme| *scheme == address.scheme);
+        let scheme = self
+            .scheme
+            .as_ref()
+            .is_none_or(|scheme| *scheme == address.scheme);
         let port = match self.port {
             Port::Any => true,
             Port::Range { start, end } => address.port >= start && u32::from(address.port) < end,
@@ -189,7 +243,9 @@ impl Entry {
 
 /// Takes `/8` of `10.0.0.0/8` or `10.0.0.0/8:80` out: gives the rest, and the bits.
 fn split_network(text: &str) -> (String, Option<String>) {
-    let Some((address, rest)) = text.split_once('/') else { return (text.to_owned(), None) };
+    let Some((address, rest)) = text.split_once('/') else {
+        return (text.to_owned(), None);
+    };
     let bits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     let after = rest.get(bits.len()..).unwrap_or_default();
     if bits.is_empty() || !(after.is_empty() || after.starts_with([':', '/'])) {
@@ -211,7 +267,10 @@ fn split_port(text: &str) -> (&str, Option<&str>) {
 
 impl Port {
     fn one(port: u16) -> Self {
-        Self::Range { start: port, end: u32::from(port) + 1 }
+        Self::Range {
+            start: port,
+            end: u32::from(port) + 1,
+        }
     }
 }
 
@@ -219,10 +278,20 @@ impl Host {
     fn parse(host: &str, network: Option<String>) -> Result<Self, String> {
         let host = host.trim().to_ascii_lowercase();
         if let Some(bits) = network {
-            let address: IpAddr = host.parse().map_err(|_| "a network needs an IP address before the slash".to_owned())?;
+            let address: IpAddr = host
+                .parse()
+                .map_err(|_| "a network needs an IP address before the slash".to_owned())?;
             let (address, width, v4) = number(address);
-            let prefix = bits.parse().ok().filter(|bits: &u8| *bits <= width).ok_or_else(|| format!("a network has 0 to {width} bits"))?;
-            return Ok(Self::Network { address, prefix, v4 });
+            let prefix = bits
+                .parse()
+                .ok()
+                .filter(|bits: &u8| *bits <= width)
+                .ok_or_else(|| format!("a network has 0 to {width} bits"))?;
+            return Ok(Self::Network {
+                address,
+                prefix,
+                v4,
+            });
         }
         match host.as_str() {
             "" => return Err("it has no host".to_owned()),
@@ -251,11 +320,19 @@ impl Host {
             Self::Own => false,
             Self::Suffix(suffix) => host.ends_with(suffix.as_str()),
             Self::Exact(exact) => host == exact,
-            Self::Network { address, prefix, v4 } => {
-                let Ok(asked) = host.parse::<IpAddr>() else { return false };
+            Self::Network {
+                address,
+                prefix,
+                v4,
+            } => {
+                let Ok(asked) = host.parse::<IpAddr>() else {
+                    return false;
+                };
                 let (asked, width, asked_v4) = number(asked);
                 let rest = u32::from(width - prefix);
-                *v4 == asked_v4 && asked.checked_shr(rest).unwrap_or(0) == address.checked_shr(rest).unwrap_or(0)
+                *v4 == asked_v4
+                    && asked.checked_shr(rest).unwrap_or(0)
+                        == address.checked_shr(rest).unwrap_or(0)
             }
         }
     }
@@ -281,19 +358,76 @@ mod tests {
     #[test]
     fn entries_allow_what_they_name_and_nothing_else() {
         for (entry, yes, no) in [
-            ("http://example.org", vec!["http://example.org/a?b", "http://EXAMPLE.org:80"], vec!["https://example.org", "http://example.org:8080", "http://a.example.org", "http://example.org.evil.net"]),
-            ("https://example.org/", vec!["https://example.org"], vec!["http://example.org"]),
-            ("https://example.org:8443", vec!["https://example.org:8443"], vec!["https://example.org"]),
-            ("*://example.org:*", vec!["http://example.org", "https://example.org:1"], vec!["http://example.com"]),
-            ("http://*.example.org", vec!["http://a.example.org", "http://a.b.example.org"], vec!["http://example.org", "http://aexample.org"]),
-            ("http://*:8000..8010", vec!["http://x:8000", "http://y:8009"], vec!["http://x:8010", "http://x:7999", "http://x"]),
-            ("*://*:*", vec!["http://x", "https://127.0.0.1:9", "http://[::1]:80"], vec![]),
-            ("http://10.0.0.0/8:80", vec!["http://10.1.2.3"], vec!["http://11.0.0.1", "http://10.1.2.3:81", "http://[::a00:1]"]),
-            ("http://192.168.1.0/24", vec!["http://192.168.1.255"], vec!["http://192.168.2.0", "http://192.168.1.0.evil.net"]),
-            ("http://[::1]:80", vec!["http://[::1]"], vec!["http://[::2]", "http://127.0.0.1"]),
-            ("http://[fd00::]/8", vec!["http://[fdff::1]"], vec!["http://[fc00::1]"]),
-            ("http://other.spin.internal", vec!["http://other.spin.internal"], vec!["http://third.spin.internal", "https://other.spin.internal"]),
-            ("http://self", vec![], vec!["http://self", "http://localhost"]),
+            (
+                "http://example.org",
+                vec!["http://example.org/a?b", "http://EXAMPLE.org:80"],
+                vec![
+                    "https://example.org",
+                    "http://example.org:8080",
+                    "http://a.example.org",
+                    "http://example.org.evil.net",
+                ],
+            ),
+            (
+                "https://example.org/",
+                vec!["https://example.org"],
+                vec!["http://example.org"],
+            ),
+            (
+                "https://example.org:8443",
+                vec!["https://example.org:8443"],
+                vec!["https://example.org"],
+            ),
+            (
+                "*://example.org:*",
+                vec!["http://example.org", "https://example.org:1"],
+                vec!["http://example.com"],
+            ),
+            (
+                "http://*.example.org",
+                vec!["http://a.example.org", "http://a.b.example.org"],
+                vec!["http://example.org", "http://aexample.org"],
+            ),
+            (
+                "http://*:8000..8010",
+                vec!["http://x:8000", "http://y:8009"],
+                vec!["http://x:8010", "http://x:7999", "http://x"],
+            ),
+            (
+                "*://*:*",
+                vec!["http://x", "https://127.0.0.1:9", "http://[::1]:80"],
+                vec![],
+            ),
+            (
+                "http://10.0.0.0/8:80",
+                vec!["http://10.1.2.3"],
+                vec!["http://11.0.0.1", "http://10.1.2.3:81", "http://[::a00:1]"],
+            ),
+            (
+                "http://192.168.1.0/24",
+                vec!["http://192.168.1.255"],
+                vec!["http://192.168.2.0", "http://192.168.1.0.evil.net"],
+            ),
+            (
+                "http://[::1]:80",
+                vec!["http://[::1]"],
+                vec!["http://[::2]", "http://127.0.0.1"],
+            ),
+            (
+                "http://[fd00::]/8",
+                vec!["http://[fdff::1]"],
+                vec!["http://[fc00::1]"],
+            ),
+            (
+                "http://other.spin.internal",
+                vec!["http://other.spin.internal"],
+                vec!["http://third.spin.internal", "https://other.spin.internal"],
+            ),
+            (
+                "http://self",
+                vec![],
+                vec!["http://self", "http://localhost"],
+            ),
         ] {
             for url in yes {
                 assert!(allows(entry, url), "{entry} must allow {url}");
@@ -322,16 +456,32 @@ mod tests {
         let allowed = AllowedHosts::parse(&["http://self"]).unwrap();
         assert!(allowed.allow_own("http"));
         assert!(!allowed.allow_own("https"));
-        assert!(!AllowedHosts::parse(&["http://localhost"]).unwrap().allow_own("http"));
+        assert!(
+            !AllowedHosts::parse(&["http://localhost"])
+                .unwrap()
+                .allow_own("http")
+        );
     }
 
     #[test]
     fn addresses_say_which_component_they_mean_and_how_to_allow_them() {
         for (url, component, entry) in [
-            ("http://other.spin.internal/x", Some("other"), "http://other.spin.internal"),
-            ("http://a.b.spin.internal/x", None, "http://a.b.spin.internal"),
+            (
+                "http://other.spin.internal/x",
+                Some("other"),
+                "http://other.spin.internal",
+            ),
+            (
+                "http://a.b.spin.internal/x",
+                None,
+                "http://a.b.spin.internal",
+            ),
             ("http://spin.internal/x", None, "http://spin.internal"),
-            ("https://example.org:8443/x", None, "https://example.org:8443"),
+            (
+                "https://example.org:8443/x",
+                None,
+                "https://example.org:8443",
+            ),
             ("http://[::1]:80/", None, "http://[::1]"),
         ] {
             let address = Address::of(&url.parse().unwrap()).unwrap();
@@ -346,21 +496,55 @@ mod tests {
             ("", "it has no scheme"),
             ("*", "it has no scheme"),
             ("example.org", "it has no scheme"),
-            ("insecure:allow-all", "it is of Spin 1; \"*://*:*\" allows everything"),
+            (
+                "insecure:allow-all",
+                "it is of Spin 1; \"*://*:*\" allows everything",
+            ),
             ("h_p://example.org", "the scheme is neither letters nor *"),
-            ("*://example.org", "a scheme of * needs a port, which may be *"),
-            ("gopher://example.org", "the scheme has no port of its own; add one"),
-            ("http://example.org/path", "it has a path; only scheme, host and port can be allowed"),
-            ("http://example.org:99999", "the port is neither a number up to 65535, a range nor *"),
-            ("http://example.org:9..3", "the range of ports is empty; its end is not part of it"),
-            ("http://a.*.org", "* stands for a whole host or for all before the first dot"),
-            ("http://*.*.org", "a host has one * at most, at its beginning"),
+            (
+                "*://example.org",
+                "a scheme of * needs a port, which may be *",
+            ),
+            (
+                "gopher://example.org",
+                "the scheme has no port of its own; add one",
+            ),
+            (
+                "http://example.org/path",
+                "it has a path; only scheme, host and port can be allowed",
+            ),
+            (
+                "http://example.org:99999",
+                "the port is neither a number up to 65535, a range nor *",
+            ),
+            (
+                "http://example.org:9..3",
+                "the range of ports is empty; its end is not part of it",
+            ),
+            (
+                "http://a.*.org",
+                "* stands for a whole host or for all before the first dot",
+            ),
+            (
+                "http://*.*.org",
+                "a host has one * at most, at its beginning",
+            ),
             ("http://", "it has no host"),
             ("http://10.0.0.0/33", "a network has 0 to 32 bits"),
-            ("http://example/8", "a network needs an IP address before the slash"),
-            ("http://{{ host }}", "the host has characters that no host has"),
+            (
+                "http://example/8",
+                "a network needs an IP address before the slash",
+            ),
+            (
+                "http://{{ host }}",
+                "the host has characters that no host has",
+            ),
         ] {
-            assert_eq!(AllowedHosts::parse(&[entry]).unwrap_err().reason, reason, "{entry}");
+            assert_eq!(
+                AllowedHosts::parse(&[entry]).unwrap_err().reason,
+                reason,
+                "{entry}"
+            );
         }
     }
 }

@@ -25,7 +25,9 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
-use wasmtime_wasi_http::handler::{ExpirationError, InstantiationError, ProxyHandler, ProxyPre, TrapOrPanicError};
+use wasmtime_wasi_http::handler::{
+    ExpirationError, InstantiationError, ProxyHandler, ProxyPre, TrapOrPanicError,
+};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 /// Everything that components can import, besides WASI itself.
@@ -59,7 +61,8 @@ impl Capabilities {
             key_value: key_value::KeyValue::configure(spec)?,
             sqlite: sqlite::Sqlite::configure(spec)?,
             variables: variables::Variables::configure(spec)?,
-            nn: cinecor_nn::Nn::new(spec.settings.nn.clone()).context("inference cannot be set up")?,
+            nn: cinecor_nn::Nn::new(spec.settings.nn.clone())
+                .context("inference cannot be set up")?,
         };
         spec.runtime_config.finish()?;
         Ok(capabilities)
@@ -179,17 +182,29 @@ impl App {
             );
         }
         let metrics = Arc::new(Metrics::default());
-        let code = CodeCache { engine: &engine, folder: (!options.without_cache).then(|| spec.state_dir.join("compiled")) };
+        let code = CodeCache {
+            engine: &engine,
+            folder: (!options.without_cache).then(|| spec.state_dir.join("compiled")),
+        };
         let mut services = BTreeMap::new();
         for id in spec.manifest.served_components() {
-            let service = load_service(id, &spec, options, &code, &linker, &capabilities, &metrics)?;
+            let service =
+                load_service(id, &spec, options, &code, &linker, &capabilities, &metrics)?;
             services.insert(id.to_owned(), service);
         }
         if services.is_empty() {
             bail!("the manifest has no [[trigger.http]]; nothing would be served");
         }
-        for id in spec.settings.component.keys().filter(|id| !spec.manifest.components.contains_key(*id)) {
-            bail!("the settings have [component.{id}], the manifest has no such component; it has {:?}", services.keys());
+        for id in spec
+            .settings
+            .component
+            .keys()
+            .filter(|id| !spec.manifest.components.contains_key(*id))
+        {
+            bail!(
+                "the settings have [component.{id}], the manifest has no such component; it has {:?}",
+                services.keys()
+            );
         }
         let limits = spec.settings.limits.clone();
         let app = Arc::new(Self {
@@ -198,13 +213,25 @@ impl App {
             router,
             services,
             admission: Admission::new(limits.at_work_max, limits.waiting_max),
-            chained: Arc::new(Semaphore::new(limits.at_work_max.saturating_mul(CHAINED_PER_PLACE).min(Semaphore::MAX_PERMITS))),
+            chained: Arc::new(Semaphore::new(
+                limits
+                    .at_work_max
+                    .saturating_mul(CHAINED_PER_PLACE)
+                    .min(Semaphore::MAX_PERMITS),
+            )),
             limits,
             metrics,
             capabilities,
         });
-        app.capabilities.outbound_http.set_local(Arc::new(Local(Arc::downgrade(&app))));
-        tracing::info!(application = app.name, components = app.services.len(), took_ms = millis(started.elapsed()), "application loaded");
+        app.capabilities
+            .outbound_http
+            .set_local(Arc::new(Local(Arc::downgrade(&app))));
+        tracing::info!(
+            application = app.name,
+            components = app.services.len(),
+            took_ms = millis(started.elapsed()),
+            "application loaded"
+        );
         Ok(app)
     }
 
@@ -235,7 +262,11 @@ impl App {
 
     /// Figures as Prometheus reads them.
     pub fn metrics_text(&self) -> String {
-        let now = Now { at_work: self.admission.at_work(), waiting: self.admission.waiting(), nn: self.capabilities.nn.stats() };
+        let now = Now {
+            at_work: self.admission.at_work(),
+            waiting: self.admission.waiting(),
+            nn: self.capabilities.nn.stats(),
+        };
         self.metrics.text(now)
     }
 
@@ -291,7 +322,9 @@ fn failure(service: &Service, link: &Link, error: wasmtime::Error) -> Failure {
         return Failure::Deadline;
     }
     if link.memory_exceeded() {
-        return Failure::Memory { bytes_max: service.handler.state().settings.instance_memory_bytes_max };
+        return Failure::Memory {
+            bytes_max: service.handler.state().settings.instance_memory_bytes_max,
+        };
     }
     if let Some(failed) = error.downcast_ref::<InstantiationError<Arc<Link>>>() {
         if failed.error.is::<wasmtime::PoolConcurrencyLimitError>() {
@@ -312,10 +345,14 @@ fn load_service(
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<Service> {
     let started = std::time::Instant::now();
-    let Some(component) = spec.manifest.components.get(id) else { bail!("there is no component `{id}`") };
+    let Some(component) = spec.manifest.components.get(id) else {
+        bail!("there is no component `{id}`")
+    };
     let bytes = compose::compose(id, &spec.manifest, &spec.base)?;
     let digest = hex(&Sha256::digest(&bytes));
-    let (compiled, cached) = code.compile(&bytes, &digest).with_context(|| format!("[component.{id}] cannot be compiled"))?;
+    let (compiled, cached) = code
+        .compile(&bytes, &digest)
+        .with_context(|| format!("[component.{id}] cannot be compiled"))?;
     let pre = linker
         .instantiate_pre(&compiled)
         .map_err(anyhow::Error::from)
@@ -333,7 +370,13 @@ fn load_service(
     environment.extend(options.environment.iter().cloned());
     environment.push((DIGEST_VARIABLE.to_owned(), digest.clone()));
     let deadline = Duration::from_millis(settings.request_deadline_ms);
-    tracing::info!(component = id, digest, cached, took_ms = millis(started.elapsed()), "component loaded");
+    tracing::info!(
+        component = id,
+        digest,
+        cached,
+        took_ms = millis(started.elapsed()),
+        "component loaded"
+    );
     let blueprint = Blueprint {
         id: id.into(),
         engine: code.engine.clone(),
@@ -367,10 +410,20 @@ enum Kind {
 }
 
 fn kind(engine: &Engine, component: &Component) -> Option<Kind> {
-    let exports: Vec<_> = component.component_type().exports(engine).map(|(name, _)| name.to_owned()).collect();
-    if exports.iter().any(|name| name.starts_with("wasi:http/handler@0.3.")) {
+    let exports: Vec<_> = component
+        .component_type()
+        .exports(engine)
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    if exports
+        .iter()
+        .any(|name| name.starts_with("wasi:http/handler@0.3."))
+    {
         Some(Kind::P3)
-    } else if exports.iter().any(|name| name.starts_with("wasi:http/incoming-handler@0.2.")) {
+    } else if exports
+        .iter()
+        .any(|name| name.starts_with("wasi:http/incoming-handler@0.2."))
+    {
         Some(Kind::P2)
     } else {
         None
@@ -385,21 +438,31 @@ struct CodeCache<'a> {
 
 impl CodeCache<'_> {
     fn compile(&self, bytes: &[u8], digest: &str) -> anyhow::Result<(Component, bool)> {
-        let Some(folder) = &self.folder else { return Ok((Component::new(self.engine, bytes)?, false)) };
+        let Some(folder) = &self.folder else {
+            return Ok((Component::new(self.engine, bytes)?, false));
+        };
         let mut hasher = DefaultHasher::new();
-        self.engine.precompile_compatibility_hash().hash(&mut hasher);
+        self.engine
+            .precompile_compatibility_hash()
+            .hash(&mut hasher);
         let path = folder.join(format!("{digest}-{:016x}.cwasm", hasher.finish()));
         if path.exists() {
             // SAFETY: the file was written by `write_whole` below, under a name made of everything that its content depends on, into a folder
             // that only this user can write to. Whoever can write there can replace the components themselves.
             match unsafe { Component::deserialize_file(self.engine, &path) } {
                 Ok(component) => return Ok((component, true)),
-                Err(error) => tracing::warn!(%error, "compiled code in the cache cannot be used; compiling again"),
+                Err(error) => {
+                    tracing::warn!(%error, "compiled code in the cache cannot be used; compiling again")
+                }
             }
         }
         let component = Component::new(self.engine, bytes)?;
         // A cache that cannot be written makes the next start slow, and nothing else.
-        if let Err(error) = component.serialize().map_err(anyhow::Error::from).and_then(|code| write_whole(&path, &code)) {
+        if let Err(error) = component
+            .serialize()
+            .map_err(anyhow::Error::from)
+            .and_then(|code| write_whole(&path, &code))
+        {
             tracing::warn!(error = %format!("{error:#}"), "compiled code cannot be cached");
         }
         Ok((component, false))
@@ -410,14 +473,16 @@ impl CodeCache<'_> {
 fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     use std::io::Write as _;
     let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
     }
     let aside = path.with_extension(format!("{}.part", std::process::id()));
-    let mut file = std::fs::File::create(&aside).with_context(|| format!("cannot write {}", aside.display()))?;
+    let mut file = std::fs::File::create(&aside)
+        .with_context(|| format!("cannot write {}", aside.display()))?;
     file.write_all(content)?;
     file.sync_all()?;
     std::fs::rename(&aside, path).with_context(|| format!("cannot write {}", path.display()))?;
@@ -427,10 +492,12 @@ fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+            let _ = write!(out, "{byte:02x}");
+            out
+        })
 }
 
 pub(crate) fn millis(duration: Duration) -> u64 {
@@ -452,11 +519,18 @@ impl Finish for LocalEnd {
 }
 
 impl LocalServices for Local {
-    fn call(&self, to: &str, request: http::Request<WasiBody>) -> BoxFuture<'static, Result<http::Response<WasiBody>, Error>> {
+    fn call(
+        &self,
+        to: &str,
+        request: http::Request<WasiBody>,
+    ) -> BoxFuture<'static, Result<http::Response<WasiBody>, Error>> {
         Box::pin(call_local(self.0.upgrade(), Some(to.to_owned()), request))
     }
 
-    fn call_route(&self, request: http::Request<WasiBody>) -> BoxFuture<'static, Result<http::Response<WasiBody>, Error>> {
+    fn call_route(
+        &self,
+        request: http::Request<WasiBody>,
+    ) -> BoxFuture<'static, Result<http::Response<WasiBody>, Error>> {
         Box::pin(call_local(self.0.upgrade(), None, request))
     }
 }
@@ -477,28 +551,66 @@ async fn call_local(
     let (to, facts) = match &found {
         Some(found) => (
             found.component,
-            SpinHeaders { path_info: found.path_info, full_url: &full_url, route: found.pattern, client: LOCAL, parameters: &found.parameters },
+            SpinHeaders {
+                path_info: found.path_info,
+                full_url: &full_url,
+                route: found.pattern,
+                client: LOCAL,
+                parameters: &found.parameters,
+            },
         ),
         None => (
             to.as_deref().unwrap_or_default(),
-            SpinHeaders { path_info: &path, full_url: &full_url, route: "/...", client: LOCAL, parameters: &[] },
+            SpinHeaders {
+                path_info: &path,
+                full_url: &full_url,
+                route: "/...",
+                client: LOCAL,
+                parameters: &[],
+            },
         ),
     };
     let service = app.service(to).ok_or(Error::DestinationNotFound)?;
-    let permit = app.chained.clone().try_acquire_owned().map_err(|_| Error::ConnectionLimitReached)?;
-    facts.put(request.headers_mut()).map_err(|_| Error::HttpRequestUriInvalid)?;
+    let permit = app
+        .chained
+        .clone()
+        .try_acquire_owned()
+        .map_err(|_| Error::ConnectionLimitReached)?;
+    facts
+        .put(request.headers_mut())
+        .map_err(|_| Error::HttpRequestUriInvalid)?;
     let promises_body = request.method() == http::Method::HEAD;
     let link = Link::new(service.deadline);
     let watch = BodyWatch::default();
-    let (response, guard) = app.call(service, request, link, &watch).await.map_err(|failure| {
-        tracing::error!(component = to, ?failure, "a request of another component failed");
-        match failure {
-            Failure::Deadline => Error::HttpResponseTimeout,
-            Failure::NoInstance => Error::ConnectionLimitReached,
-            Failure::Body(_) | Failure::Memory { .. } | Failure::Component(_) => Error::InternalError(None),
-        }
-    })?;
-    Ok(response.map(|body| ResponseBody::new(body, None, promises_body, LocalEnd { guard, _permit: permit }).boxed_unsync()))
+    let (response, guard) = app
+        .call(service, request, link, &watch)
+        .await
+        .map_err(|failure| {
+            tracing::error!(
+                component = to,
+                ?failure,
+                "a request of another component failed"
+            );
+            match failure {
+                Failure::Deadline => Error::HttpResponseTimeout,
+                Failure::NoInstance => Error::ConnectionLimitReached,
+                Failure::Body(_) | Failure::Memory { .. } | Failure::Component(_) => {
+                    Error::InternalError(None)
+                }
+            }
+        })?;
+    Ok(response.map(|body| {
+        ResponseBody::new(
+            body,
+            None,
+            promises_body,
+            LocalEnd {
+                guard,
+                _permit: permit,
+            },
+        )
+        .boxed_unsync()
+    }))
 }
 
 /// The client of requests that components send one another.
@@ -516,7 +628,11 @@ pub(crate) struct SpinHeaders<'a> {
 impl SpinHeaders<'_> {
     /// Puts the headers in, in place of any that came with the request.
     pub(crate) fn put(&self, headers: &mut http::HeaderMap) -> Result<(), http::Error> {
-        let foreign: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with("spin-")).cloned().collect();
+        let foreign: Vec<_> = headers
+            .keys()
+            .filter(|name| name.as_str().starts_with("spin-"))
+            .cloned()
+            .collect();
         for name in foreign {
             headers.remove(name);
         }
@@ -531,11 +647,20 @@ impl SpinHeaders<'_> {
             ("spin-client-addr", self.client),
         ];
         for (name, value) in facts {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes())?);
+            headers.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_bytes(value.as_bytes())?,
+            );
         }
         for (name, value) in self.parameters {
-            let name = format!("spin-path-match-{}", name.to_ascii_lowercase().replace('_', "-"));
-            headers.insert(HeaderName::try_from(name)?, HeaderValue::from_bytes(value.as_bytes())?);
+            let name = format!(
+                "spin-path-match-{}",
+                name.to_ascii_lowercase().replace('_', "-")
+            );
+            headers.insert(
+                HeaderName::try_from(name)?,
+                HeaderValue::from_bytes(value.as_bytes())?,
+            );
         }
         Ok(())
     }
@@ -574,6 +699,9 @@ mod tests {
         write_whole(&path, b"one").unwrap();
         write_whole(&path, b"two").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
-        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        assert_eq!(
+            std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            1
+        );
     }
 }

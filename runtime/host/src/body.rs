@@ -77,10 +77,22 @@ where
 {
     /// A body of at most `bytes_max` bytes that may stall for `stall`. Must be made inside a tokio runtime.
     pub fn new(inner: B, bytes_max: u64, stall: Duration, watch: Arc<BodyWatch>) -> Self {
-        Self { inner: Some(inner), bytes_max, stall, timer: Box::pin(tokio::time::sleep(stall)), waiting: false, failed: false, watch }
+        Self {
+            inner: Some(inner),
+            bytes_max,
+            stall,
+            timer: Box::pin(tokio::time::sleep(stall)),
+            waiting: false,
+            failed: false,
+            watch,
+        }
     }
 
-    fn fail(&mut self, fault: BodyFault, error: Error) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn fail(
+        &mut self,
+        fault: BodyFault,
+        error: Error,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         self.failed = true;
         self.watch.set(fault);
         Poll::Ready(Some(Err(error)))
@@ -94,16 +106,26 @@ where
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
-        let Some(inner) = this.inner.as_mut().filter(|_| !this.failed) else { return Poll::Ready(None) };
+        let Some(inner) = this.inner.as_mut().filter(|_| !this.failed) else {
+            return Poll::Ready(None);
+        };
         match Pin::new(inner).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 this.waiting = false;
-                let count = frame.data_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
+                let count = frame
+                    .data_ref()
+                    .map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
                 let before = this.watch.bytes.fetch_add(count, Relaxed);
                 if before.saturating_add(count) > this.bytes_max {
-                    return this.fail(BodyFault::TooLarge, Error::HttpRequestBodySize(Some(this.bytes_max)));
+                    return this.fail(
+                        BodyFault::TooLarge,
+                        Error::HttpRequestBodySize(Some(this.bytes_max)),
+                    );
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -129,7 +151,9 @@ where
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.inner
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 
@@ -142,7 +166,10 @@ where
 {
     fn drop(&mut self) {
         // A stalled client is not waited for a second time, a broken connection has nothing more to say.
-        let worth_it = !matches!(self.watch.fault.get(), Some(BodyFault::Stalled | BodyFault::Broken));
+        let worth_it = !matches!(
+            self.watch.fault.get(),
+            Some(BodyFault::Stalled | BodyFault::Broken)
+        );
         if let Some(inner) = self.inner.take()
             && worth_it
             && !inner.is_end_stream()
@@ -156,7 +183,12 @@ where
 
 async fn linger<B: Body<Data = Bytes> + Unpin>(mut body: B, stall: Duration) {
     let drain = async {
-        while let Ok(Some(Ok(_))) = tokio::time::timeout(stall, std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx))).await {}
+        while let Ok(Some(Ok(_))) = tokio::time::timeout(
+            stall,
+            std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)),
+        )
+        .await
+        {}
     };
     // Whether it ended or not: nobody waits for it.
     let _ = tokio::time::timeout(LINGER, drain).await;
@@ -183,7 +215,13 @@ impl<F: Finish> ResponseBody<F> {
     /// the component wrote, as after `HEAD`.
     pub fn new(inner: WasiBody, promised: Option<u64>, bodiless: bool, finish: F) -> Self {
         let complete = bodiless || promised == Some(0) || inner.is_end_stream();
-        Self { inner, finish: Some(finish), sent: 0, promised, complete }
+        Self {
+            inner,
+            finish: Some(finish),
+            sent: 0,
+            promised,
+            complete,
+        }
     }
 }
 
@@ -191,14 +229,20 @@ impl<F: Finish + Unpin> Body for ResponseBody<F> {
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
-                let count = frame.data_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
+                let count = frame
+                    .data_ref()
+                    .map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
                 self.sent = self.sent.saturating_add(count);
                 // Nobody asks again after the last byte that the head promised, or when the body itself says that it was the last.
-                self.complete |= self.promised.is_some_and(|promised| self.sent >= promised) || self.inner.is_end_stream();
+                self.complete |= self.promised.is_some_and(|promised| self.sent >= promised)
+                    || self.inner.is_end_stream();
             }
             Some(Err(_)) => {}
             None => self.complete = true,
@@ -230,14 +274,21 @@ mod tests {
     use std::sync::Mutex;
 
     fn chunks(chunks: Vec<&'static str>) -> impl Body<Data = Bytes, Error = Error> + Send + Unpin {
-        let frames = chunks.into_iter().map(|chunk| Ok(Frame::data(Bytes::from_static(chunk.as_bytes()))));
+        let frames = chunks
+            .into_iter()
+            .map(|chunk| Ok(Frame::data(Bytes::from_static(chunk.as_bytes()))));
         StreamBody::new(futures::stream::iter(frames))
     }
 
     #[tokio::test]
     async fn passes_a_body_at_the_limit_and_counts_it() {
         let watch = Arc::new(BodyWatch::default());
-        let body = RequestBody::new(chunks(vec!["abc", "de"]), 5, Duration::from_secs(1), watch.clone());
+        let body = RequestBody::new(
+            chunks(vec!["abc", "de"]),
+            5,
+            Duration::from_secs(1),
+            watch.clone(),
+        );
         assert_eq!(body.collect().await.unwrap().to_bytes(), "abcde");
         assert_eq!(watch.bytes(), 5);
     }
@@ -245,8 +296,16 @@ mod tests {
     #[tokio::test]
     async fn ends_a_body_one_byte_above_the_limit() {
         let watch = Arc::new(BodyWatch::default());
-        let body = RequestBody::new(chunks(vec!["abc", "def"]), 5, Duration::from_secs(1), watch.clone());
-        assert!(matches!(body.collect().await, Err(Error::HttpRequestBodySize(Some(5)))));
+        let body = RequestBody::new(
+            chunks(vec!["abc", "def"]),
+            5,
+            Duration::from_secs(1),
+            watch.clone(),
+        );
+        assert!(matches!(
+            body.collect().await,
+            Err(Error::HttpRequestBodySize(Some(5)))
+        ));
         assert_eq!(watch.fault().await, BodyFault::TooLarge);
     }
 
@@ -254,15 +313,28 @@ mod tests {
     async fn ends_a_body_that_stalls_and_not_one_that_is_slow() {
         let slow = futures::stream::unfold(0, |sent| async move {
             tokio::time::sleep(Duration::from_millis(900)).await;
-            (sent < 5).then(|| (Ok::<_, Error>(Frame::data(Bytes::from_static(b"x"))), sent + 1))
+            (sent < 5).then(|| {
+                (
+                    Ok::<_, Error>(Frame::data(Bytes::from_static(b"x"))),
+                    sent + 1,
+                )
+            })
         });
         let watch = Arc::new(BodyWatch::default());
-        let body = RequestBody::new(StreamBody::new(Box::pin(slow)), 100, Duration::from_secs(1), watch.clone());
+        let body = RequestBody::new(
+            StreamBody::new(Box::pin(slow)),
+            100,
+            Duration::from_secs(1),
+            watch.clone(),
+        );
         assert_eq!(body.collect().await.unwrap().to_bytes(), "xxxxx");
 
         let stuck = StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, Error>>());
         let body = RequestBody::new(stuck, 100, Duration::from_secs(1), watch.clone());
-        assert!(matches!(body.collect().await, Err(Error::ConnectionReadTimeout)));
+        assert!(matches!(
+            body.collect().await,
+            Err(Error::ConnectionReadTimeout)
+        ));
         assert_eq!(watch.fault().await, BodyFault::Stalled);
     }
 
@@ -270,10 +342,17 @@ mod tests {
     async fn time_in_which_nobody_reads_is_no_stall() {
         let (sender, receiver) = futures::channel::mpsc::unbounded();
         let watch = Arc::new(BodyWatch::default());
-        let mut body = RequestBody::new(StreamBody::new(receiver), 100, Duration::from_secs(1), watch);
+        let mut body = RequestBody::new(
+            StreamBody::new(receiver),
+            100,
+            Duration::from_secs(1),
+            watch,
+        );
         assert!(futures::poll!(body.frame()).is_pending());
         tokio::time::sleep(Duration::from_secs(5)).await;
-        sender.unbounded_send(Ok::<_, Error>(Frame::data(Bytes::from_static(b"x")))).unwrap();
+        sender
+            .unbounded_send(Ok::<_, Error>(Frame::data(Bytes::from_static(b"x"))))
+            .unwrap();
         assert!(body.frame().await.unwrap().is_ok());
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert!(futures::poll!(body.frame()).is_pending());
@@ -288,9 +367,21 @@ mod tests {
         }
     }
 
-    fn response(chunks_: Vec<&'static str>, promised: Option<u64>, bodiless: bool) -> (ResponseBody<Seen>, Seen) {
+    fn response(
+        chunks_: Vec<&'static str>,
+        promised: Option<u64>,
+        bodiless: bool,
+    ) -> (ResponseBody<Seen>, Seen) {
         let seen = Seen::default();
-        (ResponseBody::new(chunks(chunks_).boxed_unsync(), promised, bodiless, seen.clone()), seen)
+        (
+            ResponseBody::new(
+                chunks(chunks_).boxed_unsync(),
+                promised,
+                bodiless,
+                seen.clone(),
+            ),
+            seen,
+        )
     }
 
     #[tokio::test]
@@ -315,7 +406,14 @@ mod tests {
         assert_eq!(*seen.0.lock().unwrap(), Some((0, true)));
 
         let seen = Seen::default();
-        drop(ResponseBody::new(Full::new(Bytes::new()).map_err(|never| match never {}).boxed_unsync(), None, false, seen.clone()));
+        drop(ResponseBody::new(
+            Full::new(Bytes::new())
+                .map_err(|never| match never {})
+                .boxed_unsync(),
+            None,
+            false,
+            seen.clone(),
+        ));
         assert_eq!(*seen.0.lock().unwrap(), Some((0, true)));
     }
 }

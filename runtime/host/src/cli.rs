@@ -32,10 +32,21 @@ enum Command {
 #[derive(Clone, Debug, Default, Args)]
 pub struct Up {
     /// The manifest, or the folder that it is in.
-    #[arg(short = 'f', long = "from", alias = "file", value_name = "APPLICATION", default_value = "spin.toml")]
+    #[arg(
+        short = 'f',
+        long = "from",
+        alias = "file",
+        value_name = "APPLICATION",
+        default_value = "spin.toml"
+    )]
     from: PathBuf,
     /// Address to listen on; port 0 takes a free one.
-    #[arg(long, env = "SPIN_HTTP_LISTEN_ADDR", default_value = "127.0.0.1:3000", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "SPIN_HTTP_LISTEN_ADDR",
+        default_value = "127.0.0.1:3000",
+        value_name = "ADDRESS"
+    )]
     listen: String,
     /// Which backends stand behind the labels of stores, in Spin's format.
     #[arg(long, env = "RUNTIME_CONFIG_FILE", value_name = "FILE")]
@@ -86,7 +97,10 @@ pub struct Up {
 
 fn duration(text: &str) -> Result<Duration, String> {
     let refusal = || format!("`{text}` is no duration; write for instance 500ms, 30s or 5m");
-    let digits = text.len() - text.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
+    let digits = text.len()
+        - text
+            .trim_start_matches(|letter: char| letter.is_ascii_digit())
+            .len();
     let (number, unit) = text.split_at_checked(digits).ok_or_else(refusal)?;
     let number: u64 = number.parse().map_err(|_| refusal())?;
     match unit {
@@ -105,7 +119,10 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub fn run() -> anyhow::Result<()> {
     let Command::Up(up) = Cli::parse().command;
     crate::log::start();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no event loop could be started")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("no event loop could be started")?;
     let outcome = runtime.block_on(up.run());
     // Computes that nobody waits for any more are not waited for.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -128,15 +145,23 @@ impl Up {
             tracing::warn!(address = %metrics, "figures are served to other machines; they hold no data of requests");
         }
         let options = LoadOptions {
-            environment: self.env.iter().map(|pair| key_value(pair, "--env")).collect::<anyhow::Result<_>>()?,
+            environment: self
+                .env
+                .iter()
+                .map(|pair| key_value(pair, "--env"))
+                .collect::<anyhow::Result<_>>()?,
             idle: self.idle_instance_timeout,
             without_cache: self.disable_cache,
         };
         let app = tokio::task::spawn_blocking(move || App::load(spec, &options)).await??;
-        let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("cannot listen on {listen}"))?;
         let address = listener.local_addr()?;
         if let Some(metrics) = self.metrics_listen {
-            let listener = TcpListener::bind(metrics).await.with_context(|| format!("cannot listen on {metrics} for metrics"))?;
+            let listener = TcpListener::bind(metrics)
+                .await
+                .with_context(|| format!("cannot listen on {metrics} for metrics"))?;
             let address = listener.local_addr()?;
             say(&format!("Metrics http://{address}/metrics"));
             tokio::spawn(serve_metrics(app.clone(), listener));
@@ -154,22 +179,36 @@ impl Up {
 
     /// Reads all files that the command line names.
     fn spec(&self) -> anyhow::Result<AppSpec> {
-        let path = if self.from.is_dir() { self.from.join("spin.toml") } else { self.from.clone() };
+        let path = if self.from.is_dir() {
+            self.from.join("spin.toml")
+        } else {
+            self.from.clone()
+        };
         let base = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
         };
-        let base = base.canonicalize().with_context(|| format!("the manifest's folder {} does not exist", base.display()))?;
-        let mut manifest = Manifest::read(&path).with_context(|| format!("the manifest {} cannot be used", path.display()))?;
+        let base = base
+            .canonicalize()
+            .with_context(|| format!("the manifest's folder {} does not exist", base.display()))?;
+        let mut manifest = Manifest::read(&path)
+            .with_context(|| format!("the manifest {} cannot be used", path.display()))?;
         match &self.profile {
             Some(profile) => manifest = manifest.with_profile(profile)?,
-            None if manifest.has_profile(DEFAULT_PROFILE) => manifest = manifest.with_profile(DEFAULT_PROFILE)?,
+            None if manifest.has_profile(DEFAULT_PROFILE) => {
+                manifest = manifest.with_profile(DEFAULT_PROFILE)?
+            }
             None => {}
         }
         if !self.component_ids.is_empty() {
             manifest = manifest.with_only(&self.component_ids)?;
         }
-        let runtime_config = self.runtime_config_file.as_deref().map(RuntimeConfig::read).transpose()?.unwrap_or_default();
+        let runtime_config = self
+            .runtime_config_file
+            .as_deref()
+            .map(RuntimeConfig::read)
+            .transpose()?
+            .unwrap_or_default();
         let beside = base.join("cinecor.toml");
         let mut settings = match &self.engine_config_file {
             Some(path) => Settings::read(path)?,
@@ -178,27 +217,52 @@ impl Up {
         };
         self.override_settings(&mut settings, &manifest);
         let state_dir = self.state_dir.clone().unwrap_or_else(|| base.join(".spin"));
-        std::fs::create_dir_all(&state_dir).with_context(|| format!("cannot make the state folder {}", state_dir.display()))?;
+        std::fs::create_dir_all(&state_dir)
+            .with_context(|| format!("cannot make the state folder {}", state_dir.display()))?;
         let state_dir = state_dir.canonicalize()?;
-        Ok(AppSpec { variables: self.given_variables(std::env::vars())?, manifest, base, state_dir, runtime_config, settings })
+        Ok(AppSpec {
+            variables: self.given_variables(std::env::vars())?,
+            manifest,
+            base,
+            state_dir,
+            runtime_config,
+            settings,
+        })
     }
 
     fn override_settings(&self, settings: &mut Settings, manifest: &Manifest) {
         if let Some(timeout) = self.request_timeout {
             settings.limits.request_deadline_ms = crate::app::millis(timeout).max(1);
         }
-        if self.max_instance_reuse_count.is_none() && self.max_instance_concurrent_reuse_count.is_none() {
+        if self.max_instance_reuse_count.is_none()
+            && self.max_instance_concurrent_reuse_count.is_none()
+        {
             return;
         }
-        for id in manifest.components.keys().filter(|id| !settings.component.contains_key(*id)).cloned().collect::<Vec<_>>() {
+        for id in manifest
+            .components
+            .keys()
+            .filter(|id| !settings.component.contains_key(*id))
+            .cloned()
+            .collect::<Vec<_>>()
+        {
             let component = settings.component.entry(id).or_default();
-            component.instance_reuse_max = self.max_instance_reuse_count.unwrap_or(component.instance_reuse_max).max(1);
-            component.concurrency = self.max_instance_concurrent_reuse_count.unwrap_or(component.concurrency).max(1);
+            component.instance_reuse_max = self
+                .max_instance_reuse_count
+                .unwrap_or(component.instance_reuse_max)
+                .max(1);
+            component.concurrency = self
+                .max_instance_concurrent_reuse_count
+                .unwrap_or(component.concurrency)
+                .max(1);
         }
     }
 
     /// Values of variables: those of the command line, before those of the environment.
-    fn given_variables(&self, environment: impl Iterator<Item = (String, String)>) -> anyhow::Result<BTreeMap<String, String>> {
+    fn given_variables(
+        &self,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> anyhow::Result<BTreeMap<String, String>> {
         let mut values = BTreeMap::new();
         for (name, value) in environment {
             if let Some(name) = name.strip_prefix("SPIN_VARIABLE_") {
@@ -234,33 +298,56 @@ fn key_value(pair: &str, option: &str) -> anyhow::Result<(String, String)> {
 }
 
 fn variables_file(path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the variables in {}", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the variables in {}", path.display()))?;
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("json") => serde_json::from_str(&text).map_err(anyhow::Error::from),
         Some("toml") => toml::from_str(&text).map_err(anyhow::Error::from),
-        _ => bail!("the file of variables {} must end in .toml or .json", path.display()),
+        _ => bail!(
+            "the file of variables {} must end in .toml or .json",
+            path.display()
+        ),
     }
     // The parser's message quotes the line, which may be a secret; only where it was is told.
-    .map_err(|_| anyhow::anyhow!("the file of variables {} is not a table of texts: `name = \"value\"`", path.display()))
+    .map_err(|_| {
+        anyhow::anyhow!(
+            "the file of variables {} is not a table of texts: `name = \"value\"`",
+            path.display()
+        )
+    })
 }
 
 async fn resolve(listen: &str) -> anyhow::Result<SocketAddr> {
     let mut found = tokio::net::lookup_host(listen)
         .await
         .with_context(|| format!("--listen `{listen}` is not an address such as 127.0.0.1:3000"))?;
-    found.next().with_context(|| format!("--listen `{listen}` is a name without an address"))
+    found
+        .next()
+        .with_context(|| format!("--listen `{listen}` is a name without an address"))
 }
 
 /// Refuses addresses that other machines reach, unless the variable that the settings name has a value.
 fn check_listen(spec: &AppSpec, listen: SocketAddr) -> anyhow::Result<()> {
-    let Some(variable) = &spec.settings.listen.loopback_unless else { return Ok(()) };
+    let Some(variable) = &spec.settings.listen.loopback_unless else {
+        return Ok(());
+    };
     let given = spec.variables.get(variable);
-    let default = spec.manifest.variables.get(variable).and_then(|variable| variable.default.as_ref());
-    if given.or(default).is_some_and(|value| !value.trim().is_empty()) {
+    let default = spec
+        .manifest
+        .variables
+        .get(variable)
+        .and_then(|variable| variable.default.as_ref());
+    if given
+        .or(default)
+        .is_some_and(|value| !value.trim().is_empty())
+    {
         return Ok(());
     }
     if listen.ip().is_loopback() {
-        tracing::warn!(variable, "the variable has no value: only this machine is answered");
+        tracing::warn!(
+            variable,
+            "the variable has no value: only this machine is answered"
+        );
         return Ok(());
     }
     bail!(
@@ -313,10 +400,19 @@ mod tests {
 
     #[test]
     fn the_command_line_goes_before_the_environment() {
-        let up = Up { variables: vec!["a=cli".to_owned(), "c=x=y".to_owned()], ..Up::default() };
-        let environment = [("SPIN_VARIABLE_A", "env"), ("SPIN_VARIABLE_B_B", "env"), ("HOME", "/")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let up = Up {
+            variables: vec!["a=cli".to_owned(), "c=x=y".to_owned()],
+            ..Up::default()
+        };
+        let environment = [
+            ("SPIN_VARIABLE_A", "env"),
+            ("SPIN_VARIABLE_B_B", "env"),
+            ("HOME", "/"),
+        ]
+        .map(|(k, v)| (k.to_owned(), v.to_owned()));
         let values = up.given_variables(environment.into_iter()).unwrap();
-        let expected = [("a", "cli"), ("b_b", "env"), ("c", "x=y")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let expected =
+            [("a", "cli"), ("b_b", "env"), ("c", "x=y")].map(|(k, v)| (k.to_owned(), v.to_owned()));
         assert_eq!(values, expected.into());
     }
 
@@ -327,7 +423,13 @@ mod tests {
         std::fs::write(&path, "key = hunter2").unwrap();
         assert!(!format!("{:#}", variables_file(&path).unwrap_err()).contains("hunter2"));
         std::fs::write(&path, "key = \"value\"").unwrap();
-        assert_eq!(variables_file(&path).unwrap().get("key").map(String::as_str), Some("value"));
+        assert_eq!(
+            variables_file(&path)
+                .unwrap()
+                .get("key")
+                .map(String::as_str),
+            Some("value")
+        );
     }
 
     fn spec(default: &str, given: &[(&str, &str)]) -> AppSpec {
@@ -338,9 +440,13 @@ mod tests {
             manifest: Manifest::parse(&manifest).unwrap(),
             base: PathBuf::new(),
             state_dir: PathBuf::new(),
-            variables: given.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            variables: given
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
             runtime_config: RuntimeConfig::default(),
-            settings: Settings::parse("[listen]\nloopback_unless = \"keys\"", Path::new("")).unwrap(),
+            settings: Settings::parse("[listen]\nloopback_unless = \"keys\"", Path::new(""))
+                .unwrap(),
         }
     }
 
@@ -350,7 +456,10 @@ mod tests {
         let own = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 80);
         assert!(check_listen(&spec("", &[]), own).is_ok());
         let error = check_listen(&spec("", &[]), world).unwrap_err().to_string();
-        assert!(error.starts_with("refusing to listen on 0.0.0.0:80: the variable `keys` has no value"), "{error}");
+        assert!(
+            error.starts_with("refusing to listen on 0.0.0.0:80: the variable `keys` has no value"),
+            "{error}"
+        );
         assert!(check_listen(&spec("", &[("keys", " \n")]), world).is_err());
         assert!(check_listen(&spec("", &[("keys", "reader:a:00")]), world).is_ok());
         assert!(check_listen(&spec("reader:a:00", &[]), world).is_ok());

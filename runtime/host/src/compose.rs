@@ -16,26 +16,43 @@ use wac_graph::{CompositionGraph, EncodeOptions, NodeId, PackageId};
 /// # Errors
 /// A file that cannot be read, a dependency that matches no import or does not fit, two for one import.
 pub fn compose(id: &str, manifest: &Manifest, base: &Path) -> anyhow::Result<Vec<u8>> {
-    let component = manifest.components.get(id).with_context(|| format!("there is no component `{id}`"))?;
-    let source = read(&base.join(component.source.path()), &format!("[component.{id}] source"))?;
+    let component = manifest
+        .components
+        .get(id)
+        .with_context(|| format!("there is no component `{id}`"))?;
+    let source = read(
+        &base.join(component.source.path()),
+        &format!("[component.{id}] source"),
+    )?;
     if component.dependencies.is_empty() {
         return Ok(source);
     }
-    let mut composer = Composer { id, graph: CompositionGraph::new() };
-    let (parent_package, parent_world) = composer.register(id, source).with_context(|| format!("[component.{id}] source cannot be composed"))?;
+    let mut composer = Composer {
+        id,
+        graph: CompositionGraph::new(),
+    };
+    let (parent_package, parent_world) = composer
+        .register(id, source)
+        .with_context(|| format!("[component.{id}] source cannot be composed"))?;
     let parent = composer.graph.instantiate(parent_package);
     let mut satisfied: BTreeMap<String, &str> = BTreeMap::new();
     for (name, dependency) in &component.dependencies {
-        let key = Key::parse(name).with_context(|| format!("[component.{id}.dependencies] {name:?} cannot be used"))?;
+        let key = Key::parse(name)
+            .with_context(|| format!("[component.{id}.dependencies] {name:?} cannot be used"))?;
         let imports = composer.imports_of(parent_world, &key, name)?;
         for import in &imports {
             if let Some(other) = satisfied.insert(import.clone(), name) {
-                bail!("[component.{id}.dependencies] {other:?} and {name:?} both satisfy the import {import:?}; name interfaces instead of packages so that each has one");
+                bail!(
+                    "[component.{id}.dependencies] {other:?} and {name:?} both satisfy the import {import:?}; name interfaces instead of packages so that each has one"
+                );
             }
         }
         let resolved = Resolved::of(id, name, dependency, component, manifest, base)?;
         if resolved.export.is_some() && imports.len() > 1 {
-            bail!("[component.{id}.dependencies] {name:?} has an `export` and satisfies {} imports; name one interface", imports.len());
+            bail!(
+                "[component.{id}.dependencies] {name:?} has an `export` and satisfies {} imports; name one interface",
+                imports.len()
+            );
         }
         composer.plug(name, &resolved, parent, parent_world, &imports)?;
     }
@@ -47,7 +64,12 @@ pub fn compose(id: &str, manifest: &Manifest, base: &Path) -> anyhow::Result<Vec
 }
 
 fn read(path: &Path, what: &str) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("{what}: cannot read {}; build it first if it is not there", path.display()))
+    std::fs::read(path).with_context(|| {
+        format!(
+            "{what}: cannot read {}; build it first if it is not there",
+            path.display()
+        )
+    })
 }
 
 /// A dependency with all that the manifest says of it looked up.
@@ -66,12 +88,24 @@ enum Inherit {
 }
 
 impl Resolved {
-    fn of(id: &str, name: &str, dependency: &Dependency, parent: &Component, manifest: &Manifest, base: &Path) -> anyhow::Result<Self> {
+    fn of(
+        id: &str,
+        name: &str,
+        dependency: &Dependency,
+        parent: &Component,
+        manifest: &Manifest,
+        base: &Path,
+    ) -> anyhow::Result<Self> {
         let (path, export, inherit) = match dependency {
-            Dependency::Path(path) => (path.path.clone(), &path.export, &path.inherit_configuration),
+            Dependency::Path(path) => {
+                (path.path.clone(), &path.export, &path.inherit_configuration)
+            }
             Dependency::Component(other) => {
                 let Some(found) = manifest.components.get(&other.component) else {
-                    bail!("[component.{id}.dependencies] {name:?} names the component `{}`, which the manifest does not have", other.component);
+                    bail!(
+                        "[component.{id}.dependencies] {name:?} names the component `{}`, which the manifest does not have",
+                        other.component
+                    );
                 };
                 // Spin's rules; the parent's grants would be used, never these.
                 let own = own_grants(found);
@@ -90,11 +124,21 @@ impl Resolved {
                         other.component
                     );
                 }
-                (found.source.path().to_owned(), &other.export, &other.inherit_configuration)
+                (
+                    found.source.path().to_owned(),
+                    &other.export,
+                    &other.inherit_configuration,
+                )
             }
         };
         let inherit = match inherit {
-            None => if parent.dependencies_inherit_configuration { Inherit::All } else { Inherit::Some(Vec::new()) },
+            None => {
+                if parent.dependencies_inherit_configuration {
+                    Inherit::All
+                } else {
+                    Inherit::Some(Vec::new())
+                }
+            }
             Some(_) if parent.dependencies_inherit_configuration => bail!(
                 "[component.{id}] has dependencies_inherit_configuration = true and the dependency {name:?} an inherit_configuration of its own; \
                  keep one of them"
@@ -102,30 +146,60 @@ impl Resolved {
             Some(InheritConfiguration::All(true)) => Inherit::All,
             Some(InheritConfiguration::All(false)) => Inherit::Some(Vec::new()),
             Some(InheritConfiguration::Some(keys)) => {
-                if let Some(unknown) = keys.iter().find(|key| !GRANTS.iter().any(|(known, _)| *known == key.as_str())) {
+                if let Some(unknown) = keys
+                    .iter()
+                    .find(|key| !GRANTS.iter().any(|(known, _)| *known == key.as_str()))
+                {
                     let known: Vec<_> = GRANTS.iter().map(|(key, _)| *key).collect();
-                    bail!("[component.{id}.dependencies] {name:?} inherits `{unknown}`, which is none of {}", known.join(", "));
+                    bail!(
+                        "[component.{id}.dependencies] {name:?} inherits `{unknown}`, which is none of {}",
+                        known.join(", ")
+                    );
                 }
                 Inherit::Some(keys.clone())
             }
         };
-        Ok(Self { path: base.join(path), export: export.clone(), inherit })
+        Ok(Self {
+            path: base.join(path),
+            export: export.clone(),
+            inherit,
+        })
     }
 }
 
 /// Keys of the manifest that grant something, and the imports that use it. Files and environment variables are not among them: every
 /// component of Rust imports those interfaces, used or not.
 const GRANTS: [(&str, &[&str]); 4] = [
-    ("allowed_outbound_hosts", &["wasi:http/outgoing-handler", "wasi:http/client", "wasi:sockets/"]),
-    ("key_value_stores", &["spin:key-value/", "fermyon:spin/key-value", "wasi:keyvalue/"]),
+    (
+        "allowed_outbound_hosts",
+        &[
+            "wasi:http/outgoing-handler",
+            "wasi:http/client",
+            "wasi:sockets/",
+        ],
+    ),
+    (
+        "key_value_stores",
+        &[
+            "spin:key-value/",
+            "fermyon:spin/key-value",
+            "wasi:keyvalue/",
+        ],
+    ),
     ("sqlite_databases", &["spin:sqlite/", "fermyon:spin/sqlite"]),
-    ("variables", &["spin:variables/", "fermyon:spin/variables", "wasi:config/"]),
+    (
+        "variables",
+        &["spin:variables/", "fermyon:spin/variables", "wasi:config/"],
+    ),
 ];
 
 /// Keys of a component that grant it something.
 fn own_grants(component: &Component) -> Vec<&'static str> {
     [
-        ("allowed_outbound_hosts", component.allowed_outbound_hosts.is_empty()),
+        (
+            "allowed_outbound_hosts",
+            component.allowed_outbound_hosts.is_empty(),
+        ),
         ("key_value_stores", component.key_value_stores.is_empty()),
         ("sqlite_databases", component.sqlite_databases.is_empty()),
         ("ai_models", component.ai_models.is_empty()),
@@ -157,20 +231,39 @@ impl<'a> Key<'a> {
             Some((package, interface)) => (package, Some(interface)),
             None => (name, None),
         };
-        let whole = |part: Option<&str>| part.is_none_or(|part| !part.is_empty() && !part.contains([':', '/', '@']));
-        let package_is_name = package.split(':').all(|part| !part.is_empty()) && package.split(':').count() <= 2;
+        let whole = |part: Option<&str>| {
+            part.is_none_or(|part| !part.is_empty() && !part.contains([':', '/', '@']))
+        };
+        let package_is_name =
+            package.split(':').all(|part| !part.is_empty()) && package.split(':').count() <= 2;
         let plain = !package.contains(':');
-        if !package_is_name || !whole(interface) || version.is_some_and(str::is_empty) || (plain && (interface.is_some() || version.is_some())) {
-            bail!("it is neither an interface (\"package:name/interface@version\"), nor a package (\"package:name@version\"), nor a plain name");
+        if !package_is_name
+            || !whole(interface)
+            || version.is_some_and(str::is_empty)
+            || (plain && (interface.is_some() || version.is_some()))
+        {
+            bail!(
+                "it is neither an interface (\"package:name/interface@version\"), nor a package (\"package:name@version\"), nor a plain name"
+            );
         }
-        Ok(Self { package, interface, version })
+        Ok(Self {
+            package,
+            interface,
+            version,
+        })
     }
 
     fn matches(&self, import: &str) -> bool {
-        let Ok(import) = Key::parse(import) else { return false };
+        let Ok(import) = Key::parse(import) else {
+            return false;
+        };
         self.package == import.package
-            && self.interface.is_none_or(|interface| Some(interface) == import.interface)
-            && self.version.is_none_or(|version| Some(version) == import.version)
+            && self
+                .interface
+                .is_none_or(|interface| Some(interface) == import.interface)
+            && self
+                .version
+                .is_none_or(|version| Some(version) == import.version)
     }
 }
 
@@ -187,28 +280,60 @@ impl Composer<'_> {
     }
 
     /// Imports of the parent that the key means.
-    fn imports_of(&self, parent: WorldId, key: &Key<'_>, name: &str) -> anyhow::Result<Vec<String>> {
+    fn imports_of(
+        &self,
+        parent: WorldId,
+        key: &Key<'_>,
+        name: &str,
+    ) -> anyhow::Result<Vec<String>> {
         let imports = &self.graph.types()[parent].imports;
-        let matching: Vec<_> = imports.keys().filter(|import| key.matches(import)).cloned().collect();
+        let matching: Vec<_> = imports
+            .keys()
+            .filter(|import| key.matches(import))
+            .cloned()
+            .collect();
         if matching.is_empty() {
-            let open: Vec<_> = imports.keys().filter(|import| !import.starts_with("wasi:")).map(String::as_str).collect();
+            let open: Vec<_> = imports
+                .keys()
+                .filter(|import| !import.starts_with("wasi:"))
+                .map(String::as_str)
+                .collect();
             bail!(
                 "[component.{}.dependencies] {name:?} matches no import of the component; besides WASI it imports {}",
                 self.id,
-                if open.is_empty() { "nothing".to_owned() } else { open.join(", ") }
+                if open.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    open.join(", ")
+                }
             );
         }
         Ok(matching)
     }
 
-    fn plug(&mut self, name: &str, dependency: &Resolved, parent: NodeId, parent_world: WorldId, imports: &[String]) -> anyhow::Result<()> {
+    fn plug(
+        &mut self,
+        name: &str,
+        dependency: &Resolved,
+        parent: NodeId,
+        parent_world: WorldId,
+        imports: &[String],
+    ) -> anyhow::Result<()> {
         let id = self.id;
         let path = dependency.path.display();
-        let bytes = read(&dependency.path, &format!("[component.{id}.dependencies] {name:?}"))?;
+        let bytes = read(
+            &dependency.path,
+            &format!("[component.{id}.dependencies] {name:?}"),
+        )?;
         // A package is known by its name; two dependencies may be the same file.
         let (package, world) = self
-            .register(&format!("dependency:{}", name.replace([':', '/', '@', '.'], "-")), bytes)
-            .with_context(|| format!("[component.{id}.dependencies] {name:?}: {path} cannot be composed"))?;
+            .register(
+                &format!("dependency:{}", name.replace([':', '/', '@', '.'], "-")),
+                bytes,
+            )
+            .with_context(|| {
+                format!("[component.{id}.dependencies] {name:?}: {path} cannot be composed")
+            })?;
         self.check_inheritance(name, &dependency.inherit, world)?;
         let instance = self.graph.instantiate(package);
         let mut fitting = 0;
@@ -223,30 +348,49 @@ impl Composer<'_> {
                 let exports: Vec<_> = types[world].exports.keys().map(String::as_str).collect();
                 bail!(
                     "[component.{id}.dependencies] {name:?}: {path} does not export {export:?}; it exports {}",
-                    if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") }
+                    if exports.is_empty() {
+                        "nothing".to_owned()
+                    } else {
+                        exports.join(", ")
+                    }
                 );
             };
-            let Some(import_type) = types[parent_world].imports.get(import).copied() else { continue };
+            let Some(import_type) = types[parent_world].imports.get(import).copied() else {
+                continue;
+            };
             let mut cache = HashSet::new();
             SubtypeChecker::new(&mut cache)
                 .is_subtype(export_type, types, import_type, types)
                 .map_err(|error| anyhow::anyhow!("{error:#}"))
                 .with_context(|| format!("[component.{id}.dependencies] {name:?}: {path} exports {export:?} in another shape than the component imports it"))?;
             let alias = self.graph.alias_instance_export(instance, export)?;
-            self.graph.set_instantiation_argument(parent, import, alias)?;
+            self.graph
+                .set_instantiation_argument(parent, import, alias)?;
             fitting += 1;
         }
         if fitting == 0 {
-            bail!("[component.{id}.dependencies] {name:?}: {path} exports none of {}", imports.join(", "));
+            bail!(
+                "[component.{id}.dependencies] {name:?}: {path} exports none of {}",
+                imports.join(", ")
+            );
         }
         Ok(())
     }
 
-    fn check_inheritance(&self, name: &str, inherit: &Inherit, world: WorldId) -> anyhow::Result<()> {
-        let Inherit::Some(inherited) = inherit else { return Ok(()) };
+    fn check_inheritance(
+        &self,
+        name: &str,
+        inherit: &Inherit,
+        world: WorldId,
+    ) -> anyhow::Result<()> {
+        let Inherit::Some(inherited) = inherit else {
+            return Ok(());
+        };
         for import in self.graph.types()[world].imports.keys() {
             for (key, prefixes) in GRANTS {
-                if prefixes.iter().any(|prefix| import.starts_with(prefix)) && !inherited.iter().any(|granted| granted == key) {
+                if prefixes.iter().any(|prefix| import.starts_with(prefix))
+                    && !inherited.iter().any(|granted| granted == key)
+                {
                     bail!(
                         "[component.{}.dependencies] {name:?} imports {import:?} and does not inherit `{key}`; if it may use what `{}` was \
                          granted, add inherit_configuration = true to it",
@@ -285,17 +429,27 @@ mod tests {
             ("foo:bar@0.1.0", "foo:bar/baz@0.2.0", false),
             ("foo:bar", "foo:bar/baz@0.1.0", true),
             ("foo:bar", "foo:bub/baz@0.1.0", false),
-            ("wasi:nn@0.2.0-rc-2024-10-28", "wasi:nn/tensor@0.2.0-rc-2024-10-28", true),
+            (
+                "wasi:nn@0.2.0-rc-2024-10-28",
+                "wasi:nn/tensor@0.2.0-rc-2024-10-28",
+                true,
+            ),
             ("foo-bar", "foo-bar", true),
             ("foo-bar", "foo:bar/baz", false),
         ] {
-            assert_eq!(Key::parse(key).unwrap().matches(import), matches, "{key} and {import}");
+            assert_eq!(
+                Key::parse(key).unwrap().matches(import),
+                matches,
+                "{key} and {import}"
+            );
         }
     }
 
     #[test]
     fn keys_that_name_nothing_are_errors() {
-        for key in ["", ":", "a:", "a:b/", "a:b/c/d", "a:b@", "a@1.0.0", "a/b", "a:b:c"] {
+        for key in [
+            "", ":", "a:", "a:b/", "a:b/c/d", "a:b@", "a@1.0.0", "a/b", "a:b:c",
+        ] {
             assert!(Key::parse(key).is_err(), "{key}");
         }
     }

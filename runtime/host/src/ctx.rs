@@ -32,18 +32,28 @@ pub struct Ctx {
 
 impl WasiView for Ctx {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 
 impl WasiHttpView for Ctx {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outbound_http }
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: &mut self.outbound_http,
+        }
     }
 }
 
 impl cinecor_nn::NnView for Ctx {
     fn nn(&mut self) -> cinecor_nn::NnCtxView<'_> {
-        cinecor_nn::NnCtxView { ctx: &mut self.nn, table: &mut self.table }
+        cinecor_nn::NnCtxView {
+            ctx: &mut self.nn,
+            table: &mut self.table,
+        }
     }
 }

@@ -70,16 +70,22 @@ impl Database {
     /// See [`DatabaseError`].
     pub fn open(path: &Path) -> Result<Self, DatabaseError> {
         create(path)?;
-        let opened = |source| DatabaseError::Open { path: path.to_owned(), source };
+        let opened = |source| DatabaseError::Open {
+            path: path.to_owned(),
+            source,
+        };
         let connection = connect(path).map_err(opened)?;
         // Kept by the file itself, so set once. A reader never waits for a writer with it.
-        let mode: String =
-            connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(opened)?;
+        let mode: String = connection
+            .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+            .map_err(opened)?;
         if mode != "wal" {
             // For instance on a network file system without shared memory.
             return Err(opened(rusqlite::Error::SqliteFailure(
                 rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN),
-                Some(format!("the journal mode is `{mode}` and must be `wal`; put the state folder on a local file system")),
+                Some(format!(
+                    "the journal mode is `{mode}` and must be `wal`; put the state folder on a local file system"
+                )),
             )));
         }
         empty_log(&connection, ERASE_WAIT).map_err(opened)?;
@@ -88,8 +94,14 @@ impl Database {
             .name("database-sweeper".to_owned())
             // The sweeper's connection stays open as long as the file is used: SQLite would else tidy up whenever the last one closes.
             .spawn(move || sweep(&connection, &inbox))
-            .map_err(|source| DatabaseError::Sweeper { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), notes })
+            .map_err(|source| DatabaseError::Sweeper {
+                path: path.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            path: path.to_owned(),
+            notes,
+        })
     }
 
     /// A connection of its own.
@@ -125,7 +137,10 @@ impl Database {
 }
 
 fn create(path: &Path) -> Result<(), DatabaseError> {
-    let made = |path: &Path, source| DatabaseError::Create { path: path.to_owned(), source };
+    let made = |path: &Path, source| DatabaseError::Create {
+        path: path.to_owned(),
+        source,
+    };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|source| made(folder, source))?;
     }
@@ -143,7 +158,10 @@ fn create(path: &Path) -> Result<(), DatabaseError> {
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     // No URI: a file name is a file name. No mutex: a connection is used by one thread at a time.
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
     connection.busy_timeout(BUSY_WAIT)?;
     // FULL: a commit is on disk when it returns. Temporary tables and sorting stay in memory, not in files that nobody overwrites.
     connection.execute_batch(
@@ -155,7 +173,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 /// Brings the log into the file and cuts it to nothing. `false` if a reader or writer was in the way for longer than `wait`.
 fn empty_log(connection: &Connection, wait: Duration) -> rusqlite::Result<bool> {
     connection.busy_timeout(wait)?;
-    let busy: rusqlite::Result<i64> = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    let busy: rusqlite::Result<i64> =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
     connection.busy_timeout(BUSY_WAIT)?;
     match busy {
         Ok(busy) => Ok(busy == 0),
@@ -211,8 +230,12 @@ fn sweep(connection: &Connection, inbox: &std::sync::mpsc::Receiver<Note>) {
 }
 
 /// Runs `work` on a thread that may block. A panic in there is passed on.
-pub(crate) async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> wasmtime::Result<R> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| wasmtime::format_err!("a database's thread failed: {error}"))
+pub(crate) async fn blocking<R: Send + 'static>(
+    work: impl FnOnce() -> R + Send + 'static,
+) -> wasmtime::Result<R> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| wasmtime::format_err!("a database's thread failed: {error}"))
 }
 
 #[cfg(test)]
@@ -235,11 +258,19 @@ pub(crate) mod tests {
         let secret = b"the-voxels-of-somebody";
         connection.execute_batch("CREATE TABLE t (v BLOB)").unwrap();
         // Larger than a page, so that overflow pages are freed as well.
-        connection.execute("INSERT INTO t VALUES (?)", [secret.repeat(4096)]).unwrap();
+        connection
+            .execute("INSERT INTO t VALUES (?)", [secret.repeat(4096)])
+            .unwrap();
         let state = folder.path().join("state");
-        assert!(holds(&state, secret), "the test must be able to see the content");
+        assert!(
+            holds(&state, secret),
+            "the test must be able to see the content"
+        );
         connection.execute("DELETE FROM t", []).unwrap();
-        assert!(holds(&state, secret), "without emptying the log the content would stay");
+        assert!(
+            holds(&state, secret),
+            "without emptying the log the content would stay"
+        );
         database.erased(&connection);
         assert!(!holds(&state, secret));
     }
@@ -251,10 +282,14 @@ pub(crate) mod tests {
         let connection = database.connect().unwrap();
         let secret = b"the-voxels-of-somebody";
         connection.execute_batch("CREATE TABLE t (v BLOB)").unwrap();
-        connection.execute("INSERT INTO t VALUES (?)", [secret.repeat(4096)]).unwrap();
+        connection
+            .execute("INSERT INTO t VALUES (?)", [secret.repeat(4096)])
+            .unwrap();
         let reader = database.connect().unwrap();
         reader.execute_batch("BEGIN").unwrap();
-        let bytes: i64 = reader.query_row("SELECT length(v) FROM t", [], |row| row.get(0)).unwrap();
+        let bytes: i64 = reader
+            .query_row("SELECT length(v) FROM t", [], |row| row.get(0))
+            .unwrap();
         assert!(bytes > 0);
         connection.execute("DELETE FROM t", []).unwrap();
         database.erased(&connection);
@@ -292,10 +327,19 @@ pub(crate) mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(&folder.path().join("a.db")).unwrap();
-        database.connect().unwrap().execute_batch("CREATE TABLE t (v)").unwrap();
+        database
+            .connect()
+            .unwrap()
+            .execute_batch("CREATE TABLE t (v)")
+            .unwrap();
         for entry in std::fs::read_dir(folder.path()).unwrap() {
             let entry = entry.unwrap();
-            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", entry.file_name());
+            assert_eq!(
+                entry.metadata().unwrap().permissions().mode() & 0o077,
+                0,
+                "{:?}",
+                entry.file_name()
+            );
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter,
+};
 
 /// How often a guest that computes without a pause gives way, so that others on its thread are served and its deadline is looked at.
 const EPOCH: Duration = Duration::from_millis(10);
@@ -29,19 +31,24 @@ pub fn engine() -> wasmtime::Result<Engine> {
         Engine::new(&config(false))
     })?;
     let weak = engine.weak();
-    std::thread::Builder::new().name("epochs".to_owned()).spawn(move || {
-        while let Some(engine) = weak.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            std::thread::sleep(EPOCH);
-        }
-    })?;
+    std::thread::Builder::new()
+        .name("epochs".to_owned())
+        .spawn(move || {
+            while let Some(engine) = weak.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                std::thread::sleep(EPOCH);
+            }
+        })?;
     Ok(engine)
 }
 
 fn config(pooling: bool) -> Config {
     let mut config = Config::new();
-    config.wasm_component_model(true).wasm_component_model_async(true).epoch_interruption(true);
+    config
+        .wasm_component_model(true)
+        .wasm_component_model_async(true)
+        .epoch_interruption(true);
     if pooling {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(MEMORIES_MAX)
@@ -68,7 +75,11 @@ pub struct MemoryLimit {
 impl MemoryLimit {
     /// A limit of so many bytes.
     pub fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, bytes: 0, exceeded: Arc::default() }
+        Self {
+            bytes_max,
+            bytes: 0,
+            exceeded: Arc::default(),
+        }
     }
 
     /// Whether the guest asked for more than it may have. It got an out-of-memory error, and most guests end themselves then.
@@ -88,7 +99,12 @@ impl MemoryLimit {
 }
 
 impl ResourceLimiter for MemoryLimit {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let grown = self.bytes.saturating_add(desired.saturating_sub(current));
         if grown > self.bytes_max {
             self.exceeded.store(true, Relaxed);
@@ -98,7 +114,12 @@ impl ResourceLimiter for MemoryLimit {
         Ok(true)
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         Ok(desired <= TABLE_ELEMENTS_MAX)
     }
 }

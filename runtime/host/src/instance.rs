@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime::{Engine, Store, StoreContextMut};
-use wasmtime_wasi_http::handler::{HandlerState, Instance, ProxyPre, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus};
+use wasmtime_wasi_http::handler::{
+    HandlerState, Instance, ProxyPre, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
+};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpView};
 
 /// What all instances of one component have in common.
@@ -81,7 +83,9 @@ impl Link {
 
     /// Whether the instance asked for more memory than it may have.
     pub fn memory_exceeded(&self) -> bool {
-        self.exceeded.get().is_some_and(|exceeded| exceeded.load(SeqCst))
+        self.exceeded
+            .get()
+            .is_some_and(|exceeded| exceeded.load(SeqCst))
     }
 
     /// The request is over: answered to the end, or not wanted any more. An instance that only such requests are left of is dropped.
@@ -162,7 +166,9 @@ impl WorkerState for Takes {
     fn should_accept_request(&self, concurrent_count: usize, total_count: usize) -> ShouldAccept {
         if total_count >= self.reuse_max || self.worker.abandoned.load(SeqCst) {
             ShouldAccept::Never
-        } else if concurrent_count >= self.concurrency || self.worker.live.load(SeqCst) >= self.concurrency {
+        } else if concurrent_count >= self.concurrency
+            || self.worker.live.load(SeqCst) >= self.concurrency
+        {
             // A response that is still being sent counts as well: its component may be computing.
             ShouldAccept::No
         } else {
@@ -189,13 +195,20 @@ impl WorkerState for Takes {
                 tracing::debug!(component = %self.id, memory_bytes, "instance dropped: nobody waits for its work");
             }
             // The text holds the guest's own call stack and the trap; nothing of the request.
-            Err(error) => tracing::error!(component = %self.id, memory_bytes, error = %format!("{error:?}"), "instance failed"),
+            Err(error) => {
+                tracing::error!(component = %self.id, memory_bytes, error = %format!("{error:?}"), "instance failed")
+            }
         }
     }
 }
 
 impl WorkerExpiration for Lifetime {
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>, status: WorkerStatus, start: Instant) -> Poll<()> {
+    fn poll(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        status: WorkerStatus,
+        start: Instant,
+    ) -> Poll<()> {
         self.worker.waker.register(cx.waker());
         if self.worker.useless() {
             return Poll::Ready(());
@@ -220,7 +233,10 @@ impl HandlerState for Blueprint {
     type WorkerState = Takes;
 
     async fn instantiate(&self) -> wasmtime::Result<Instance<Ctx, Lifetime, Takes>> {
-        let mut store = Store::new(&self.engine, self.ctx().map_err(wasmtime::Error::from_anyhow)?);
+        let mut store = Store::new(
+            &self.engine,
+            self.ctx().map_err(wasmtime::Error::from_anyhow)?,
+        );
         store.limiter(|ctx| &mut ctx.memory);
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
@@ -242,7 +258,13 @@ impl HandlerState for Blueprint {
                 timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
                 armed: None,
             },
-            state: Takes { id: self.id.clone(), worker, concurrency, reuse_max, metrics: self.metrics.clone() },
+            state: Takes {
+                id: self.id.clone(),
+                worker,
+                concurrency,
+                reuse_max,
+                metrics: self.metrics.clone(),
+            },
         })
     }
 }
@@ -250,7 +272,9 @@ impl HandlerState for Blueprint {
 impl Blueprint {
     fn ctx(&self) -> anyhow::Result<Ctx> {
         let mut wasi = wasmtime_wasi::WasiCtx::builder();
-        wasi.envs(&self.environment).stdout(crate::log::GuestOutput::new(&self.id, "stdout")).stderr(crate::log::GuestOutput::new(&self.id, "stderr"));
+        wasi.envs(&self.environment)
+            .stdout(crate::log::GuestOutput::new(&self.id, "stdout"))
+            .stderr(crate::log::GuestOutput::new(&self.id, "stderr"));
         self.mounts.add_to(&mut wasi)?;
         Ok(Ctx {
             component: self.id.clone(),

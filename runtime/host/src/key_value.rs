@@ -13,9 +13,15 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use wasmtime::component::{Accessor, FutureReader, HasData, Linker, Resource, ResourceTable, StreamReader};
+use wasmtime::component::{
+    Accessor, FutureReader, HasData, Linker, Resource, ResourceTable, StreamReader,
+};
 
-#[allow(missing_docs, unreachable_pub, reason = "generated from WIT, documented there")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "generated from WIT, documented there"
+)]
 mod bindings {
     wasmtime::component::bindgen!({
         path: ["../../wit/deps/spin-key-value@3.0.0", "../../wit/deps/fermyon-spin@2.0.0"],
@@ -87,7 +93,9 @@ impl Capability for KeyValue {
             .take("key_value_store")
             .context("this host has key-value stores of type \"spin\" only")?
             .unwrap_or_default();
-        configured.entry("default".to_owned()).or_insert(StoreConfig::Spin { path: None });
+        configured
+            .entry("default".to_owned())
+            .or_insert(StoreConfig::Spin { path: None });
         let mut files: BTreeMap<PathBuf, Arc<StoreFile>> = BTreeMap::new();
         let mut granted = BTreeMap::new();
         for (id, component) in &app.manifest.components {
@@ -100,11 +108,15 @@ impl Capability for KeyValue {
                          [key_value_store.{label}]\ntype = \"spin\"\npath = \"{label}.db\""
                     );
                 };
-                let path = app.state_dir.join(path.as_deref().unwrap_or(Path::new(DEFAULT_FILE)));
+                let path = app
+                    .state_dir
+                    .join(path.as_deref().unwrap_or(Path::new(DEFAULT_FILE)));
                 let file = match files.get(&path) {
                     Some(file) => file.clone(),
                     None => {
-                        let file = Arc::new(StoreFile::open(&path).with_context(|| format!("the key-value store {label:?} cannot be opened"))?);
+                        let file = Arc::new(StoreFile::open(&path).with_context(|| {
+                            format!("the key-value store {label:?} cannot be opened")
+                        })?);
                         files.insert(path, file.clone());
                         file
                     }
@@ -117,8 +129,14 @@ impl Capability for KeyValue {
     }
 
     fn prepare(&self, component: &str) -> anyhow::Result<State> {
-        let grants = self.granted.get(component).with_context(|| format!("there is no component `{component}`"))?;
-        Ok(State { grants: grants.clone(), open: 0 })
+        let grants = self
+            .granted
+            .get(component)
+            .with_context(|| format!("there is no component `{component}`"))?;
+        Ok(State {
+            grants: grants.clone(),
+            open: 0,
+        })
     }
 }
 
@@ -136,7 +154,11 @@ struct View<'a> {
 }
 
 fn view(ctx: &mut Ctx) -> View<'_> {
-    View { component: &ctx.component, state: &mut ctx.key_value, table: &mut ctx.table }
+    View {
+        component: &ctx.component,
+        state: &mut ctx.key_value,
+        table: &mut ctx.table,
+    }
 }
 
 impl View<'_> {
@@ -153,7 +175,10 @@ impl View<'_> {
         if self.state.open >= STORES_MAX {
             return Ok(Err(v3::Error::StoreTableFull));
         }
-        let store = self.table.push(Store { label: label.into(), file: file.clone() })?;
+        let store = self.table.push(Store {
+            label: label.into(),
+            file: file.clone(),
+        })?;
         self.state.open += 1;
         Ok(Ok(store))
     }
@@ -177,7 +202,9 @@ async fn on_store<T, R: Send + 'static>(
     action: impl FnOnce(&StoreFile, &str) -> Result<R, StoreError> + Send + 'static,
 ) -> wasmtime::Result<Result<R, v3::Error>> {
     let (file, label) = accessor.with(|mut access| access.get().store(&store))?;
-    Ok(blocking(move || action(&file, &label)).await?.map_err(v3::Error::from))
+    Ok(blocking(move || action(&file, &label))
+        .await?
+        .map_err(v3::Error::from))
 }
 
 impl v3::Host for View<'_> {}
@@ -189,7 +216,10 @@ impl v3::HostStore for View<'_> {
 }
 
 impl<T: Send> v3::HostStoreWithStore<T> for Access {
-    async fn open(accessor: &Accessor<T, Self>, label: String) -> wasmtime::Result<Result<Resource<Store>, v3::Error>> {
+    async fn open(
+        accessor: &Accessor<T, Self>,
+        label: String,
+    ) -> wasmtime::Result<Result<Resource<Store>, v3::Error>> {
         accessor.with(|mut access| access.get().open(&label))
     }
 
@@ -207,14 +237,25 @@ impl<T: Send> v3::HostStoreWithStore<T> for Access {
         key: String,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), v3::Error>> {
-        on_store(accessor, store, move |file, label| file.set(label, &key, &value)).await
+        on_store(accessor, store, move |file, label| {
+            file.set(label, &key, &value)
+        })
+        .await
     }
 
-    async fn delete(accessor: &Accessor<T, Self>, store: Resource<Store>, key: String) -> wasmtime::Result<Result<(), v3::Error>> {
+    async fn delete(
+        accessor: &Accessor<T, Self>,
+        store: Resource<Store>,
+        key: String,
+    ) -> wasmtime::Result<Result<(), v3::Error>> {
         on_store(accessor, store, move |file, label| file.delete(label, &key)).await
     }
 
-    async fn exists(accessor: &Accessor<T, Self>, store: Resource<Store>, key: String) -> wasmtime::Result<Result<bool, v3::Error>> {
+    async fn exists(
+        accessor: &Accessor<T, Self>,
+        store: Resource<Store>,
+        key: String,
+    ) -> wasmtime::Result<Result<bool, v3::Error>> {
         on_store(accessor, store, move |file, label| file.exists(label, &key)).await
     }
 
@@ -222,13 +263,15 @@ impl<T: Send> v3::HostStoreWithStore<T> for Access {
         accessor: &Accessor<T, Self>,
         store: Resource<Store>,
     ) -> wasmtime::Result<(StreamReader<String>, FutureReader<Result<(), v3::Error>>)> {
-        let (keys, result) = match on_store(accessor, store, |file, label| file.keys(label)).await? {
+        let (keys, result) = match on_store(accessor, store, |file, label| file.keys(label)).await?
+        {
             Ok(keys) => (keys, Ok(())),
             Err(error) => (Vec::new(), Err(error)),
         };
         accessor.with(|mut access| {
             let keys = StreamReader::new(&mut access, keys)?;
-            let result = FutureReader::new(&mut access, async move { wasmtime::error::Ok(result) })?;
+            let result =
+                FutureReader::new(&mut access, async move { wasmtime::error::Ok(result) })?;
             Ok((keys, result))
         })
     }
@@ -241,34 +284,63 @@ impl View<'_> {
         action: impl FnOnce(&StoreFile, &str) -> Result<R, StoreError> + Send + 'static,
     ) -> wasmtime::Result<Result<R, v2::Error>> {
         let (file, label) = self.store(&store)?;
-        Ok(blocking(move || action(&file, &label)).await?.map_err(|error| v3::Error::from(error).into()))
+        Ok(blocking(move || action(&file, &label))
+            .await?
+            .map_err(|error| v3::Error::from(error).into()))
     }
 }
 
 impl v2::Host for View<'_> {}
 
 impl v2::HostStore for View<'_> {
-    async fn open(&mut self, label: String) -> wasmtime::Result<Result<Resource<Store>, v2::Error>> {
+    async fn open(
+        &mut self,
+        label: String,
+    ) -> wasmtime::Result<Result<Resource<Store>, v2::Error>> {
         Ok(View::open(self, &label)?.map_err(Into::into))
     }
 
-    async fn get(&mut self, store: Resource<Store>, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, v2::Error>> {
-        self.on_store(store, move |file, label| file.get(label, &key)).await
+    async fn get(
+        &mut self,
+        store: Resource<Store>,
+        key: String,
+    ) -> wasmtime::Result<Result<Option<Vec<u8>>, v2::Error>> {
+        self.on_store(store, move |file, label| file.get(label, &key))
+            .await
     }
 
-    async fn set(&mut self, store: Resource<Store>, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), v2::Error>> {
-        self.on_store(store, move |file, label| file.set(label, &key, &value)).await
+    async fn set(
+        &mut self,
+        store: Resource<Store>,
+        key: String,
+        value: Vec<u8>,
+    ) -> wasmtime::Result<Result<(), v2::Error>> {
+        self.on_store(store, move |file, label| file.set(label, &key, &value))
+            .await
     }
 
-    async fn delete(&mut self, store: Resource<Store>, key: String) -> wasmtime::Result<Result<(), v2::Error>> {
-        self.on_store(store, move |file, label| file.delete(label, &key)).await
+    async fn delete(
+        &mut self,
+        store: Resource<Store>,
+        key: String,
+    ) -> wasmtime::Result<Result<(), v2::Error>> {
+        self.on_store(store, move |file, label| file.delete(label, &key))
+            .await
     }
 
-    async fn exists(&mut self, store: Resource<Store>, key: String) -> wasmtime::Result<Result<bool, v2::Error>> {
-        self.on_store(store, move |file, label| file.exists(label, &key)).await
+    async fn exists(
+        &mut self,
+        store: Resource<Store>,
+        key: String,
+    ) -> wasmtime::Result<Result<bool, v2::Error>> {
+        self.on_store(store, move |file, label| file.exists(label, &key))
+            .await
     }
 
-    async fn get_keys(&mut self, store: Resource<Store>) -> wasmtime::Result<Result<Vec<String>, v2::Error>> {
+    async fn get_keys(
+        &mut self,
+        store: Resource<Store>,
+    ) -> wasmtime::Result<Result<Vec<String>, v2::Error>> {
         self.on_store(store, |file, label| file.keys(label)).await
     }
 
@@ -297,7 +369,9 @@ impl From<StoreError> for v3::Error {
 /// Why a store did not do what was asked. The texts hold neither keys nor values.
 #[derive(Debug, thiserror::Error)]
 enum StoreError {
-    #[error("the value is {bytes} bytes long, a store takes at most {VALUE_BYTES_MAX}; split it over several keys")]
+    #[error(
+        "the value is {bytes} bytes long, a store takes at most {VALUE_BYTES_MAX}; split it over several keys"
+    )]
     TooLarge { bytes: usize },
     #[error("the key-value store's file failed: {0}")]
     Sqlite(#[from] rusqlite::Error),
@@ -324,17 +398,31 @@ impl StoreFile {
                  PRIMARY KEY (store, key)
              )",
         )?;
-        Ok(Self { database, writer: Mutex::new(writer), readers: Mutex::default() })
+        Ok(Self {
+            database,
+            writer: Mutex::new(writer),
+            readers: Mutex::default(),
+        })
     }
 
-    fn read<R>(&self, action: impl FnOnce(&Connection) -> rusqlite::Result<R>) -> rusqlite::Result<R> {
-        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    fn read<R>(
+        &self,
+        action: impl FnOnce(&Connection) -> rusqlite::Result<R>,
+    ) -> rusqlite::Result<R> {
+        let idle = self
+            .readers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         let connection = match idle {
             Some(connection) => connection,
             None => self.database.connect()?,
         };
         let result = action(&connection);
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        self.readers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection);
         result
     }
 
@@ -345,7 +433,11 @@ impl StoreFile {
                 .query_row([store, key], |row| {
                     let value = row.get_ref(0)?.as_blob()?;
                     // Another program may have put it there.
-                    Ok(if value.len() > VALUE_BYTES_MAX { Err(value.len()) } else { Ok(value.to_vec()) })
+                    Ok(if value.len() > VALUE_BYTES_MAX {
+                        Err(value.len())
+                    } else {
+                        Ok(value.to_vec())
+                    })
                 })
                 .optional()
         })?;
@@ -361,14 +453,17 @@ impl StoreFile {
             return Err(StoreError::TooLarge { bytes: value.len() });
         }
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let transaction = writer.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let transaction =
+            writer.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let replaced = transaction
             .prepare_cached("UPDATE spin_key_value SET value = ?3 WHERE store = ?1 AND key = ?2")?
             .execute(rusqlite::params![store, key, value])?
             > 0;
         if !replaced {
             transaction
-                .prepare_cached("INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2, ?3)")?
+                .prepare_cached(
+                    "INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2, ?3)",
+                )?
                 .execute(rusqlite::params![store, key, value])?;
         }
         transaction.commit()?;
@@ -393,7 +488,9 @@ impl StoreFile {
 
     fn exists(&self, store: &str, key: &str) -> Result<bool, StoreError> {
         Ok(self.read(|connection| {
-            connection.prepare_cached("SELECT 1 FROM spin_key_value WHERE store = ?1 AND key = ?2")?.exists([store, key])
+            connection
+                .prepare_cached("SELECT 1 FROM spin_key_value WHERE store = ?1 AND key = ?2")?
+                .exists([store, key])
         })?)
     }
 
@@ -441,7 +538,10 @@ mod tests {
             file.set("other", "a", b"2").unwrap();
         }
         let file = StoreFile::open(&path).unwrap();
-        assert_eq!(file.get("default", "a").unwrap().as_deref(), Some(&b"1"[..]));
+        assert_eq!(
+            file.get("default", "a").unwrap().as_deref(),
+            Some(&b"1"[..])
+        );
         assert_eq!(file.get("default", "b").unwrap().as_deref(), Some(&b""[..]));
         assert_eq!(file.get("other", "a").unwrap().as_deref(), Some(&b"2"[..]));
         assert_eq!(file.keys("default").unwrap(), ["a", "b"]);
@@ -470,7 +570,9 @@ mod tests {
     fn refuses_a_value_that_could_never_be_read() {
         let folder = tempfile::tempdir().unwrap();
         let file = StoreFile::open(&folder.path().join("kv.db")).unwrap();
-        let error = file.set("default", "a", &vec![0; VALUE_BYTES_MAX + 1]).unwrap_err();
+        let error = file
+            .set("default", "a", &vec![0; VALUE_BYTES_MAX + 1])
+            .unwrap_err();
         assert_eq!(
             error.to_string(),
             "the value is 134217729 bytes long, a store takes at most 134217728; split it over several keys"
@@ -481,7 +583,12 @@ mod tests {
     #[test]
     fn a_label_without_a_store_is_an_error_that_says_what_to_add() {
         let folder = tempfile::tempdir().unwrap();
-        let error = KeyValue::configure(&mut spec(&manifest("\"default\", \"cache\""), "", folder.path())).unwrap_err();
+        let error = KeyValue::configure(&mut spec(
+            &manifest("\"default\", \"cache\""),
+            "",
+            folder.path(),
+        ))
+        .unwrap_err();
         assert_eq!(
             error.to_string(),
             "[component.a] has key_value_stores = [\"cache\"], and there is no such store. Without a runtime config there is \
@@ -493,7 +600,8 @@ mod tests {
     fn the_runtime_config_adds_labels() {
         let folder = tempfile::tempdir().unwrap();
         let config = "[key_value_store.cache]\ntype = \"spin\"\npath = \"cache.db\"\n";
-        let stores = KeyValue::configure(&mut spec(&manifest("\"cache\""), config, folder.path())).unwrap();
+        let stores =
+            KeyValue::configure(&mut spec(&manifest("\"cache\""), config, folder.path())).unwrap();
         let state = stores.prepare("a").unwrap();
         assert!(state.grants.contains_key("cache"));
         assert!(!state.grants.contains_key("default"));
@@ -505,7 +613,11 @@ mod tests {
     fn another_type_of_store_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let config = "[key_value_store.default]\ntype = \"redis\"\nurl = \"redis://localhost\"\n";
-        let error = KeyValue::configure(&mut spec(&manifest("\"default\""), config, folder.path())).unwrap_err();
-        assert!(format!("{error:#}").contains("unknown variant `redis`"), "{error:#}");
+        let error = KeyValue::configure(&mut spec(&manifest("\"default\""), config, folder.path()))
+            .unwrap_err();
+        assert!(
+            format!("{error:#}").contains("unknown variant `redis`"),
+            "{error:#}"
+        );
     }
 }

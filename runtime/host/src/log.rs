@@ -16,9 +16,15 @@ pub const FILTER_VARIABLE: &str = "CINECOR_LOG";
 pub fn start() {
     // The HTTP library logs broken connections as warnings with what it knows of them; here they are everyday.
     let default = "info,wasmtime_wasi_http=error";
-    let filter = EnvFilter::try_from_env(FILTER_VARIABLE).unwrap_or_else(|_| EnvFilter::new(default));
+    let filter =
+        EnvFilter::try_from_env(FILTER_VARIABLE).unwrap_or_else(|_| EnvFilter::new(default));
     // A second start in one process keeps the first.
-    let _ = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .try_init();
 }
 
 /// Longest line of a component that is logged whole, in bytes; what is longer is cut into several.
@@ -32,7 +38,10 @@ pub(crate) struct GuestOutput {
 
 impl GuestOutput {
     pub(crate) fn new(component: &Arc<str>, stream: &'static str) -> Self {
-        Self { component: component.clone(), stream }
+        Self {
+            component: component.clone(),
+            stream,
+        }
     }
 }
 
@@ -44,7 +53,11 @@ impl IsTerminal for GuestOutput {
 
 impl StdoutStream for GuestOutput {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(Lines { component: self.component.clone(), stream: self.stream, line: Vec::new() })
+        Box::new(Lines {
+            component: self.component.clone(),
+            stream: self.stream,
+            line: Vec::new(),
+        })
     }
 }
 
@@ -82,7 +95,11 @@ impl Drop for Lines {
 }
 
 impl AsyncWrite for Lines {
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.take(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
@@ -102,7 +119,11 @@ mod tests {
 
     #[test]
     fn lines_are_bounded() {
-        let mut lines = Lines { component: "c".into(), stream: "stdout", line: Vec::new() };
+        let mut lines = Lines {
+            component: "c".into(),
+            stream: "stdout",
+            line: Vec::new(),
+        };
         lines.take(&vec![b'x'; 3 * LINE_BYTES_MAX + 1]);
         assert_eq!(lines.line.len(), 1);
         lines.take(b"\n");

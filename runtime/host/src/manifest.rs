@@ -24,7 +24,9 @@ pub enum ManifestError {
     #[error("{0}")]
     Parse(#[from] toml::de::Error),
     /// Another version of the manifest's format.
-    #[error("spin_manifest_version is {0}, this host reads version 2; see Spin's `spin doctor` to convert older manifests")]
+    #[error(
+        "spin_manifest_version is {0}, this host reads version 2; see Spin's `spin doctor` to convert older manifests"
+    )]
     Version(i64),
     /// The parts contradict one another.
     #[error("{0}")]
@@ -97,7 +99,11 @@ pub struct Variable {
 /// A secret's default is not printed.
 impl fmt::Debug for Variable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let default = if self.secret { self.default.as_ref().map(|_| "<secret>") } else { self.default.as_deref() };
+        let default = if self.secret {
+            self.default.as_ref().map(|_| "<secret>")
+        } else {
+            self.default.as_deref()
+        };
         f.debug_struct("Variable")
             .field("required", &self.required)
             .field("default", &default)
@@ -128,7 +134,10 @@ pub struct HttpTrigger {
 #[serde(deny_unknown_fields)]
 struct RawHttpTrigger {
     #[serde(default)]
-    #[expect(dead_code, reason = "allowed by the format; ids of triggers are not shown anywhere")]
+    #[expect(
+        dead_code,
+        reason = "allowed by the format; ids of triggers are not shown anywhere"
+    )]
     id: Option<String>,
     route: RawRoute,
     component: RawComponentReference,
@@ -137,7 +146,10 @@ struct RawHttpTrigger {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a route is a text such as \"/path/...\" or { private = true }")]
+#[serde(
+    untagged,
+    expecting = "a route is a text such as \"/path/...\" or { private = true }"
+)]
 enum RawRoute {
     Pattern(String),
     Private(RawPrivate),
@@ -150,7 +162,10 @@ struct RawPrivate {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a trigger's component is the id of a [component.ID] table; components written inline are not supported by this host")]
+#[serde(
+    untagged,
+    expecting = "a trigger's component is the id of a [component.ID] table; components written inline are not supported by this host"
+)]
 enum RawComponentReference {
     Id(String),
 }
@@ -219,7 +234,10 @@ pub struct Component {
 
 /// Where a component's WebAssembly comes from.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged, expecting = "a source is the path of a WebAssembly file; sources by url or registry are not fetched by this host")]
+#[serde(
+    untagged,
+    expecting = "a source is the path of a WebAssembly file; sources by url or registry are not fetched by this host"
+)]
 pub enum Source {
     /// A file, relative to the manifest.
     Path(PathBuf),
@@ -235,7 +253,10 @@ impl Source {
 
 /// One item of `files`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "an item of files is a glob such as \"assets/**\" or { source = \"folder\", destination = \"/path\" }")]
+#[serde(
+    untagged,
+    expecting = "an item of files is a glob such as \"assets/**\" or { source = \"folder\", destination = \"/path\" }"
+)]
 pub enum FilesMount {
     /// A glob, relative to the manifest; the files appear under `/` at the same relative paths.
     Pattern(String),
@@ -255,8 +276,11 @@ pub struct Placement {
 
 /// A component that is composed under another.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "a dependency is { path = \"file.wasm\" } or { component = \"id\" }, with `export` and `inherit_configuration` as wanted; \
-               dependencies by version, registry or url are not fetched by this host")]
+#[serde(
+    untagged,
+    expecting = "a dependency is { path = \"file.wasm\" } or { component = \"id\" }, with `export` and `inherit_configuration` as wanted; \
+               dependencies by version, registry or url are not fetched by this host"
+)]
 pub enum Dependency {
     /// A WebAssembly file.
     Path(PathDependency),
@@ -294,7 +318,10 @@ pub struct ComponentDependency {
 
 /// What of its parent's grants a dependency may use.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "inherit_configuration is true, false or a list of keys such as [\"key_value_stores\"]")]
+#[serde(
+    untagged,
+    expecting = "inherit_configuration is true, false or a list of keys such as [\"key_value_stores\"]"
+)]
 pub enum InheritConfiguration {
     /// All or nothing.
     All(bool),
@@ -323,7 +350,10 @@ impl Manifest {
     /// # Errors
     /// See [`ManifestError`].
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ManifestError::Read { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| ManifestError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
         Self::parse(&text)
     }
 
@@ -340,9 +370,19 @@ impl Manifest {
         match toml::from_str::<Version>(text)?.spin_manifest_version {
             Some(toml::Value::Integer(2)) => {}
             Some(toml::Value::Integer(other)) => return Err(ManifestError::Version(other)),
-            Some(toml::Value::String(other)) if other == "1" => return Err(ManifestError::Version(1)),
-            Some(other) => return Err(invalid(format!("spin_manifest_version is {other}, it must be the number 2"))),
-            None => return Err(invalid("the manifest has no spin_manifest_version; write `spin_manifest_version = 2` as its first line")),
+            Some(toml::Value::String(other)) if other == "1" => {
+                return Err(ManifestError::Version(1));
+            }
+            Some(other) => {
+                return Err(invalid(format!(
+                    "spin_manifest_version is {other}, it must be the number 2"
+                )));
+            }
+            None => {
+                return Err(invalid(
+                    "the manifest has no spin_manifest_version; write `spin_manifest_version = 2` as its first line",
+                ));
+            }
         }
         let mut manifest: Self = toml::from_str(text)?;
         debug_assert_eq!(manifest.spin_manifest_version, 2);
@@ -353,7 +393,9 @@ impl Manifest {
 
     /// Whether a component knows a profile of this name.
     pub fn has_profile(&self, name: &str) -> bool {
-        self.components.values().any(|component| component.profile.contains_key(name))
+        self.components
+            .values()
+            .any(|component| component.profile.contains_key(name))
     }
 
     /// The manifest with the overrides of a profile applied; components that do not know the profile stay as they are.
@@ -362,7 +404,12 @@ impl Manifest {
     /// A profile that no component knows.
     pub fn with_profile(mut self, name: &str) -> Result<Self, ManifestError> {
         if !self.has_profile(name) {
-            let known: BTreeSet<_> = self.components.values().flat_map(|component| component.profile.keys()).cloned().collect();
+            let known: BTreeSet<_> = self
+                .components
+                .values()
+                .flat_map(|component| component.profile.keys())
+                .cloned()
+                .collect();
             return Err(invalid(format!(
                 "no component has a profile `{name}`; the manifest knows {}",
                 quoted_list(known.iter(), "no profiles")
@@ -395,14 +442,19 @@ impl Manifest {
             }
         }
         // Components that kept ones are composed of stay in the manifest; without a trigger they are not served.
-        self.http_triggers.retain(|trigger| ids.contains(&trigger.component));
+        self.http_triggers
+            .retain(|trigger| ids.contains(&trigger.component));
         Ok(self)
     }
 
     /// Ids of the components that are served, each once, in the order of their first trigger.
     pub fn served_components(&self) -> Vec<&str> {
         let mut seen = BTreeSet::new();
-        self.http_triggers.iter().map(|trigger| trigger.component.as_str()).filter(|id| seen.insert(*id)).collect()
+        self.http_triggers
+            .iter()
+            .map(|trigger| trigger.component.as_str())
+            .filter(|id| seen.insert(*id))
+            .collect()
     }
 
     fn check(&self) -> Result<(), ManifestError> {
@@ -414,12 +466,17 @@ impl Manifest {
             )));
         }
         for (name, variable) in &self.variables {
-            check_variable_name(name).map_err(|why| invalid(format!("[variables] `{name}`: {why}")))?;
+            check_variable_name(name)
+                .map_err(|why| invalid(format!("[variables] `{name}`: {why}")))?;
             if variable.required && variable.default.is_some() {
-                return Err(invalid(format!("[variables] `{name}` is required and has a default; it can be only one of them")));
+                return Err(invalid(format!(
+                    "[variables] `{name}` is required and has a default; it can be only one of them"
+                )));
             }
             if !variable.required && variable.default.is_none() {
-                return Err(invalid(format!("[variables] `{name}` needs `required = true` or a `default`")));
+                return Err(invalid(format!(
+                    "[variables] `{name}` needs `required = true` or a `default`"
+                )));
             }
         }
         for trigger in &self.http_triggers {
@@ -438,20 +495,30 @@ impl Manifest {
     }
 }
 
-fn http_triggers(triggers: &BTreeMap<String, Vec<toml::Table>>) -> Result<Vec<HttpTrigger>, ManifestError> {
+fn http_triggers(
+    triggers: &BTreeMap<String, Vec<toml::Table>>,
+) -> Result<Vec<HttpTrigger>, ManifestError> {
     if let Some(other) = triggers.keys().find(|kind| *kind != "http") {
-        return Err(invalid(format!("the manifest has a trigger of type `{other}`; this host serves `http` only")));
+        return Err(invalid(format!(
+            "the manifest has a trigger of type `{other}`; this host serves `http` only"
+        )));
     }
     let mut out = Vec::new();
     for (index, table) in triggers.get("http").into_iter().flatten().enumerate() {
         let number = index + 1;
-        let raw: RawHttpTrigger =
-            table.clone().try_into().map_err(|error: toml::de::Error| invalid(format!("[[trigger.http]] number {number}: {}", error.message())))?;
+        let raw: RawHttpTrigger = table.clone().try_into().map_err(|error: toml::de::Error| {
+            invalid(format!(
+                "[[trigger.http]] number {number}: {}",
+                error.message()
+            ))
+        })?;
         let route = match raw.route {
             RawRoute::Pattern(pattern) => Route::Pattern(pattern),
             RawRoute::Private(RawPrivate { private: true }) => Route::Private,
             RawRoute::Private(RawPrivate { private: false }) => {
-                return Err(invalid(format!("[[trigger.http]] number {number}: a route is `{{ private = true }}` or a path, not `private = false`")));
+                return Err(invalid(format!(
+                    "[[trigger.http]] number {number}: a route is `{{ private = true }}` or a path, not `private = false`"
+                )));
             }
         };
         if let Some(executor) = raw.executor
@@ -468,17 +535,29 @@ fn http_triggers(triggers: &BTreeMap<String, Vec<toml::Table>>) -> Result<Vec<Ht
     Ok(out)
 }
 
-fn check_component(id: &str, component: &Component, all: &BTreeMap<String, Component>) -> Result<(), ManifestError> {
+fn check_component(
+    id: &str,
+    component: &Component,
+    all: &BTreeMap<String, Component>,
+) -> Result<(), ManifestError> {
     let at = |why: String| invalid(format!("[component.{id}] {why}"));
     let kebab = !id.is_empty()
         && id.split('-').all(|word| {
-            word.chars().next().is_some_and(|first| first.is_ascii_alphabetic()) && word.chars().all(|letter| letter.is_ascii_alphanumeric())
+            word.chars()
+                .next()
+                .is_some_and(|first| first.is_ascii_alphabetic())
+                && word.chars().all(|letter| letter.is_ascii_alphanumeric())
         });
     if !kebab {
-        return Err(at("an id is words of letters and digits joined by `-`, each starting with a letter".to_owned()));
+        return Err(at(
+            "an id is words of letters and digits joined by `-`, each starting with a letter"
+                .to_owned(),
+        ));
     }
     if let Some(model) = component.ai_models.first() {
-        return Err(at(format!("ai_models names `{model}`; this host has no language models")));
+        return Err(at(format!(
+            "ai_models names `{model}`; this host has no language models"
+        )));
     }
     for name in component.variables.keys() {
         check_variable_name(name).map_err(|why| at(format!("variables `{name}`: {why}")))?;
@@ -487,14 +566,20 @@ fn check_component(id: &str, component: &Component, all: &BTreeMap<String, Compo
         if let FilesMount::Placement(placement) = mount
             && !placement.destination.starts_with('/')
         {
-            return Err(at(format!("files: the destination `{}` must be an absolute path such as \"/{}\"", placement.destination, placement.destination)));
+            return Err(at(format!(
+                "files: the destination `{}` must be an absolute path such as \"/{}\"",
+                placement.destination, placement.destination
+            )));
         }
     }
     for (name, dependency) in &component.dependencies {
         if let Dependency::Component(dependency) = dependency
             && !all.contains_key(&dependency.component)
         {
-            return Err(at(format!("dependencies \"{name}\": there is no component `{}`", dependency.component)));
+            return Err(at(format!(
+                "dependencies \"{name}\": there is no component `{}`",
+                dependency.component
+            )));
         }
     }
     Ok(())
@@ -502,7 +587,12 @@ fn check_component(id: &str, component: &Component, all: &BTreeMap<String, Compo
 
 /// Names of variables: lower-case words joined by single underscores, as Spin has them.
 fn check_variable_name(name: &str) -> Result<(), &'static str> {
-    let word = |word: &str| !word.is_empty() && word.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit());
+    let word = |word: &str| {
+        !word.is_empty()
+            && word
+                .chars()
+                .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit())
+    };
     if name.starts_with(|first: char| first.is_ascii_lowercase()) && name.split('_').all(word) {
         Ok(())
     } else {
@@ -516,7 +606,11 @@ fn invalid(text: impl Into<String>) -> ManifestError {
 
 fn quoted_list<'a>(names: impl Iterator<Item = &'a String>, none: &str) -> String {
     let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
-    if names.is_empty() { none.to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        none.to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 #[cfg(test)]
@@ -526,7 +620,9 @@ mod tests {
     const HEAD: &str = "spin_manifest_version = 2\n[application]\nname = \"x\"\n";
 
     fn refusal(rest: &str) -> String {
-        Manifest::parse(&format!("{HEAD}{rest}")).unwrap_err().to_string()
+        Manifest::parse(&format!("{HEAD}{rest}"))
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -579,19 +675,28 @@ mod tests {
         assert_eq!(manifest.served_components(), ["front", "back"]);
         assert_eq!(manifest.http_triggers[1].route, Route::Private);
         let debug = manifest.clone().with_profile("debug").unwrap();
-        assert_eq!(debug.components["front"].source.path(), Path::new("debug.wasm"));
+        assert_eq!(
+            debug.components["front"].source.path(),
+            Path::new("debug.wasm")
+        );
         assert_eq!(debug.components["front"].environment["A"], "c");
-        assert_eq!(debug.components["back"].source.path(), Path::new("back.wasm"));
+        assert_eq!(
+            debug.components["back"].source.path(),
+            Path::new("back.wasm")
+        );
         let one = manifest.with_only(&["back".to_owned()]).unwrap();
         assert_eq!(one.served_components(), ["back"]);
     }
 
     #[test]
     fn unknown_keys_are_named_with_their_line() {
-        let error = refusal("[component.c]\nsource = \"c.wasm\"\nkey_value_store = [\"default\"]\n");
+        let error =
+            refusal("[component.c]\nsource = \"c.wasm\"\nkey_value_store = [\"default\"]\n");
         assert!(error.contains("unknown field `key_value_store`"), "{error}");
         assert!(error.contains("line 6"), "{error}");
-        let error = refusal("[[trigger.http]]\nroute = \"/\"\ncomponent = \"c\"\nroutes = 1\n[component.c]\nsource = \"c.wasm\"\n");
+        let error = refusal(
+            "[[trigger.http]]\nroute = \"/\"\ncomponent = \"c\"\nroutes = 1\n[component.c]\nsource = \"c.wasm\"\n",
+        );
         assert_eq!(
             error,
             "[[trigger.http]] number 1: unknown field `routes`, expected one of `id`, `route`, `component`, `executor`"
@@ -652,10 +757,16 @@ mod tests {
         for (rest, expected) in cases {
             assert_eq!(refusal(&rest), expected);
         }
-        let error = refusal("[component.c]\nsource = { url = \"https://x\", digest = \"sha256:0\" }\n");
+        let error =
+            refusal("[component.c]\nsource = { url = \"https://x\", digest = \"sha256:0\" }\n");
         assert!(error.contains("a source is the path of a WebAssembly file; sources by url or registry are not fetched"), "{error}");
-        let error = refusal("[component.c]\nsource = \"c.wasm\"\n[component.c.dependencies]\n\"a:b\" = \">=1.0\"\n");
-        assert!(error.contains("a dependency is { path = \"file.wasm\" } or { component = \"id\" }"), "{error}");
+        let error = refusal(
+            "[component.c]\nsource = \"c.wasm\"\n[component.c.dependencies]\n\"a:b\" = \">=1.0\"\n",
+        );
+        assert!(
+            error.contains("a dependency is { path = \"file.wasm\" } or { component = \"id\" }"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -670,7 +781,10 @@ mod tests {
             "spin_manifest_version is 1, this host reads version 2; see Spin's `spin doctor` to convert older manifests"
         );
         assert!(error("spin_manifest_version = 3\n").starts_with("spin_manifest_version is 3"));
-        assert_eq!(error("spin_manifest_version = 2.0\n"), "spin_manifest_version is 2.0, it must be the number 2");
+        assert_eq!(
+            error("spin_manifest_version = 2.0\n"),
+            "spin_manifest_version is 2.0, it must be the number 2"
+        );
     }
 
     #[test]
@@ -678,13 +792,25 @@ mod tests {
         let manifest = || {
             Manifest::parse(&format!("{HEAD}[component.c]\nsource = \"c.wasm\"\n[component.c.profile.fast]\nsource = \"f.wasm\"\n")).unwrap()
         };
-        assert_eq!(manifest().with_profile("slow").unwrap_err().to_string(), "no component has a profile `slow`; the manifest knows `fast`");
-        assert_eq!(manifest().with_only(&["d".to_owned()]).unwrap_err().to_string(), "there is no component `d`; the manifest has `c`");
+        assert_eq!(
+            manifest().with_profile("slow").unwrap_err().to_string(),
+            "no component has a profile `slow`; the manifest knows `fast`"
+        );
+        assert_eq!(
+            manifest()
+                .with_only(&["d".to_owned()])
+                .unwrap_err()
+                .to_string(),
+            "there is no component `d`; the manifest has `c`"
+        );
     }
 
     #[test]
     fn a_secret_default_is_not_shown() {
-        let manifest = Manifest::parse(&format!("{HEAD}[variables]\nkey = {{ default = \"hunter2\", secret = true }}\n")).unwrap();
+        let manifest = Manifest::parse(&format!(
+            "{HEAD}[variables]\nkey = {{ default = \"hunter2\", secret = true }}\n"
+        ))
+        .unwrap();
         assert!(!format!("{manifest:?}").contains("hunter2"));
     }
 
@@ -693,7 +819,10 @@ mod tests {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml");
         let manifest = Manifest::read(&path).unwrap();
         for (id, component) in &manifest.components {
-            assert!(component.allowed_outbound_hosts.is_empty(), "{id} may reach the network");
+            assert!(
+                component.allowed_outbound_hosts.is_empty(),
+                "{id} may reach the network"
+            );
         }
     }
 }

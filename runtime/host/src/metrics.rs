@@ -6,7 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Upper bounds of the duration buckets, in seconds: from a trivial route to a whole study.
-const BUCKETS_S: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0];
+const BUCKETS_S: [f64; 14] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0,
+];
 
 /// What happened since the start.
 #[derive(Debug, Default)]
@@ -74,8 +76,14 @@ impl Metrics {
     /// Counts a request.
     pub fn request(&self, report: RequestReport<'_>) {
         self.with(|inner| {
-            *inner.requests.entry((report.component.to_owned(), report.status)).or_default() += 1;
-            let durations = inner.durations.entry(report.component.to_owned()).or_default();
+            *inner
+                .requests
+                .entry((report.component.to_owned(), report.status))
+                .or_default() += 1;
+            let durations = inner
+                .durations
+                .entry(report.component.to_owned())
+                .or_default();
             let took_s = report.took.as_secs_f64();
             durations.count += 1;
             durations.sum_s += took_s;
@@ -90,7 +98,13 @@ impl Metrics {
 
     /// Counts an instance that was made.
     pub fn instance_started(&self, component: &str) {
-        self.with(|inner| inner.instances.entry(component.to_owned()).or_default().started += 1);
+        self.with(|inner| {
+            inner
+                .instances
+                .entry(component.to_owned())
+                .or_default()
+                .started += 1
+        });
     }
 
     /// Counts an instance that is gone.
@@ -115,60 +129,207 @@ impl Metrics {
 
 impl Inner {
     fn write(&self, out: &mut String, now: Now) -> std::fmt::Result {
-        let head = |out: &mut String, name: &str, kind: &str, help: &str| writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        let head = |out: &mut String, name: &str, kind: &str, help: &str| {
+            writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")
+        };
 
-        head(out, "cinecor_requests_total", "counter", "Requests answered, by component and status.")?;
+        head(
+            out,
+            "cinecor_requests_total",
+            "counter",
+            "Requests answered, by component and status.",
+        )?;
         for ((component, status), count) in &self.requests {
-            writeln!(out, "cinecor_requests_total{{component=\"{component}\",status=\"{status}\"}} {count}")?;
+            writeln!(
+                out,
+                "cinecor_requests_total{{component=\"{component}\",status=\"{status}\"}} {count}"
+            )?;
         }
-        head(out, "cinecor_request_duration_seconds", "histogram", "Time from the arrival of a request to the last byte of its answer.")?;
+        head(
+            out,
+            "cinecor_request_duration_seconds",
+            "histogram",
+            "Time from the arrival of a request to the last byte of its answer.",
+        )?;
         for (component, durations) in &self.durations {
             for (bucket, bound_s) in durations.buckets.iter().zip(BUCKETS_S) {
-                writeln!(out, "cinecor_request_duration_seconds_bucket{{component=\"{component}\",le=\"{bound_s}\"}} {bucket}")?;
+                writeln!(
+                    out,
+                    "cinecor_request_duration_seconds_bucket{{component=\"{component}\",le=\"{bound_s}\"}} {bucket}"
+                )?;
             }
-            writeln!(out, "cinecor_request_duration_seconds_bucket{{component=\"{component}\",le=\"+Inf\"}} {}", durations.count)?;
-            writeln!(out, "cinecor_request_duration_seconds_sum{{component=\"{component}\"}} {}", durations.sum_s)?;
-            writeln!(out, "cinecor_request_duration_seconds_count{{component=\"{component}\"}} {}", durations.count)?;
+            writeln!(
+                out,
+                "cinecor_request_duration_seconds_bucket{{component=\"{component}\",le=\"+Inf\"}} {}",
+                durations.count
+            )?;
+            writeln!(
+                out,
+                "cinecor_request_duration_seconds_sum{{component=\"{component}\"}} {}",
+                durations.sum_s
+            )?;
+            writeln!(
+                out,
+                "cinecor_request_duration_seconds_count{{component=\"{component}\"}} {}",
+                durations.count
+            )?;
         }
-        head(out, "cinecor_instances_started_total", "counter", "Instances made, by component.")?;
+        head(
+            out,
+            "cinecor_instances_started_total",
+            "counter",
+            "Instances made, by component.",
+        )?;
         for (component, instances) in &self.instances {
-            writeln!(out, "cinecor_instances_started_total{{component=\"{component}\"}} {}", instances.started)?;
+            writeln!(
+                out,
+                "cinecor_instances_started_total{{component=\"{component}\"}} {}",
+                instances.started
+            )?;
         }
-        head(out, "cinecor_instances_failed_total", "counter", "Instances that trapped or ran out of time or memory, by component.")?;
+        head(
+            out,
+            "cinecor_instances_failed_total",
+            "counter",
+            "Instances that trapped or ran out of time or memory, by component.",
+        )?;
         for (component, instances) in &self.instances {
-            writeln!(out, "cinecor_instances_failed_total{{component=\"{component}\"}} {}", instances.failed)?;
+            writeln!(
+                out,
+                "cinecor_instances_failed_total{{component=\"{component}\"}} {}",
+                instances.failed
+            )?;
         }
-        head(out, "cinecor_instances", "gauge", "Instances that exist, by component.")?;
+        head(
+            out,
+            "cinecor_instances",
+            "gauge",
+            "Instances that exist, by component.",
+        )?;
         for (component, instances) in &self.instances {
-            writeln!(out, "cinecor_instances{{component=\"{component}\"}} {}", instances.started.saturating_sub(instances.ended))?;
+            writeln!(
+                out,
+                "cinecor_instances{{component=\"{component}\"}} {}",
+                instances.started.saturating_sub(instances.ended)
+            )?;
         }
 
         let single: [(&str, &str, &str, f64); 16] = [
-            ("cinecor_requests_at_work", "gauge", "Requests at work.", count(now.at_work)),
-            ("cinecor_requests_waiting", "gauge", "Requests waiting for their turn.", count(now.waiting)),
-            ("cinecor_requests_abandoned_total", "counter", "Requests whose client left before the end of the answer.", big(self.abandoned)),
-            ("cinecor_request_body_bytes_total", "counter", "Bytes of request bodies.", big(self.request_bytes)),
-            ("cinecor_response_body_bytes_total", "counter", "Bytes of response bodies.", big(self.response_bytes)),
-            ("cinecor_nn_computes_total", "counter", "Computes that gave outputs.", big(now.nn.computes)),
-            ("cinecor_nn_failures_total", "counter", "Computes in which the engine failed.", big(now.nn.failures)),
-            ("cinecor_nn_refused_total", "counter", "Computes whose inputs did not fit the graph.", big(now.nn.refused)),
-            ("cinecor_nn_turned_away_total", "counter", "Computes turned away because the queue was full.", big(now.nn.turned_away)),
-            ("cinecor_nn_waited_seconds_total", "counter", "Time that computes waited for the engine.", now.nn.waited.as_secs_f64()),
-            ("cinecor_nn_computed_seconds_total", "counter", "Time that computes spent in the engine.", now.nn.computed.as_secs_f64()),
-            ("cinecor_nn_loads_total", "counter", "Graphs loaded into an engine.", big(now.nn.loads)),
-            ("cinecor_nn_loading_seconds_total", "counter", "Time spent loading graphs.", now.nn.loading.as_secs_f64()),
-            ("cinecor_nn_at_work", "gauge", "Computes in the engine.", count(now.nn.at_work)),
-            ("cinecor_nn_waiting", "gauge", "Computes waiting for the engine.", count(now.nn.waiting)),
-            ("cinecor_nn_graphs", "gauge", "Graphs in memory.", count(now.nn.graphs)),
+            (
+                "cinecor_requests_at_work",
+                "gauge",
+                "Requests at work.",
+                count(now.at_work),
+            ),
+            (
+                "cinecor_requests_waiting",
+                "gauge",
+                "Requests waiting for their turn.",
+                count(now.waiting),
+            ),
+            (
+                "cinecor_requests_abandoned_total",
+                "counter",
+                "Requests whose client left before the end of the answer.",
+                big(self.abandoned),
+            ),
+            (
+                "cinecor_request_body_bytes_total",
+                "counter",
+                "Bytes of request bodies.",
+                big(self.request_bytes),
+            ),
+            (
+                "cinecor_response_body_bytes_total",
+                "counter",
+                "Bytes of response bodies.",
+                big(self.response_bytes),
+            ),
+            (
+                "cinecor_nn_computes_total",
+                "counter",
+                "Computes that gave outputs.",
+                big(now.nn.computes),
+            ),
+            (
+                "cinecor_nn_failures_total",
+                "counter",
+                "Computes in which the engine failed.",
+                big(now.nn.failures),
+            ),
+            (
+                "cinecor_nn_refused_total",
+                "counter",
+                "Computes whose inputs did not fit the graph.",
+                big(now.nn.refused),
+            ),
+            (
+                "cinecor_nn_turned_away_total",
+                "counter",
+                "Computes turned away because the queue was full.",
+                big(now.nn.turned_away),
+            ),
+            (
+                "cinecor_nn_waited_seconds_total",
+                "counter",
+                "Time that computes waited for the engine.",
+                now.nn.waited.as_secs_f64(),
+            ),
+            (
+                "cinecor_nn_computed_seconds_total",
+                "counter",
+                "Time that computes spent in the engine.",
+                now.nn.computed.as_secs_f64(),
+            ),
+            (
+                "cinecor_nn_loads_total",
+                "counter",
+                "Graphs loaded into an engine.",
+                big(now.nn.loads),
+            ),
+            (
+                "cinecor_nn_loading_seconds_total",
+                "counter",
+                "Time spent loading graphs.",
+                now.nn.loading.as_secs_f64(),
+            ),
+            (
+                "cinecor_nn_at_work",
+                "gauge",
+                "Computes in the engine.",
+                count(now.nn.at_work),
+            ),
+            (
+                "cinecor_nn_waiting",
+                "gauge",
+                "Computes waiting for the engine.",
+                count(now.nn.waiting),
+            ),
+            (
+                "cinecor_nn_graphs",
+                "gauge",
+                "Graphs in memory.",
+                count(now.nn.graphs),
+            ),
         ];
         for (name, kind, help, value) in single {
             head(out, name, kind, help)?;
             writeln!(out, "{name} {value}")?;
         }
         if let Some((resident, peak)) = resident_bytes() {
-            head(out, "process_resident_memory_bytes", "gauge", "Memory of the host that is in RAM.")?;
+            head(
+                out,
+                "process_resident_memory_bytes",
+                "gauge",
+                "Memory of the host that is in RAM.",
+            )?;
             writeln!(out, "process_resident_memory_bytes {resident}")?;
-            head(out, "cinecor_process_peak_memory_bytes", "gauge", "Most memory of the host that was in RAM at once (VmHWM).")?;
+            head(
+                out,
+                "cinecor_process_peak_memory_bytes",
+                "gauge",
+                "Most memory of the host that was in RAM at once (VmHWM).",
+            )?;
             writeln!(out, "cinecor_process_peak_memory_bytes {peak}")?;
         }
         Ok(())
@@ -189,8 +350,19 @@ const fn count(count: usize) -> f64 {
 /// `VmRSS` and `VmHWM` of this process in bytes, where the system tells.
 fn resident_bytes() -> Option<(u64, u64)> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let kib = |key: &str| status.lines().find_map(|line| line.strip_prefix(key))?.split_whitespace().next()?.parse::<u64>().ok();
-    Some((kib("VmRSS:")?.saturating_mul(1024), kib("VmHWM:")?.saturating_mul(1024)))
+    let kib = |key: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(key))?
+            .split_whitespace()
+            .next()?
+            .parse::<u64>()
+            .ok()
+    };
+    Some((
+        kib("VmRSS:")?.saturating_mul(1024),
+        kib("VmHWM:")?.saturating_mul(1024),
+    ))
 }
 
 #[cfg(test)]
@@ -209,7 +381,10 @@ mod tests {
             response_bytes: 9,
             complete: true,
         });
-        let text = metrics.text(Now { at_work: 3, ..Now::default() });
+        let text = metrics.text(Now {
+            at_work: 3,
+            ..Now::default()
+        });
         for line in [
             "cinecor_requests_total{component=\"a\",status=\"200\"} 1",
             "cinecor_request_duration_seconds_bucket{component=\"a\",le=\"0.025\"} 0",
@@ -221,7 +396,10 @@ mod tests {
             "cinecor_request_body_bytes_total 7",
             "cinecor_requests_abandoned_total 0",
         ] {
-            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} is missing in\n{text}"
+            );
         }
     }
 }

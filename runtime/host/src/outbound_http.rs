@@ -75,12 +75,25 @@ impl Capability for OutboundHttp {
         // Reading the operating system's certificates takes longer than all the rest.
         let any = allowed.values().any(|hosts| !hosts.is_empty());
         let tls = TlsConnector::from(Arc::new(tls_config(any)?));
-        Ok(Self { shared: Arc::new(Shared { local: OnceLock::new(), tls }), allowed })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                local: OnceLock::new(),
+                tls,
+            }),
+            allowed,
+        })
     }
 
     fn prepare(&self, component: &str) -> anyhow::Result<State> {
-        let allowed = self.allowed.get(component).with_context(|| format!("there is no component `{component}`"))?;
-        Ok(State { component: component.into(), allowed: allowed.clone(), shared: self.shared.clone() })
+        let allowed = self
+            .allowed
+            .get(component)
+            .with_context(|| format!("there is no component `{component}`"))?;
+        Ok(State {
+            component: component.into(),
+            allowed: allowed.clone(),
+            shared: self.shared.clone(),
+        })
     }
 }
 
@@ -101,10 +114,12 @@ fn tls_config(with_roots: bool) -> anyhow::Result<rustls::ClientConfig> {
         }
         roots.add_parsable_certificates(native.certs);
     }
-    let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(
+        rustls::crypto::ring::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()?
+    .with_root_certificates(roots)
+    .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -134,9 +149,11 @@ impl WasiHttpHooks for State {
                 }
                 Target::Server(address) => {
                     let method = request.method().clone();
-                    send(&shared.tls, &address, request, &Times::from(options)).await.inspect_err(|error| {
-                        tracing::warn!(%address, %method, %error, "an outbound request failed");
-                    })?
+                    send(&shared.tls, &address, request, &Times::from(options))
+                        .await
+                        .inspect_err(|error| {
+                            tracing::warn!(%address, %method, %error, "an outbound request failed");
+                        })?
                 }
             };
             let done: IoResult = Box::new(async { Ok(()) });
@@ -144,21 +161,31 @@ impl WasiHttpHooks for State {
         })
     }
 
-    fn p2_error_from_connect(&mut self, error: &io::Error) -> wasmtime_wasi_http::p2::bindings::http::types::ErrorCode {
+    fn p2_error_from_connect(
+        &mut self,
+        error: &io::Error,
+    ) -> wasmtime_wasi_http::p2::bindings::http::types::ErrorCode {
         use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
         match error.kind() {
             io::ErrorKind::ConnectionRefused => ErrorCode::ConnectionRefused,
-            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => ErrorCode::DestinationIpUnroutable,
+            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+                ErrorCode::DestinationIpUnroutable
+            }
             io::ErrorKind::TimedOut => ErrorCode::ConnectionTimeout,
             _ => ErrorCode::DestinationUnavailable,
         }
     }
 
-    fn p3_error_from_connect(&mut self, error: &io::Error) -> wasmtime_wasi_http::p3::bindings::http::types::ErrorCode {
+    fn p3_error_from_connect(
+        &mut self,
+        error: &io::Error,
+    ) -> wasmtime_wasi_http::p3::bindings::http::types::ErrorCode {
         use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
         match error.kind() {
             io::ErrorKind::ConnectionRefused => ErrorCode::ConnectionRefused,
-            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => ErrorCode::DestinationIpUnroutable,
+            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+                ErrorCode::DestinationIpUnroutable
+            }
             io::ErrorKind::TimedOut => ErrorCode::ConnectionTimeout,
             _ => ErrorCode::DestinationUnavailable,
         }
@@ -180,7 +207,11 @@ impl State {
             return Err(Error::HttpProtocolError);
         }
         let own = address.is_own();
-        if !(if own { self.allowed.allow_own(&address.scheme) } else { self.allowed.allow(&address) }) {
+        if !(if own {
+            self.allowed.allow_own(&address.scheme)
+        } else {
+            self.allowed.allow(&address)
+        }) {
             // Only the address: path and query may say more than a log should.
             tracing::warn!(
                 component = %self.component,
@@ -194,7 +225,9 @@ impl State {
             return Ok(Target::Own);
         }
         match address.component() {
-            Some(component) if address.scheme == "http" => Ok(Target::Component(component.to_owned())),
+            Some(component) if address.scheme == "http" => {
+                Ok(Target::Component(component.to_owned()))
+            }
             // Never asked of a name server: the name is the application's own.
             Some(_) => Err(Error::DestinationNotFound),
             None => Ok(Target::Server(address)),
@@ -224,8 +257,13 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 async fn connect(tls: &TlsConnector, address: &Address) -> Result<Box<dyn Stream>, Error> {
-    let dns = |error: io::Error| Error::DnsError { rcode: Some(error.to_string()), info_code: None };
-    let candidates = tokio::net::lookup_host((address.host.as_str(), address.port)).await.map_err(dns)?;
+    let dns = |error: io::Error| Error::DnsError {
+        rcode: Some(error.to_string()),
+        info_code: None,
+    };
+    let candidates = tokio::net::lookup_host((address.host.as_str(), address.port))
+        .await
+        .map_err(dns)?;
     let mut failed = None;
     let mut connected = None;
     for candidate in candidates {
@@ -245,14 +283,19 @@ async fn connect(tls: &TlsConnector, address: &Address) -> Result<Box<dyn Stream
     if address.scheme != "https" {
         return Ok(Box::new(stream));
     }
-    let name = ServerName::try_from(address.host.clone()).map_err(|_| Error::HttpRequestUriInvalid)?;
+    let name =
+        ServerName::try_from(address.host.clone()).map_err(|_| Error::HttpRequestUriInvalid)?;
     let stream = tls.connect(name, stream).await.map_err(|error| {
         let certificate = error
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<rustls::Error>())
             .is_some_and(|inner| matches!(inner, rustls::Error::InvalidCertificate(_)));
         tracing::warn!(%address, %error, "the TLS handshake failed");
-        if certificate { Error::TlsCertificateError } else { Error::Tls(error) }
+        if certificate {
+            Error::TlsCertificateError
+        } else {
+            Error::Tls(error)
+        }
     })?;
     Ok(Box::new(stream))
 }
@@ -276,10 +319,24 @@ async fn send(
         }
     }));
     // A request that goes to no proxy has the path only; the host is in its header.
-    let path = request.uri().path_and_query().cloned().unwrap_or_else(|| http::uri::PathAndQuery::from_static("/"));
+    let path = request
+        .uri()
+        .path_and_query()
+        .cloned()
+        .unwrap_or_else(|| http::uri::PathAndQuery::from_static("/"));
     *request.uri_mut() = http::Uri::from(path);
-    let response = timeout(times.first_byte, sender.send_request(request)).await.map_err(|_| Error::HttpResponseTimeout)??;
-    Ok(response.map(|body| ResponseBody { body, _connection: connection, between_bytes: times.between_bytes, timer: None }.boxed_unsync()))
+    let response = timeout(times.first_byte, sender.send_request(request))
+        .await
+        .map_err(|_| Error::HttpResponseTimeout)??;
+    Ok(response.map(|body| {
+        ResponseBody {
+            body,
+            _connection: connection,
+            between_bytes: times.between_bytes,
+            timer: None,
+        }
+        .boxed_unsync()
+    }))
 }
 
 /// A connection that ends with the response that came over it.
@@ -303,7 +360,10 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(frame) => {
                 self.timer = None;
@@ -312,7 +372,9 @@ impl Body for ResponseBody {
             Poll::Pending => {
                 // Time that the component takes for itself does not count: the clock runs while it waits.
                 let until = Instant::now() + self.between_bytes;
-                let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+                let timer = self
+                    .timer
+                    .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
                 ready!(timer.as_mut().poll(cx));
                 Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
             }
@@ -336,22 +398,32 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
-    const PATIENT: Times = Times { connect: TIMEOUT, first_byte: TIMEOUT, between_bytes: TIMEOUT };
+    const PATIENT: Times = Times {
+        connect: TIMEOUT,
+        first_byte: TIMEOUT,
+        between_bytes: TIMEOUT,
+    };
 
     fn pem(name: &str) -> std::path::PathBuf {
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls").join(name)
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/data/tls")
+            .join(name)
     }
 
     fn connector(authority: Option<&str>) -> TlsConnector {
         let mut config = tls_config(false).unwrap();
         if let Some(name) = authority {
             let mut roots = rustls::RootCertStore::empty();
-            roots.add(CertificateDer::from_pem_file(pem(name)).unwrap()).unwrap();
-            config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_root_certificates(roots)
-                .with_no_client_auth();
+            roots
+                .add(CertificateDer::from_pem_file(pem(name)).unwrap())
+                .unwrap();
+            config = rustls::ClientConfig::builder_with_provider(Arc::new(
+                rustls::crypto::ring::default_provider(),
+            ))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
         }
         TlsConnector::from(Arc::new(config))
     }
@@ -363,15 +435,23 @@ mod tests {
         let seen = tokio::spawn(async move {
             let (stream, _) = listener.accept().await.unwrap();
             let mut stream: Box<dyn Stream> = if tls {
-                let certificates = CertificateDer::pem_file_iter(pem("cert.pem")).unwrap().map(Result::unwrap).collect();
-                let key = PrivateKeyDer::from_pem_file(pem("key.pem")).unwrap();
-                let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                    .with_safe_default_protocol_versions()
+                let certificates = CertificateDer::pem_file_iter(pem("cert.pem"))
                     .unwrap()
-                    .with_no_client_auth()
-                    .with_single_cert(certificates, key)
-                    .unwrap();
-                match tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await {
+                    .map(Result::unwrap)
+                    .collect();
+                let key = PrivateKeyDer::from_pem_file(pem("key.pem")).unwrap();
+                let config = rustls::ServerConfig::builder_with_provider(Arc::new(
+                    rustls::crypto::ring::default_provider(),
+                ))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(certificates, key)
+                .unwrap();
+                match tokio_rustls::TlsAcceptor::from(Arc::new(config))
+                    .accept(stream)
+                    .await
+                {
                     Ok(stream) => Box::new(stream),
                     // A client that does not trust the certificate.
                     Err(_) => return String::new(),
@@ -392,39 +472,95 @@ mod tests {
         (port, seen)
     }
 
-    async fn get(tls: &TlsConnector, url: &str, times: &Times) -> Result<http::Response<WasiBody>, Error> {
+    async fn get(
+        tls: &TlsConnector,
+        url: &str,
+        times: &Times,
+    ) -> Result<http::Response<WasiBody>, Error> {
         let uri: http::Uri = url.parse().unwrap();
         let address = Address::of(&uri).unwrap();
-        let body = http_body_util::Empty::new().map_err(|never: std::convert::Infallible| match never {}).boxed_unsync();
-        let request = http::Request::get(uri).header("host", "localhost").body(body).unwrap();
+        let body = http_body_util::Empty::new()
+            .map_err(|never: std::convert::Infallible| match never {})
+            .boxed_unsync();
+        let request = http::Request::get(uri)
+            .header("host", "localhost")
+            .body(body)
+            .unwrap();
         send(tls, &address, request, times).await
     }
 
     #[tokio::test]
     async fn a_request_goes_out_with_its_path_alone_and_the_answer_comes_back() {
-        let (port, seen) = server(false, "HTTP/1.1 201 Created\r\ncontent-length: 5\r\n\r\nhello").await;
-        let response = get(&connector(None), &format!("http://127.0.0.1:{port}/a?b"), &PATIENT).await.unwrap();
+        let (port, seen) = server(
+            false,
+            "HTTP/1.1 201 Created\r\ncontent-length: 5\r\n\r\nhello",
+        )
+        .await;
+        let response = get(
+            &connector(None),
+            &format!("http://127.0.0.1:{port}/a?b"),
+            &PATIENT,
+        )
+        .await
+        .unwrap();
         assert_eq!(response.status(), 201);
-        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hello");
+        assert_eq!(
+            response.into_body().collect().await.unwrap().to_bytes(),
+            "hello"
+        );
         assert!(seen.await.unwrap().starts_with("GET /a?b HTTP/1.1\r\n"));
     }
 
     #[tokio::test]
     async fn https_is_spoken_with_servers_whose_authority_is_trusted() {
         let (port, _) = server(true, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
-        let response = get(&connector(Some("authority.pem")), &format!("https://localhost:{port}/"), &PATIENT).await.unwrap();
-        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
+        let response = get(
+            &connector(Some("authority.pem")),
+            &format!("https://localhost:{port}/"),
+            &PATIENT,
+        )
+        .await
+        .unwrap();
+        assert_eq!(
+            response.into_body().collect().await.unwrap().to_bytes(),
+            "ok"
+        );
         let (port, _) = server(true, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
-        let error = get(&connector(None), &format!("https://localhost:{port}/"), &PATIENT).await.err().unwrap();
+        let error = get(
+            &connector(None),
+            &format!("https://localhost:{port}/"),
+            &PATIENT,
+        )
+        .await
+        .err()
+        .unwrap();
         assert!(matches!(error, Error::TlsCertificateError), "{error}");
     }
 
     #[tokio::test]
     async fn a_server_that_is_not_there_is_told_as_such() {
-        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        let error = get(&connector(None), &format!("http://127.0.0.1:{port}/"), &PATIENT).await.err().unwrap();
-        assert!(matches!(&error, Error::Connect(inner) if inner.kind() == io::ErrorKind::ConnectionRefused), "{error}");
-        let error = get(&connector(None), "http://nobody.invalid/", &PATIENT).await.err().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .await
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let error = get(
+            &connector(None),
+            &format!("http://127.0.0.1:{port}/"),
+            &PATIENT,
+        )
+        .await
+        .err()
+        .unwrap();
+        assert!(
+            matches!(&error, Error::Connect(inner) if inner.kind() == io::ErrorKind::ConnectionRefused),
+            "{error}"
+        );
+        let error = get(&connector(None), "http://nobody.invalid/", &PATIENT)
+            .await
+            .err()
+            .unwrap();
         assert!(matches!(error, Error::DnsError { .. }), "{error}");
     }
 
@@ -432,10 +568,29 @@ mod tests {
     async fn servers_that_stall_are_given_up() {
         let brief = Duration::from_millis(20);
         let (port, _) = server(false, "").await;
-        let error = get(&connector(None), &format!("http://127.0.0.1:{port}/"), &Times { first_byte: brief, ..PATIENT }).await.err().unwrap();
+        let error = get(
+            &connector(None),
+            &format!("http://127.0.0.1:{port}/"),
+            &Times {
+                first_byte: brief,
+                ..PATIENT
+            },
+        )
+        .await
+        .err()
+        .unwrap();
         assert!(matches!(error, Error::HttpResponseTimeout), "{error}");
         let (port, _) = server(false, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhel").await;
-        let response = get(&connector(None), &format!("http://127.0.0.1:{port}/"), &Times { between_bytes: brief, ..PATIENT }).await.unwrap();
+        let response = get(
+            &connector(None),
+            &format!("http://127.0.0.1:{port}/"),
+            &Times {
+                between_bytes: brief,
+                ..PATIENT
+            },
+        )
+        .await
+        .unwrap();
         let error = response.into_body().collect().await.unwrap_err();
         assert!(matches!(error, Error::ConnectionReadTimeout), "{error}");
     }
@@ -444,7 +599,10 @@ mod tests {
         State {
             component: "a".into(),
             allowed: Arc::new(AllowedHosts::parse(entries).unwrap()),
-            shared: Arc::new(Shared { local: OnceLock::new(), tls: connector(None) }),
+            shared: Arc::new(Shared {
+                local: OnceLock::new(),
+                tls: connector(None),
+            }),
         }
     }
 
@@ -452,19 +610,44 @@ mod tests {
     fn names_of_the_application_never_leave_it() {
         let everything = state(&["*://*:*"]);
         let target = |url: &str| everything.target(&url.parse().unwrap());
-        assert!(matches!(target("http://other.spin.internal/x"), Ok(Target::Component(to)) if to == "other"));
-        assert!(matches!(target("https://other.spin.internal/x"), Err(Error::DestinationNotFound)));
+        assert!(
+            matches!(target("http://other.spin.internal/x"), Ok(Target::Component(to)) if to == "other")
+        );
+        assert!(matches!(
+            target("https://other.spin.internal/x"),
+            Err(Error::DestinationNotFound)
+        ));
         assert!(matches!(target("http://self/x"), Ok(Target::Own)));
-        assert!(matches!(target("http://example.org/x"), Ok(Target::Server(_))));
+        assert!(matches!(
+            target("http://example.org/x"),
+            Ok(Target::Server(_))
+        ));
     }
 
     #[test]
     fn what_is_not_allowed_is_denied() {
         let other = state(&["http://other.spin.internal"]);
-        for url in ["http://third.spin.internal/", "http://self/", "http://example.org/", "http://127.0.0.1/"] {
-            assert!(matches!(other.target(&url.parse().unwrap()), Err(Error::HttpRequestDenied)), "{url}");
+        for url in [
+            "http://third.spin.internal/",
+            "http://self/",
+            "http://example.org/",
+            "http://127.0.0.1/",
+        ] {
+            assert!(
+                matches!(
+                    other.target(&url.parse().unwrap()),
+                    Err(Error::HttpRequestDenied)
+                ),
+                "{url}"
+            );
         }
-        assert!(matches!(other.target(&"gopher://x:70/".parse().unwrap()), Err(Error::HttpProtocolError)));
-        assert!(matches!(other.target(&"/path".parse().unwrap()), Err(Error::HttpRequestUriInvalid)));
+        assert!(matches!(
+            other.target(&"gopher://x:70/".parse().unwrap()),
+            Err(Error::HttpProtocolError)
+        ));
+        assert!(matches!(
+            other.target(&"/path".parse().unwrap()),
+            Err(Error::HttpRequestUriInvalid)
+        ));
     }
 }

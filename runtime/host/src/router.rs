@@ -11,7 +11,9 @@ use std::cmp::Ordering;
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RouteError {
     /// `...` before the end.
-    #[error("the route `{0}` has `...` before its end; `...` stands for all that follows, and can only be last")]
+    #[error(
+        "the route `{0}` has `...` before its end; `...` stands for all that follows, and can only be last"
+    )]
     WildcardInside(String),
     /// `:` without a name, or a name that cannot become a header.
     #[error("the route `{0}` has a parameter `{1}`; a parameter is `:` and letters, digits or `_`")]
@@ -20,7 +22,9 @@ pub enum RouteError {
     #[error("the route `{0}` has the parameter `{1}` twice")]
     ParameterTwice(String, String),
     /// A character that no path has.
-    #[error("the route `{0}` has a character that no path can have; write paths in their encoded form")]
+    #[error(
+        "the route `{0}` has a character that no path can have; write paths in their encoded form"
+    )]
     Character(String),
 }
 
@@ -96,9 +100,19 @@ impl Router {
     pub fn build(triggers: &[HttpTrigger]) -> Result<Self, RouteError> {
         let mut router = Self::default();
         for trigger in triggers {
-            let Route::Pattern(pattern) = &trigger.route else { continue };
-            let entry = Entry { segments: parse(pattern)?, pattern: absolute(pattern), component: trigger.component.clone() };
-            match router.entries.iter_mut().find(|other| same_paths(&other.segments, &entry.segments)) {
+            let Route::Pattern(pattern) = &trigger.route else {
+                continue;
+            };
+            let entry = Entry {
+                segments: parse(pattern)?,
+                pattern: absolute(pattern),
+                component: trigger.component.clone(),
+            };
+            match router
+                .entries
+                .iter_mut()
+                .find(|other| same_paths(&other.segments, &entry.segments))
+            {
                 Some(other) => {
                     router.duplicates.push(Duplicate {
                         pattern: entry.pattern.clone(),
@@ -110,7 +124,9 @@ impl Router {
                 None => router.entries.push(entry),
             }
         }
-        router.entries.sort_by(|one, other| specificity(&one.segments, &other.segments));
+        router
+            .entries
+            .sort_by(|one, other| specificity(&one.segments, &other.segments));
         Ok(router)
     }
 
@@ -121,11 +137,16 @@ impl Router {
 
     /// Patterns and components, the more specific first.
     pub fn routes(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.entries.iter().map(|entry| (entry.pattern.as_str(), entry.component.as_str()))
+        self.entries
+            .iter()
+            .map(|entry| (entry.pattern.as_str(), entry.component.as_str()))
     }
 
     /// The component of a path; `path` is without its query.
-    pub fn find<'router, 'path>(&'router self, path: &'path str) -> Option<RouteMatch<'router, 'path>> {
+    pub fn find<'router, 'path>(
+        &'router self,
+        path: &'path str,
+    ) -> Option<RouteMatch<'router, 'path>> {
         self.entries.iter().find_map(|entry| entry.find(path))
     }
 }
@@ -142,7 +163,9 @@ impl Entry {
             let (value, after) = tail.split_at(tail.find('/').unwrap_or(tail.len()));
             match segment {
                 Segment::Literal(literal) if literal == value => {}
-                Segment::Parameter(name) if !value.is_empty() => parameters.push((name.as_str(), value)),
+                Segment::Parameter(name) if !value.is_empty() => {
+                    parameters.push((name.as_str(), value))
+                }
                 _ => return None,
             }
             rest = after;
@@ -155,16 +178,28 @@ impl Entry {
         path_info: &'path str,
         parameters: Vec<(&'router str, &'path str)>,
     ) -> RouteMatch<'router, 'path> {
-        RouteMatch { component: &self.component, pattern: &self.pattern, path_info, parameters }
+        RouteMatch {
+            component: &self.component,
+            pattern: &self.pattern,
+            path_info,
+            parameters,
+        }
     }
 }
 
 fn absolute(pattern: &str) -> String {
-    if pattern.starts_with('/') { pattern.to_owned() } else { format!("/{pattern}") }
+    if pattern.starts_with('/') {
+        pattern.to_owned()
+    } else {
+        format!("/{pattern}")
+    }
 }
 
 fn parse(pattern: &str) -> Result<Vec<Segment>, RouteError> {
-    if pattern.bytes().any(|byte| !(0x21..0x7f).contains(&byte) || matches!(byte, b'?' | b'#')) {
+    if pattern
+        .bytes()
+        .any(|byte| !(0x21..0x7f).contains(&byte) || matches!(byte, b'?' | b'#'))
+    {
         return Err(RouteError::Character(pattern.to_owned()));
     }
     let trimmed = pattern.strip_prefix('/').unwrap_or(pattern);
@@ -181,11 +216,21 @@ fn parse(pattern: &str) -> Result<Vec<Segment>, RouteError> {
             "..." | "*" => Segment::Wildcard,
             text => match text.strip_prefix(':') {
                 Some(name) => {
-                    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-                        return Err(RouteError::ParameterName(pattern.to_owned(), text.to_owned()));
+                    if name.is_empty()
+                        || !name
+                            .bytes()
+                            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+                    {
+                        return Err(RouteError::ParameterName(
+                            pattern.to_owned(),
+                            text.to_owned(),
+                        ));
                     }
                     if segments.contains(&Segment::Parameter(name.to_owned())) {
-                        return Err(RouteError::ParameterTwice(pattern.to_owned(), text.to_owned()));
+                        return Err(RouteError::ParameterTwice(
+                            pattern.to_owned(),
+                            text.to_owned(),
+                        ));
                     }
                     Segment::Parameter(name.to_owned())
                 }
@@ -206,8 +251,13 @@ fn same_paths(one: &[Segment], other: &[Segment]) -> bool {
 }
 
 fn specificity(one: &[Segment], other: &[Segment]) -> Ordering {
-    let by_rank = one.iter().zip(other).map(|(one, other)| one.rank().cmp(&other.rank()));
-    by_rank.fold(Ordering::Equal, Ordering::then).then_with(|| other.len().cmp(&one.len()))
+    let by_rank = one
+        .iter()
+        .zip(other)
+        .map(|(one, other)| one.rank().cmp(&other.rank()));
+    by_rank
+        .fold(Ordering::Equal, Ordering::then)
+        .then_with(|| other.len().cmp(&one.len()))
 }
 
 #[cfg(test)]
@@ -217,7 +267,10 @@ mod tests {
     fn router(patterns: &[&str]) -> Router {
         let triggers: Vec<_> = patterns
             .iter()
-            .map(|pattern| HttpTrigger { route: Route::Pattern((*pattern).to_owned()), component: (*pattern).to_owned() })
+            .map(|pattern| HttpTrigger {
+                route: Route::Pattern((*pattern).to_owned()),
+                component: (*pattern).to_owned(),
+            })
             .collect();
         Router::build(&triggers).unwrap()
     }
@@ -228,7 +281,14 @@ mod tests {
 
     #[test]
     fn exact_goes_before_parameter_before_wildcard_in_any_order() {
-        let patterns = ["/...", "/api/...", "/api/studies/:id", "/api/studies/new", "/api/studies/:id/mask", "/"];
+        let patterns = [
+            "/...",
+            "/api/...",
+            "/api/studies/:id",
+            "/api/studies/new",
+            "/api/studies/:id/mask",
+            "/",
+        ];
         let mut reversed = patterns;
         reversed.reverse();
         for patterns in [patterns, reversed] {
@@ -254,7 +314,10 @@ mod tests {
     #[test]
     fn the_longest_wildcard_wins() {
         let router = router(&["/one/...", "/one/two/three/...", "/one/two/..."]);
-        assert_eq!(component(&router, "/one/two/three/four"), Some("/one/two/three/..."));
+        assert_eq!(
+            component(&router, "/one/two/three/four"),
+            Some("/one/two/three/...")
+        );
         assert_eq!(component(&router, "/one/two/four"), Some("/one/two/..."));
         assert_eq!(component(&router, "/two"), None);
     }
@@ -271,38 +334,69 @@ mod tests {
         let router = router(&["/studies/:study/slices/:slice", "/files/:kind/..."]);
         let found = router.find("/studies/7/slices/3.png").unwrap();
         assert_eq!(found.parameters, [("study", "7"), ("slice", "3.png")]);
-        assert_eq!((found.path_info, found.component_route()), ("", "/studies/:study/slices/:slice"));
-        for (path, info) in [("/files/a", ""), ("/files/a/", "/"), ("/files/a/b", "/b"), ("/files/a/b/c/", "/b/c/")] {
+        assert_eq!(
+            (found.path_info, found.component_route()),
+            ("", "/studies/:study/slices/:slice")
+        );
+        for (path, info) in [
+            ("/files/a", ""),
+            ("/files/a/", "/"),
+            ("/files/a/b", "/b"),
+            ("/files/a/b/c/", "/b/c/"),
+        ] {
             let found = router.find(path).unwrap();
-            assert_eq!((found.path_info, found.component_route()), (info, "/files/:kind"), "{path}");
+            assert_eq!(
+                (found.path_info, found.component_route()),
+                (info, "/files/:kind"),
+                "{path}"
+            );
         }
         assert_eq!(router.find("/studies//slices/3"), None);
     }
 
     #[test]
     fn of_equal_patterns_the_last_counts_and_is_told() {
-        let triggers = ["one", "two"].map(|id| HttpTrigger { route: Route::Pattern(format!("/x/:{id}")), component: id.to_owned() });
+        let triggers = ["one", "two"].map(|id| HttpTrigger {
+            route: Route::Pattern(format!("/x/:{id}")),
+            component: id.to_owned(),
+        });
         let router = Router::build(&triggers).unwrap();
         assert_eq!(component(&router, "/x/1"), Some("two"));
         assert_eq!(
             router.duplicates(),
-            [Duplicate { pattern: "/x/:two".to_owned(), hidden: "one".to_owned(), effective: "two".to_owned() }]
+            [Duplicate {
+                pattern: "/x/:two".to_owned(),
+                hidden: "one".to_owned(),
+                effective: "two".to_owned()
+            }]
         );
     }
 
     #[test]
     fn private_routes_are_not_reached() {
-        let triggers = [HttpTrigger { route: Route::Private, component: "inner".to_owned() }];
+        let triggers = [HttpTrigger {
+            route: Route::Private,
+            component: "inner".to_owned(),
+        }];
         assert_eq!(Router::build(&triggers).unwrap().find("/inner"), None);
     }
 
     #[test]
     fn refuses_patterns_that_cannot_be_meant() {
         for (pattern, text) in [
-            ("/a/.../b", "the route `/a/.../b` has `...` before its end; `...` stands for all that follows, and can only be last"),
-            ("/a/:", "the route `/a/:` has a parameter `:`; a parameter is `:` and letters, digits or `_`"),
+            (
+                "/a/.../b",
+                "the route `/a/.../b` has `...` before its end; `...` stands for all that follows, and can only be last",
+            ),
+            (
+                "/a/:",
+                "the route `/a/:` has a parameter `:`; a parameter is `:` and letters, digits or `_`",
+            ),
             ("/:x/:x", "the route `/:x/:x` has the parameter `:x` twice"),
-            ("/a b", "the route `/a b` has a character that no path can have; write paths in their encoded form"),
+            (
+                "/a b",
+                "the route `/a b` has a character that no path can have; write paths in their encoded form",
+            ),
         ] {
             assert_eq!(parse(pattern).unwrap_err().to_string(), text);
         }

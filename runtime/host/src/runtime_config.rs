@@ -18,7 +18,8 @@ impl RuntimeConfig {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the runtime config {}", path.display()))?;
-        Self::parse(&text).with_context(|| format!("the runtime config {} cannot be used", path.display()))
+        Self::parse(&text)
+            .with_context(|| format!("the runtime config {} cannot be used", path.display()))
     }
 
     /// Parses the text of a runtime config.
@@ -26,7 +27,9 @@ impl RuntimeConfig {
     /// # Errors
     /// A text that is not TOML.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
-        Ok(Self { sections: text.parse()? })
+        Ok(Self {
+            sections: text.parse()?,
+        })
     }
 
     /// Takes the section `key` out, for instance `key_value_store`, parsed into `T`; `None` if it is not there.
@@ -37,9 +40,9 @@ impl RuntimeConfig {
         self.sections
             .remove(key)
             .map(|section| {
-                section
-                    .try_into()
-                    .with_context(|| format!("the section `{key}` of the runtime config cannot be used"))
+                section.try_into().with_context(|| {
+                    format!("the section `{key}` of the runtime config cannot be used")
+                })
             })
             .transpose()
     }
@@ -51,7 +54,10 @@ impl RuntimeConfig {
     pub fn finish(&self) -> anyhow::Result<()> {
         let unused: Vec<_> = self.sections.keys().map(|key| format!("`{key}`")).collect();
         if !unused.is_empty() {
-            bail!("the runtime config has sections that nothing here uses: {}; remove them", unused.join(", "));
+            bail!(
+                "the runtime config has sections that nothing here uses: {}; remove them",
+                unused.join(", ")
+            );
         }
         Ok(())
     }
@@ -63,9 +69,22 @@ mod tests {
 
     #[test]
     fn names_the_sections_that_nobody_took() {
-        let mut config = RuntimeConfig::parse("[key_value_store.default]\ntype = \"spin\"\n[llm_compute]\ntype = \"spin\"\n").unwrap();
-        assert!(config.take::<toml::Table>("key_value_store").unwrap().is_some());
-        assert!(config.take::<toml::Table>("sqlite_database").unwrap().is_none());
+        let mut config = RuntimeConfig::parse(
+            "[key_value_store.default]\ntype = \"spin\"\n[llm_compute]\ntype = \"spin\"\n",
+        )
+        .unwrap();
+        assert!(
+            config
+                .take::<toml::Table>("key_value_store")
+                .unwrap()
+                .is_some()
+        );
+        assert!(
+            config
+                .take::<toml::Table>("sqlite_database")
+                .unwrap()
+                .is_none()
+        );
         assert_eq!(
             config.finish().unwrap_err().to_string(),
             "the runtime config has sections that nothing here uses: `llm_compute`; remove them"
@@ -76,6 +95,9 @@ mod tests {
     fn names_the_section_of_another_shape() {
         let mut config = RuntimeConfig::parse("solar_system = 8").unwrap();
         let error = config.take::<toml::Table>("solar_system").unwrap_err();
-        assert_eq!(error.to_string(), "the section `solar_system` of the runtime config cannot be used");
+        assert_eq!(
+            error.to_string(),
+            "the section `solar_system` of the runtime config cannot be used"
+        );
     }
 }

@@ -53,18 +53,26 @@ impl Server {
 
     /// The scheme that clients use.
     pub fn scheme(&self) -> Scheme {
-        if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP }
+        if self.tls.is_some() {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
+        }
     }
 
     /// Serves connections until `shutdown` resolves, then lets requests under way finish for as long as the settings allow.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let limits = self.app.limits();
-        let connections = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
+        let connections = Arc::new(Semaphore::new(
+            limits.connections_max.min(Semaphore::MAX_PERMITS),
+        ));
         let graceful = GracefulShutdown::new();
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             // The semaphore is never closed.
-            let Ok(place) = connections.clone().acquire_owned().await else { break };
+            let Ok(place) = connections.clone().acquire_owned().await else {
+                break;
+            };
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = shutdown.as_mut() => break,
@@ -86,14 +94,28 @@ impl Server {
             }
         }
         drop(listener);
-        tracing::info!(connections = graceful.count(), "ending: no new requests, those under way finish");
+        tracing::info!(
+            connections = graceful.count(),
+            "ending: no new requests, those under way finish"
+        );
         let patience = Duration::from_millis(limits.shutdown_ms);
-        if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
-            tracing::warn!(after_ms = limits.shutdown_ms, "ending with requests under way: they took too long");
+        if tokio::time::timeout(patience, graceful.shutdown())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                after_ms = limits.shutdown_ms,
+                "ending with requests under way: they took too long"
+            );
         }
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, watcher: hyper_util::server::graceful::Watcher) {
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        watcher: hyper_util::server::graceful::Watcher,
+    ) {
         // Small answers go out at once; failing that they go out later.
         let _ = stream.set_nodelay(true);
         let limits = self.app.limits();
@@ -110,12 +132,21 @@ impl Server {
         }
     }
 
-    async fn http<S>(self: Arc<Self>, stream: S, peer: SocketAddr, head_timeout: Duration, watcher: hyper_util::server::graceful::Watcher)
-    where
+    async fn http<S>(
+        self: Arc<Self>,
+        stream: S,
+        peer: SocketAddr,
+        head_timeout: Duration,
+        watcher: hyper_util::server::graceful::Watcher,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(HEAD_BYTES_MAX.max(8 << 10));
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(head_timeout)
+            .max_buf_size(HEAD_BYTES_MAX.max(8 << 10));
         builder
             .http2()
             .timer(TokioTimer::new())
@@ -152,7 +183,10 @@ impl Server {
         let outcome = self.route(request, peer, &mut record).await;
         let (mut response, promised) = match outcome {
             Ok(response) => {
-                let promised = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+                let promised = response
+                    .headers()
+                    .get(CONTENT_LENGTH)
+                    .and_then(|value| value.to_str().ok()?.parse().ok());
                 (response, promised)
             }
             Err(problem) => {
@@ -167,17 +201,31 @@ impl Server {
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
-        let bodiless = head_only || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let bodiless = head_only
+            || matches!(
+                response.status(),
+                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+            );
         response.map(|body| ResponseBody::new(body, promised, bodiless, record).boxed_unsync())
     }
 
-    async fn route(&self, request: Request<Incoming>, peer: SocketAddr, record: &mut Record) -> Result<Response<WasiBody>, Problem> {
+    async fn route(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        record: &mut Record,
+    ) -> Result<Response<WasiBody>, Problem> {
         let limits = self.app.limits();
-        let target_bytes = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+        let target_bytes = request
+            .uri()
+            .path_and_query()
+            .map_or(0, |target| target.as_str().len());
         if target_bytes > TARGET_BYTES_MAX {
             return Err(Problem::new(
                 ProblemKind::AddressTooLong,
-                format!("The address has {target_bytes} bytes; at most {TARGET_BYTES_MAX} are read."),
+                format!(
+                    "The address has {target_bytes} bytes; at most {TARGET_BYTES_MAX} are read."
+                ),
             ));
         }
         let uri = self.absolute_uri(&request)?;
@@ -188,10 +236,16 @@ impl Server {
         }
         let path = uri.path().to_owned();
         let Some(found) = self.app.router().find(&path) else {
-            return Err(Problem::new(ProblemKind::NotFound, "No component has a route that this address belongs to; check the address."));
+            return Err(Problem::new(
+                ProblemKind::NotFound,
+                "No component has a route that this address belongs to; check the address.",
+            ));
         };
         let Some(service) = self.app.service(found.component) else {
-            return Err(Problem::internal(format!("the route {} leads to a component that is not served", found.pattern)));
+            return Err(Problem::internal(format!(
+                "the route {} leads to a component that is not served",
+                found.pattern
+            )));
         };
         record.component = service.id().into();
         record.route = found.pattern.to_owned();
@@ -216,7 +270,11 @@ impl Server {
                     busy.at_work_max, busy.waiting_max
                 )));
             }
-            Err(_) => return Err(self.overloaded("No place became free within the time that a request has.".to_owned())),
+            Err(_) => {
+                return Err(self.overloaded(
+                    "No place became free within the time that a request has.".to_owned(),
+                ));
+            }
         };
         record.permit = Some(permit);
 
@@ -228,8 +286,13 @@ impl Server {
             client: &peer.to_string(),
             parameters: &found.parameters,
         };
-        facts.put(&mut headers).map_err(|_| malformed("The address has characters that no address has."))?;
-        headers.insert(REQUEST_ID, HeaderValue::from_str(&record.id).map_err(Problem::internal)?);
+        facts
+            .put(&mut headers)
+            .map_err(|_| malformed("The address has characters that no address has."))?;
+        headers.insert(
+            REQUEST_ID,
+            HeaderValue::from_str(&record.id).map_err(Problem::internal)?,
+        );
 
         let mut forwarded = Request::new(body.boxed_unsync());
         *forwarded.method_mut() = parts.method;
@@ -246,7 +309,12 @@ impl Server {
 
     fn body(&self, incoming: Incoming, record: &Record) -> RequestBody<Incoming> {
         let limits = self.app.limits();
-        RequestBody::new(incoming, limits.body_bytes_max, limits.body_stall(), record.watch.clone())
+        RequestBody::new(
+            incoming,
+            limits.body_bytes_max,
+            limits.body_stall(),
+            record.watch.clone(),
+        )
     }
 
     /// The address that the client used, whole: components are given scheme and authority as well.
@@ -254,18 +322,31 @@ impl Server {
         let mut hosts = request.headers().get_all(HOST).iter();
         let authority = match (request.uri().authority(), hosts.next()) {
             (Some(authority), _) => authority.clone(),
-            (None, Some(host)) if hosts.next().is_none() => {
-                Authority::try_from(host.as_bytes()).map_err(|_| malformed("The `Host` header is not a host name with an optional port."))?
+            (None, Some(host)) if hosts.next().is_none() => Authority::try_from(host.as_bytes())
+                .map_err(|_| {
+                    malformed("The `Host` header is not a host name with an optional port.")
+                })?,
+            (None, None) if request.version() == http::Version::HTTP_10 => {
+                Authority::from_static("localhost")
             }
-            (None, None) if request.version() == http::Version::HTTP_10 => Authority::from_static("localhost"),
-            (None, _) => return Err(malformed("The request has no `Host` header, or several; exactly one is expected.")),
+            (None, _) => {
+                return Err(malformed(
+                    "The request has no `Host` header, or several; exactly one is expected.",
+                ));
+            }
         };
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(self.scheme());
         parts.authority = Some(authority);
-        parts.path_and_query = request.uri().path_and_query().cloned().filter(|target| target.as_str().starts_with('/'));
+        parts.path_and_query = request
+            .uri()
+            .path_and_query()
+            .cloned()
+            .filter(|target| target.as_str().starts_with('/'));
         if parts.path_and_query.is_none() {
-            return Err(malformed("The request's target is not a path; it must start with `/`."));
+            return Err(malformed(
+                "The request's target is not a path; it must start with `/`.",
+            ));
         }
         Uri::from_parts(parts).map_err(|_| malformed("The request's target is not an address."))
     }
@@ -273,13 +354,19 @@ impl Server {
     fn info(&self) -> Response<WasiBody> {
         let info = serde_json::json!({ "name": self.app.name(), "version": self.app.version(), "bindle_version": null });
         let mut response = text(&info.to_string());
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
 
     fn overloaded(&self, detail: String) -> Problem {
         let seconds = self.app.limits().retry_after_s;
-        Problem::new(ProblemKind::Overloaded, format!("{detail} Try again in {seconds} s.")).retry_after(seconds)
+        Problem::new(
+            ProblemKind::Overloaded,
+            format!("{detail} Try again in {seconds} s."),
+        )
+        .retry_after(seconds)
     }
 
     fn problem(&self, service: &Service, failure: Failure, record: &Record) -> Problem {
@@ -315,24 +402,39 @@ fn malformed(detail: &str) -> Problem {
 }
 
 fn too_large(declared: Option<u64>, bytes_max: u64) -> Problem {
-    let found = declared.map_or_else(|| format!("more than {bytes_max}"), |declared| declared.to_string());
-    Problem::new(ProblemKind::BodyTooLarge, format!("The body has {found} bytes; at most {bytes_max} are taken."))
-        .with("limit_bytes", bytes_max)
+    let found = declared.map_or_else(
+        || format!("more than {bytes_max}"),
+        |declared| declared.to_string(),
+    );
+    Problem::new(
+        ProblemKind::BodyTooLarge,
+        format!("The body has {found} bytes; at most {bytes_max} are taken."),
+    )
+    .with("limit_bytes", bytes_max)
 }
 
 fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(value) = headers.get(CONTENT_LENGTH) else { return Ok(None) };
+    let Some(value) = headers.get(CONTENT_LENGTH) else {
+        return Ok(None);
+    };
     let length = value.to_str().ok().and_then(|text| text.parse().ok());
-    length.map(Some).ok_or_else(|| malformed("`Content-Length` is not a number of bytes."))
+    length
+        .map(Some)
+        .ok_or_else(|| malformed("`Content-Length` is not a number of bytes."))
 }
 
 fn own(bytes: Bytes) -> WasiBody {
-    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+    Full::new(bytes)
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 fn text(text: &str) -> Response<WasiBody> {
     let mut response = Response::new(own(Bytes::copy_from_slice(text.as_bytes())));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     response
 }
 
@@ -403,35 +505,61 @@ struct Patient {
 
 impl Patient {
     fn new(inner: TcpStream, stall: Duration) -> Self {
-        Self { inner, stall, timer: Box::pin(tokio::time::sleep(stall)), waiting: false }
+        Self {
+            inner,
+            stall,
+            timer: Box::pin(tokio::time::sleep(stall)),
+            waiting: false,
+        }
     }
 
-    fn watched<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<std::io::Result<T>>) -> Poll<std::io::Result<T>> {
+    fn watched<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Poll<std::io::Result<T>>,
+    ) -> Poll<std::io::Result<T>> {
         if outcome.is_ready() {
             self.waiting = false;
             return outcome;
         }
         if !self.waiting {
             self.waiting = true;
-            self.timer.as_mut().reset(tokio::time::Instant::now() + self.stall);
+            self.timer
+                .as_mut()
+                .reset(tokio::time::Instant::now() + self.stall);
         }
-        self.timer.as_mut().poll(cx).map(|()| Err(std::io::ErrorKind::TimedOut.into()))
+        self.timer
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(std::io::ErrorKind::TimedOut.into()))
     }
 }
 
 impl AsyncRead for Patient {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.inner).poll_read(cx, buffer)
     }
 }
 
 impl AsyncWrite for Patient {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         let outcome = Pin::new(&mut self.inner).poll_write(cx, bytes);
         self.watched(cx, outcome)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[std::io::IoSlice<'_>]) -> Poll<std::io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
         let outcome = Pin::new(&mut self.inner).poll_write_vectored(cx, bytes);
         self.watched(cx, outcome)
     }
@@ -464,7 +592,10 @@ pub async fn serve_metrics(app: Arc<App>, listener: TcpListener) {
                     let mut response = Response::new(Full::new(Bytes::new()));
                     if request.uri().path() == "/metrics" {
                         *response.body_mut() = Full::new(app.metrics_text().into());
-                        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
+                        response.headers_mut().insert(
+                            CONTENT_TYPE,
+                            HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+                        );
                     } else {
                         *response.status_mut() = StatusCode::NOT_FOUND;
                     }
@@ -472,9 +603,13 @@ pub async fn serve_metrics(app: Arc<App>, listener: TcpListener) {
                 }
             });
             let mut builder = hyper::server::conn::http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(10));
+            builder
+                .timer(TokioTimer::new())
+                .header_read_timeout(Duration::from_secs(10));
             // A scraper that leaves early is its own matter.
-            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+            let _ = builder
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }

@@ -87,7 +87,13 @@ pub struct ComponentSettings {
 impl Default for ComponentSettings {
     /// What Spin 4 does with components of WASI 0.3.
     fn default() -> Self {
-        Self { concurrency: 16, instance_reuse_max: 128, at_work_max: 0, instance_memory_bytes_max: 0, request_deadline_ms: 0 }
+        Self {
+            concurrency: 16,
+            instance_reuse_max: 128,
+            at_work_max: 0,
+            instance_memory_bytes_max: 0,
+            request_deadline_ms: 0,
+        }
     }
 }
 
@@ -105,9 +111,11 @@ impl Settings {
     /// # Errors
     /// A file that cannot be read, is not TOML, or has keys that are not known or values that are out of range.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the settings {}", path.display()))?;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the settings {}", path.display()))?;
         let base = path.parent().unwrap_or(Path::new(""));
-        Self::parse(&text, base).with_context(|| format!("the settings {} cannot be used", path.display()))
+        Self::parse(&text, base)
+            .with_context(|| format!("the settings {} cannot be used", path.display()))
     }
 
     /// Parses the text of a settings file that lies in the folder `base`.
@@ -130,9 +138,15 @@ impl Settings {
             ("limits.body_bytes_max", limits.body_bytes_max > 0),
             ("limits.body_stall_ms", limits.body_stall_ms > 0),
             ("limits.at_work_max", limits.at_work_max > 0),
-            ("limits.instance_memory_bytes_max", limits.instance_memory_bytes_max > 0),
+            (
+                "limits.instance_memory_bytes_max",
+                limits.instance_memory_bytes_max > 0,
+            ),
             ("limits.request_deadline_ms", limits.request_deadline_ms > 0),
-            ("limits.response_deadline_ms", limits.response_deadline_ms > 0),
+            (
+                "limits.response_deadline_ms",
+                limits.response_deadline_ms > 0,
+            ),
             ("limits.head_timeout_ms", limits.head_timeout_ms > 0),
             ("limits.connections_max", limits.connections_max > 0),
         ];
@@ -140,8 +154,14 @@ impl Settings {
             anyhow::ensure!(holds, "`{key}` is 0; it must be at least 1");
         }
         for (id, component) in &self.component {
-            anyhow::ensure!(component.concurrency > 0, "`component.{id}.concurrency` is 0; it must be at least 1");
-            anyhow::ensure!(component.instance_reuse_max > 0, "`component.{id}.instance_reuse_max` is 0; it must be at least 1");
+            anyhow::ensure!(
+                component.concurrency > 0,
+                "`component.{id}.concurrency` is 0; it must be at least 1"
+            );
+            anyhow::ensure!(
+                component.instance_reuse_max > 0,
+                "`component.{id}.instance_reuse_max` is 0; it must be at least 1"
+            );
         }
         Ok(())
     }
@@ -177,23 +197,52 @@ mod tests {
     fn an_empty_file_is_all_defaults() {
         let settings = Settings::parse("", Path::new("/app")).unwrap();
         assert_eq!(settings.limits, Limits::default());
-        assert_eq!((settings.limits.body_bytes_max, settings.limits.at_work_max, settings.limits.waiting_max), (1 << 30, 16, 64));
+        assert_eq!(
+            (
+                settings.limits.body_bytes_max,
+                settings.limits.at_work_max,
+                settings.limits.waiting_max
+            ),
+            (1 << 30, 16, 64)
+        );
         let component = settings.of_component("any");
-        assert_eq!((component.concurrency, component.instance_reuse_max), (16, 128));
-        assert_eq!(component.instance_memory_bytes_max, settings.limits.instance_memory_bytes_max);
+        assert_eq!(
+            (component.concurrency, component.instance_reuse_max),
+            (16, 128)
+        );
+        assert_eq!(
+            component.instance_memory_bytes_max,
+            settings.limits.instance_memory_bytes_max
+        );
     }
 
     #[test]
     fn a_component_has_the_hosts_bounds_where_it_has_none() {
         let text = "[limits]\nrequest_deadline_ms = 5\nat_work_max = 9\n[component.heavy]\nconcurrency = 1\nat_work_max = 2\n";
-        let component = Settings::parse(text, Path::new("")).unwrap().of_component("heavy");
-        assert_eq!((component.concurrency, component.at_work_max, component.request_deadline_ms), (1, 2, 5));
+        let component = Settings::parse(text, Path::new(""))
+            .unwrap()
+            .of_component("heavy");
+        assert_eq!(
+            (
+                component.concurrency,
+                component.at_work_max,
+                component.request_deadline_ms
+            ),
+            (1, 2, 5)
+        );
     }
 
     #[test]
     fn paths_are_relative_to_the_file() {
-        let settings = Settings::parse("[nn]\nmodels = [\"weights/models\", \"/abs\"]\n", Path::new("/app")).unwrap();
-        assert_eq!(settings.nn.models, [PathBuf::from("/app/weights/models"), PathBuf::from("/abs")]);
+        let settings = Settings::parse(
+            "[nn]\nmodels = [\"weights/models\", \"/abs\"]\n",
+            Path::new("/app"),
+        )
+        .unwrap();
+        assert_eq!(
+            settings.nn.models,
+            [PathBuf::from("/app/weights/models"), PathBuf::from("/abs")]
+        );
     }
 
     #[test]
@@ -203,9 +252,18 @@ mod tests {
             ("[limits]\nbody_bytes = 1\n", "unknown field `body_bytes`"),
             ("[component.c]\nparallel = 1\n", "unknown field `parallel`"),
             ("[nn]\nengines = \"tract\"\n", "unknown field `engines`"),
-            ("[nn]\nengine = \"tensorflow\"\n", "unknown variant `tensorflow`"),
-            ("[limits]\nat_work_max = 0\n", "`limits.at_work_max` is 0; it must be at least 1"),
-            ("[component.c]\nconcurrency = 0\n", "`component.c.concurrency` is 0; it must be at least 1"),
+            (
+                "[nn]\nengine = \"tensorflow\"\n",
+                "unknown variant `tensorflow`",
+            ),
+            (
+                "[limits]\nat_work_max = 0\n",
+                "`limits.at_work_max` is 0; it must be at least 1",
+            ),
+            (
+                "[component.c]\nconcurrency = 0\n",
+                "`component.c.concurrency` is 0; it must be at least 1",
+            ),
         ] {
             let error = format!("{:#}", Settings::parse(text, Path::new("")).unwrap_err());
             assert!(error.contains(expected), "{text}: {error}");

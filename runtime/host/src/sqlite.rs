@@ -20,9 +20,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use wasmtime::component::{Accessor, FutureReader, HasData, Linker, Resource, ResourceTable, StreamReader};
+use wasmtime::component::{
+    Accessor, FutureReader, HasData, Linker, Resource, ResourceTable, StreamReader,
+};
 
-#[allow(missing_docs, unreachable_pub, reason = "generated from WIT, documented there")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "generated from WIT, documented there"
+)]
 mod bindings {
     wasmtime::component::bindgen!({
         path: "../../wit/deps/spin-sqlite@3.1.0",
@@ -117,7 +123,9 @@ impl Capability for Sqlite {
             .take("sqlite_database")
             .context("this host has SQLite databases of type \"spin\" only")?
             .unwrap_or_default();
-        configured.entry("default".to_owned()).or_insert(DatabaseConfig::Spin { path: None });
+        configured
+            .entry("default".to_owned())
+            .or_insert(DatabaseConfig::Spin { path: None });
         let mut files: BTreeMap<PathBuf, Arc<Database>> = BTreeMap::new();
         let mut granted = BTreeMap::new();
         for (id, component) in &app.manifest.components {
@@ -133,13 +141,18 @@ impl Capability for Sqlite {
                 let file_name = match path {
                     Some(path) => path.clone(),
                     None if label == "default" => PathBuf::from(DEFAULT_FILE),
-                    None => bail!("[sqlite_database.{label}] of the runtime config has no path; add path = \"{label}.db\""),
+                    None => bail!(
+                        "[sqlite_database.{label}] of the runtime config has no path; add path = \"{label}.db\""
+                    ),
                 };
                 let path = app.state_dir.join(file_name);
                 let file = match files.get(&path) {
                     Some(file) => file.clone(),
                     None => {
-                        let file = Arc::new(Database::open(&path).with_context(|| format!("the database {label:?} cannot be opened"))?);
+                        let file =
+                            Arc::new(Database::open(&path).with_context(|| {
+                                format!("the database {label:?} cannot be opened")
+                            })?);
                         files.insert(path, file.clone());
                         file
                     }
@@ -152,8 +165,14 @@ impl Capability for Sqlite {
     }
 
     fn prepare(&self, component: &str) -> anyhow::Result<State> {
-        let grants = self.granted.get(component).with_context(|| format!("there is no component `{component}`"))?;
-        Ok(State { grants: grants.clone(), open: 0 })
+        let grants = self
+            .granted
+            .get(component)
+            .with_context(|| format!("there is no component `{component}`"))?;
+        Ok(State {
+            grants: grants.clone(),
+            open: 0,
+        })
     }
 }
 
@@ -171,7 +190,11 @@ struct View<'a> {
 }
 
 fn view(ctx: &mut Ctx) -> View<'_> {
-    View { component: &ctx.component, state: &mut ctx.sqlite, table: &mut ctx.table }
+    View {
+        component: &ctx.component,
+        state: &mut ctx.sqlite,
+        table: &mut ctx.table,
+    }
 }
 
 impl View<'_> {
@@ -186,7 +209,9 @@ impl View<'_> {
             return Err(Error::AccessDenied);
         };
         if self.state.open >= CONNECTIONS_MAX {
-            return Err(Error::Io(format!("{CONNECTIONS_MAX} connections are open already; close some")));
+            return Err(Error::Io(format!(
+                "{CONNECTIONS_MAX} connections are open already; close some"
+            )));
         }
         Ok(database.clone())
     }
@@ -197,13 +222,18 @@ impl View<'_> {
         Ok(connection)
     }
 
-    fn connection(&self, connection: &Resource<Connection>) -> wasmtime::Result<Arc<GuestConnection>> {
+    fn connection(
+        &self,
+        connection: &Resource<Connection>,
+    ) -> wasmtime::Result<Arc<GuestConnection>> {
         Ok(self.table.get(connection)?.inner.clone())
     }
 }
 
 async fn open(database: Arc<Database>) -> wasmtime::Result<Result<Arc<GuestConnection>, Error>> {
-    Ok(blocking(move || GuestConnection::open(database)).await?.map(Arc::new))
+    Ok(blocking(move || GuestConnection::open(database))
+        .await?
+        .map(Arc::new))
 }
 
 async fn execute(
@@ -230,7 +260,10 @@ impl Drop for InterruptOnDrop<'_> {
 impl wit::Host for View<'_> {}
 
 impl wit::HostConnection for View<'_> {
-    async fn open(&mut self, database: String) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
+    async fn open(
+        &mut self,
+        database: String,
+    ) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
         let database = match self.grant(&database) {
             Ok(database) => database,
             Err(error) => return Ok(Err(error)),
@@ -251,7 +284,10 @@ impl wit::HostConnection for View<'_> {
         execute(connection, statement, parameters).await
     }
 
-    async fn last_insert_rowid(&mut self, connection: Resource<Connection>) -> wasmtime::Result<i64> {
+    async fn last_insert_rowid(
+        &mut self,
+        connection: Resource<Connection>,
+    ) -> wasmtime::Result<i64> {
         let connection = self.connection(&connection)?;
         blocking(move || connection.last_insert_rowid()).await
     }
@@ -269,13 +305,18 @@ impl wit::HostConnection for View<'_> {
 }
 
 impl<T: Send> wit::HostConnectionWithStore<T> for Access {
-    async fn open_async(accessor: &Accessor<T, Self>, database: String) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
+    async fn open_async(
+        accessor: &Accessor<T, Self>,
+        database: String,
+    ) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
         let database = match accessor.with(|mut access| access.get().grant(&database)) {
             Ok(database) => database,
             Err(error) => return Ok(Err(error)),
         };
         match open(database).await? {
-            Ok(connection) => Ok(Ok(accessor.with(|mut access| access.get().push(connection))?)),
+            Ok(connection) => Ok(Ok(
+                accessor.with(|mut access| access.get().push(connection))?
+            )),
             Err(error) => Ok(Err(error)),
         }
     }
@@ -285,7 +326,16 @@ impl<T: Send> wit::HostConnectionWithStore<T> for Access {
         connection: Resource<Connection>,
         statement: String,
         parameters: Vec<Value>,
-    ) -> wasmtime::Result<Result<(Vec<String>, StreamReader<RowResult>, FutureReader<Result<(), Error>>), Error>> {
+    ) -> wasmtime::Result<
+        Result<
+            (
+                Vec<String>,
+                StreamReader<RowResult>,
+                FutureReader<Result<(), Error>>,
+            ),
+            Error,
+        >,
+    > {
         let connection = accessor.with(|mut access| access.get().connection(&connection))?;
         // The statement runs to its end before the guest sees a row: a guest that reads half of the rows, or uses the connection again
         // between two of them, leaves nothing half done.
@@ -299,12 +349,18 @@ impl<T: Send> wit::HostConnectionWithStore<T> for Access {
         }
     }
 
-    async fn last_insert_rowid_async(accessor: &Accessor<T, Self>, connection: Resource<Connection>) -> wasmtime::Result<i64> {
+    async fn last_insert_rowid_async(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<Connection>,
+    ) -> wasmtime::Result<i64> {
         let connection = accessor.with(|mut access| access.get().connection(&connection))?;
         blocking(move || connection.last_insert_rowid()).await
     }
 
-    async fn changes_async(accessor: &Accessor<T, Self>, connection: Resource<Connection>) -> wasmtime::Result<u64> {
+    async fn changes_async(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<Connection>,
+    ) -> wasmtime::Result<u64> {
         let connection = accessor.with(|mut access| access.get().connection(&connection))?;
         blocking(move || connection.changes()).await
     }
@@ -330,15 +386,29 @@ impl GuestConnection {
         let connection = database.connect().map_err(|error| sqlite_error(&error))?;
         let writes = Arc::new(Writes::default());
         let seen = writes.clone();
-        connection.authorizer(Some(move |context: AuthContext<'_>| authorize(&context.action, &seen)));
+        connection.authorizer(Some(move |context: AuthContext<'_>| {
+            authorize(&context.action, &seen)
+        }));
         let interrupt = connection.get_interrupt_handle();
-        Ok(Self { database, connection: Mutex::new(connection), interrupt, writes })
+        Ok(Self {
+            database,
+            connection: Mutex::new(connection),
+            interrupt,
+            writes,
+        })
     }
 
     fn execute(&self, statement: &str, parameters: &[Value]) -> Result<QueryResult, Error> {
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         // SQLite does not tell of rows that an insert replaces.
-        if statement.as_bytes().windows(7).any(|word| word.eq_ignore_ascii_case(b"replace")) {
+        if statement
+            .as_bytes()
+            .windows(7)
+            .any(|word| word.eq_ignore_ascii_case(b"replace"))
+        {
             self.writes.erasing.store(true, Ordering::Relaxed);
         }
         let result = run(&connection, statement, parameters);
@@ -358,15 +428,23 @@ impl GuestConnection {
         connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>);
         self.database.erased(connection);
         let seen = self.writes.clone();
-        connection.authorizer(Some(move |context: AuthContext<'_>| authorize(&context.action, &seen)));
+        connection.authorizer(Some(move |context: AuthContext<'_>| {
+            authorize(&context.action, &seen)
+        }));
     }
 
     fn last_insert_rowid(&self) -> i64 {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner).last_insert_rowid()
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .last_insert_rowid()
     }
 
     fn changes(&self) -> u64 {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner).changes()
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .changes()
     }
 }
 
@@ -377,13 +455,24 @@ fn authorize(action: &AuthAction<'_>, writes: &Writes) -> Authorization {
         AuthAction::Attach { .. } => Authorization::Deny,
         // The name is not known before the statement runs.
         AuthAction::Unknown { .. } => Authorization::Deny,
-        AuthAction::Pragma { pragma_name, pragma_value } => {
+        AuthAction::Pragma {
+            pragma_name,
+            pragma_value,
+        } => {
             let name = pragma_name.to_ascii_lowercase();
             // Freed pages keep their size only when nothing changes it.
             let fixed = matches!(name.as_str(), "page_size" | "encoding") && pragma_value.is_some();
-            if PRAGMAS.contains(&name.as_str()) && !fixed { Authorization::Allow } else { Authorization::Deny }
+            if PRAGMAS.contains(&name.as_str()) && !fixed {
+                Authorization::Allow
+            } else {
+                Authorization::Deny
+            }
         }
-        AuthAction::Function { function_name } if function_name.eq_ignore_ascii_case("load_extension") => Authorization::Deny,
+        AuthAction::Function { function_name }
+            if function_name.eq_ignore_ascii_case("load_extension") =>
+        {
+            Authorization::Deny
+        }
         AuthAction::Select
         | AuthAction::Read { .. }
         | AuthAction::Recursive
@@ -402,10 +491,22 @@ fn authorize(action: &AuthAction<'_>, writes: &Writes) -> Authorization {
     }
 }
 
-fn run(connection: &rusqlite::Connection, statement: &str, parameters: &[Value]) -> Result<QueryResult, Error> {
-    let mut statement = connection.prepare(statement).map_err(|error| sqlite_error(&error))?;
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
-    let mut found = statement.query(rusqlite::params_from_iter(parameters)).map_err(|error| sqlite_error(&error))?;
+fn run(
+    connection: &rusqlite::Connection,
+    statement: &str,
+    parameters: &[Value],
+) -> Result<QueryResult, Error> {
+    let mut statement = connection
+        .prepare(statement)
+        .map_err(|error| sqlite_error(&error))?;
+    let columns: Vec<String> = statement
+        .column_names()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    let mut found = statement
+        .query(rusqlite::params_from_iter(parameters))
+        .map_err(|error| sqlite_error(&error))?;
     let mut rows = Vec::new();
     let mut bytes = 0_usize;
     while let Some(row) = found.next().map_err(|error| sqlite_error(&error))? {
@@ -421,8 +522,11 @@ fn run(connection: &rusqlite::Connection, statement: &str, parameters: &[Value])
                 }
                 ValueRef::Text(text) => {
                     bytes += text.len();
-                    let text = std::str::from_utf8(text)
-                        .map_err(|_| Error::Io(format!("the column {column:?} holds text that is not UTF-8; store it as a blob")))?;
+                    let text = std::str::from_utf8(text).map_err(|_| {
+                        Error::Io(format!(
+                            "the column {column:?} holds text that is not UTF-8; store it as a blob"
+                        ))
+                    })?;
                     Value::Text(text.to_owned())
                 }
             };
@@ -430,7 +534,9 @@ fn run(connection: &rusqlite::Connection, statement: &str, parameters: &[Value])
         }
         bytes += values.len() * size_of::<Value>();
         if bytes > RESULT_BYTES_MAX {
-            return Err(Error::Io(format!("the rows are more than {RESULT_BYTES_MAX} bytes long; ask for fewer at a time")));
+            return Err(Error::Io(format!(
+                "the rows are more than {RESULT_BYTES_MAX} bytes long; ask for fewer at a time"
+            )));
         }
         rows.push(RowResult { values });
     }
@@ -476,7 +582,11 @@ mod tests {
         Arc::new(Database::open(&folder.join("a.db")).unwrap())
     }
 
-    fn rows(connection: &GuestConnection, statement: &str, parameters: &[Value]) -> Result<Vec<Vec<Value>>, String> {
+    fn rows(
+        connection: &GuestConnection,
+        statement: &str,
+        parameters: &[Value],
+    ) -> Result<Vec<Vec<Value>>, String> {
         connection
             .execute(statement, parameters)
             .map(|result| result.rows.into_iter().map(|row| row.values).collect())
@@ -487,11 +597,24 @@ mod tests {
     fn every_type_goes_in_and_comes_out() {
         let folder = tempfile::tempdir().unwrap();
         let connection = GuestConnection::open(database(folder.path())).unwrap();
-        let values =
-            [Value::Integer(i64::MIN), Value::Real(0.1), Value::Text("ä".to_owned()), Value::Blob(vec![0, 255]), Value::Null];
-        let result = connection.execute("SELECT ?1 AS i, ?2 AS r, ?3 AS t, ?4 AS b, ?5 AS n", &values).unwrap();
+        let values = [
+            Value::Integer(i64::MIN),
+            Value::Real(0.1),
+            Value::Text("ä".to_owned()),
+            Value::Blob(vec![0, 255]),
+            Value::Null,
+        ];
+        let result = connection
+            .execute(
+                "SELECT ?1 AS i, ?2 AS r, ?3 AS t, ?4 AS b, ?5 AS n",
+                &values,
+            )
+            .unwrap();
         assert_eq!(result.columns, ["i", "r", "t", "b", "n"]);
-        assert_eq!(format!("{:?}", result.rows[0].values), format!("{values:?}"));
+        assert_eq!(
+            format!("{:?}", result.rows[0].values),
+            format!("{values:?}")
+        );
     }
 
     #[test]
@@ -515,14 +638,21 @@ mod tests {
     fn deleted_rows_are_in_no_file_after_the_commit() {
         let folder = tempfile::tempdir().unwrap();
         let connection = GuestConnection::open(database(folder.path())).unwrap();
-        connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)", &[]).unwrap();
+        connection
+            .execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)", &[])
+            .unwrap();
         for (delete, secret) in [
             ("DELETE FROM t", "first-secret"),
             ("UPDATE t SET v = NULL", "second-secret"),
             ("REPLACE INTO t (id, v) VALUES (1, 'x')", "third-secret"),
             ("DROP TABLE t", "fourth-secret"),
         ] {
-            connection.execute("REPLACE INTO t (id, v) VALUES (1, ?)", &[Value::Text(secret.repeat(2000))]).unwrap();
+            connection
+                .execute(
+                    "REPLACE INTO t (id, v) VALUES (1, ?)",
+                    &[Value::Text(secret.repeat(2000))],
+                )
+                .unwrap();
             assert!(holds(folder.path(), secret.as_bytes()));
             connection.execute("BEGIN", &[]).unwrap();
             connection.execute(delete, &[]).unwrap();
@@ -550,14 +680,34 @@ mod tests {
             "SELECT load_extension('x')".to_owned(),
         ] {
             let error = rows(&connection, &statement, &[]).unwrap_err();
-            assert!(error.contains("does not allow") || error.contains("not authorized"), "{statement}: {error}");
+            assert!(
+                error.contains("does not allow") || error.contains("not authorized"),
+                "{statement}: {error}"
+            );
         }
-        assert!(rows(&connection, "ATTACH ? AS o", &[Value::Text(other.to_owned())]).is_err());
+        assert!(
+            rows(
+                &connection,
+                "ATTACH ? AS o",
+                &[Value::Text(other.to_owned())]
+            )
+            .is_err()
+        );
         assert!(!Path::new(other).exists());
         connection.execute("VACUUM", &[]).unwrap();
-        assert!(rows(&connection, "PRAGMA user_version = 7", &[]).unwrap().is_empty());
-        assert!(matches!(rows(&connection, "PRAGMA user_version", &[]).unwrap()[0][0], Value::Integer(7)));
-        assert!(rows(&connection, "PRAGMA foreign_keys", &[]).is_ok_and(|found| matches!(found[0][0], Value::Integer(1))));
+        assert!(
+            rows(&connection, "PRAGMA user_version = 7", &[])
+                .unwrap()
+                .is_empty()
+        );
+        assert!(matches!(
+            rows(&connection, "PRAGMA user_version", &[]).unwrap()[0][0],
+            Value::Integer(7)
+        ));
+        assert!(
+            rows(&connection, "PRAGMA foreign_keys", &[])
+                .is_ok_and(|found| matches!(found[0][0], Value::Integer(1)))
+        );
     }
 
     #[test]
@@ -619,6 +769,9 @@ mod tests {
             settings: crate::settings::Settings::default(),
         };
         let error = Sqlite::configure(&mut spec).unwrap_err().to_string();
-        assert!(error.ends_with("[sqlite_database.log]\ntype = \"spin\"\npath = \"log.db\""), "{error}");
+        assert!(
+            error.ends_with("[sqlite_database.log]\ntype = \"spin\"\npath = \"log.db\""),
+            "{error}"
+        );
     }
 }

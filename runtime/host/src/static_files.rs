@@ -23,15 +23,28 @@ impl Mounts {
     ///
     /// # Errors
     /// A source that does not exist, lies outside the manifest's folder by a glob, or two mounts of the same destination.
-    pub fn configure(id: &str, component: &Component, base: &Path, state_dir: &Path) -> anyhow::Result<Self> {
-        Self::configure_inner(component, base, state_dir).with_context(|| format!("[component.{id}] files cannot be mounted"))
+    pub fn configure(
+        id: &str,
+        component: &Component,
+        base: &Path,
+        state_dir: &Path,
+    ) -> anyhow::Result<Self> {
+        Self::configure_inner(component, base, state_dir)
+            .with_context(|| format!("[component.{id}] files cannot be mounted"))
     }
 
-    fn configure_inner(component: &Component, base: &Path, state_dir: &Path) -> anyhow::Result<Self> {
+    fn configure_inner(
+        component: &Component,
+        base: &Path,
+        state_dir: &Path,
+    ) -> anyhow::Result<Self> {
         let excluded = component
             .exclude_files
             .iter()
-            .map(|text| glob::Pattern::new(text).with_context(|| format!("exclude_files \"{text}\" is no glob")))
+            .map(|text| {
+                glob::Pattern::new(text)
+                    .with_context(|| format!("exclude_files \"{text}\" is no glob"))
+            })
             .collect::<anyhow::Result<Vec<_>>>()?;
         let mut mounts: Vec<(PathBuf, String)> = Vec::new();
         // Files to be copied, by destination folder and path inside of it.
@@ -41,7 +54,10 @@ impl Mounts {
                 FilesMount::Placement(placement) => {
                     let source = base.join(&placement.source);
                     let kind = std::fs::metadata(&source).with_context(|| {
-                        format!("the source \"{}\" does not exist beside the manifest", placement.source.display())
+                        format!(
+                            "the source \"{}\" does not exist beside the manifest",
+                            placement.source.display()
+                        )
                     })?;
                     let destination = normal_destination(&placement.destination)?;
                     if kind.is_dir() && excluded.is_empty() {
@@ -50,35 +66,58 @@ impl Mounts {
                         let files = copies.entry(destination).or_default();
                         for file in walk(&source)? {
                             let inside = file.strip_prefix(&source)?.to_owned();
-                            if !excluded.iter().any(|pattern| pattern.matches_path(&placement.source.join(&inside))) {
+                            if !excluded.iter().any(|pattern| {
+                                pattern.matches_path(&placement.source.join(&inside))
+                            }) {
                                 files.insert(inside, file);
                             }
                         }
                     } else {
-                        let (folder, name) = destination.rsplit_once('/').unwrap_or(("", &destination));
+                        let (folder, name) =
+                            destination.rsplit_once('/').unwrap_or(("", &destination));
                         if name.is_empty() {
-                            bail!("the destination of the file \"{}\" is a folder; give it a file name", placement.source.display());
+                            bail!(
+                                "the destination of the file \"{}\" is a folder; give it a file name",
+                                placement.source.display()
+                            );
                         }
                         let folder = if folder.is_empty() { "/" } else { folder };
-                        copies.entry(folder.to_owned()).or_default().insert(PathBuf::from(name), source);
+                        copies
+                            .entry(folder.to_owned())
+                            .or_default()
+                            .insert(PathBuf::from(name), source);
                     }
                 }
                 FilesMount::Pattern(pattern) => {
-                    if Path::new(pattern).components().any(|part| !matches!(part, PathPart::Normal(_) | PathPart::CurDir)) {
+                    if Path::new(pattern)
+                        .components()
+                        .any(|part| !matches!(part, PathPart::Normal(_) | PathPart::CurDir))
+                    {
                         bail!("the glob \"{pattern}\" leads out of the manifest's folder");
                     }
                     let files = copies.entry("/".to_owned()).or_default();
                     let whole = base.join(pattern);
                     if whole.is_dir() {
-                        bail!("the glob \"{pattern}\" names a folder; write \"{pattern}/**/*\", or a source and a destination");
+                        bail!(
+                            "the glob \"{pattern}\" names a folder; write \"{pattern}/**/*\", or a source and a destination"
+                        );
                     }
-                    let Some(text) = whole.to_str() else { bail!("the path of the manifest is not UTF-8, globs cannot be used there") };
-                    let escaped = format!("{}/{pattern}", glob::Pattern::escape(base.to_str().unwrap_or(text)));
+                    let Some(text) = whole.to_str() else {
+                        bail!("the path of the manifest is not UTF-8, globs cannot be used there")
+                    };
+                    let escaped = format!(
+                        "{}/{pattern}",
+                        glob::Pattern::escape(base.to_str().unwrap_or(text))
+                    );
                     let before = files.len();
-                    for file in glob::glob(&escaped).with_context(|| format!("\"{pattern}\" is no glob"))? {
+                    for file in
+                        glob::glob(&escaped).with_context(|| format!("\"{pattern}\" is no glob"))?
+                    {
                         let file = file?;
                         let inside = file.strip_prefix(base)?.to_owned();
-                        if file.is_file() && !excluded.iter().any(|pattern| pattern.matches_path(&inside)) {
+                        if file.is_file()
+                            && !excluded.iter().any(|pattern| pattern.matches_path(&inside))
+                        {
                             files.insert(inside, file);
                         }
                     }
@@ -94,7 +133,9 @@ impl Mounts {
         let mut seen = std::collections::BTreeSet::new();
         for (_, destination) in &mounts {
             if !seen.insert(destination) {
-                bail!("two mounts have the destination \"{destination}\"; give them folders of their own");
+                bail!(
+                    "two mounts have the destination \"{destination}\"; give them folders of their own"
+                );
             }
         }
         Ok(Self { mounts })
@@ -114,7 +155,10 @@ impl Mounts {
 
 /// A destination without `.`, `..` and doubled or trailing slashes.
 fn normal_destination(text: &str) -> anyhow::Result<String> {
-    let parts: Vec<_> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    let parts: Vec<_> = text
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".")
+        .collect();
     if parts.contains(&"..") {
         bail!("the destination \"{text}\" contains `..`");
     }
@@ -125,7 +169,9 @@ fn walk(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read the folder {}", folder.display()))? {
+        for entry in std::fs::read_dir(&folder)
+            .with_context(|| format!("cannot read the folder {}", folder.display()))?
+        {
             let entry = entry?;
             // Symbolic links are followed for files and not for folders, which ends loops.
             let path = entry.path();
@@ -144,9 +190,17 @@ fn walk(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 fn copy(files: &BTreeMap<PathBuf, PathBuf>, state_dir: &Path) -> anyhow::Result<PathBuf> {
     let mut digest = Sha256::new();
     for (inside, source) in files {
-        let kind = std::fs::metadata(source).with_context(|| format!("cannot read {}", source.display()))?;
-        let changed = kind.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        for part in [inside.as_os_str().as_encoded_bytes(), source.as_os_str().as_encoded_bytes()] {
+        let kind = std::fs::metadata(source)
+            .with_context(|| format!("cannot read {}", source.display()))?;
+        let changed = kind
+            .modified()?
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_nanos();
+        for part in [
+            inside.as_os_str().as_encoded_bytes(),
+            source.as_os_str().as_encoded_bytes(),
+        ] {
             digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
             digest.update(part);
         }
@@ -164,14 +218,17 @@ fn copy(files: &BTreeMap<PathBuf, PathBuf>, state_dir: &Path) -> anyhow::Result<
     for (inside, source) in files {
         let target = aside.join(inside);
         std::fs::create_dir_all(target.parent().unwrap_or(&aside))?;
-        std::fs::copy(source, &target).with_context(|| format!("cannot copy {}", source.display()))?;
+        std::fs::copy(source, &target)
+            .with_context(|| format!("cannot copy {}", source.display()))?;
     }
     std::fs::create_dir_all(&aside)?;
     match std::fs::rename(&aside, &done) {
         Ok(()) => {}
         // Another host was faster with the same files.
         Err(_) if done.is_dir() => std::fs::remove_dir_all(&aside)?,
-        Err(error) => return Err(error).with_context(|| format!("cannot write {}", done.display())),
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot write {}", done.display()));
+        }
     }
     Ok(done)
 }
@@ -191,7 +248,12 @@ mod tests {
 
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        for path in ["assets/a.txt", "assets/deep/b.txt", "assets/secret.key", "one.json"] {
+        for path in [
+            "assets/a.txt",
+            "assets/deep/b.txt",
+            "assets/secret.key",
+            "one.json",
+        ] {
             let path = folder.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, path.file_name().unwrap().as_encoded_bytes()).unwrap();
@@ -205,7 +267,19 @@ mod tests {
             .iter()
             .map(|(source, destination)| {
                 let files = walk(source).unwrap();
-                (destination.clone(), files.iter().map(|file| file.strip_prefix(source).unwrap().to_str().unwrap().to_owned()).collect())
+                (
+                    destination.clone(),
+                    files
+                        .iter()
+                        .map(|file| {
+                            file.strip_prefix(source)
+                                .unwrap()
+                                .to_str()
+                                .unwrap()
+                                .to_owned()
+                        })
+                        .collect(),
+                )
             })
             .collect()
     }
@@ -213,8 +287,15 @@ mod tests {
     #[test]
     fn mounts_a_folder_as_it_is() {
         let folder = folder();
-        let mounts = mounts(folder.path(), "files = [{ source = \"assets\", destination = \"/static/\" }]").unwrap();
-        assert_eq!(mounts.mounts, [(folder.path().join("assets"), "/static".to_owned())]);
+        let mounts = mounts(
+            folder.path(),
+            "files = [{ source = \"assets\", destination = \"/static/\" }]",
+        )
+        .unwrap();
+        assert_eq!(
+            mounts.mounts,
+            [(folder.path().join("assets"), "/static".to_owned())]
+        );
     }
 
     #[test]
@@ -228,7 +309,10 @@ mod tests {
         assert_eq!(
             seen(&mounts),
             [
-                ("/".to_owned(), vec!["assets/a.txt".to_owned(), "assets/deep/b.txt".to_owned()]),
+                (
+                    "/".to_owned(),
+                    vec!["assets/a.txt".to_owned(), "assets/deep/b.txt".to_owned()]
+                ),
                 ("/config".to_owned(), vec!["settings.json".to_owned()]),
             ]
         );
@@ -238,10 +322,22 @@ mod tests {
     fn says_what_is_wrong_with_a_mount() {
         let folder = folder();
         for (keys, expected) in [
-            ("files = [{ source = \"none\", destination = \"/x\" }]", "the source \"none\" does not exist beside the manifest"),
-            ("files = [\"../*\"]", "the glob \"../*\" leads out of the manifest's folder"),
-            ("files = [\"assets\"]", "the glob \"assets\" names a folder; write \"assets/**/*\", or a source and a destination"),
-            ("files = [{ source = \"assets\", destination = \"/a/../b\" }]", "the destination \"/a/../b\" contains `..`"),
+            (
+                "files = [{ source = \"none\", destination = \"/x\" }]",
+                "the source \"none\" does not exist beside the manifest",
+            ),
+            (
+                "files = [\"../*\"]",
+                "the glob \"../*\" leads out of the manifest's folder",
+            ),
+            (
+                "files = [\"assets\"]",
+                "the glob \"assets\" names a folder; write \"assets/**/*\", or a source and a destination",
+            ),
+            (
+                "files = [{ source = \"assets\", destination = \"/a/../b\" }]",
+                "the destination \"/a/../b\" contains `..`",
+            ),
             (
                 "files = [{ source = \"assets\", destination = \"/x\" }, { source = \"assets/deep\", destination = \"/x\" }]",
                 "two mounts have the destination \"/x\"; give them folders of their own",
@@ -249,7 +345,10 @@ mod tests {
         ] {
             let error = format!("{:#}", mounts(folder.path(), keys).unwrap_err());
             assert!(error.contains(expected), "{error}");
-            assert!(error.starts_with("[component.c] files cannot be mounted"), "{error}");
+            assert!(
+                error.starts_with("[component.c] files cannot be mounted"),
+                "{error}"
+            );
         }
     }
 }

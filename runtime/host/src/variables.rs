@@ -11,7 +11,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use wasmtime::component::{Accessor, HasData, Linker};
 
-#[allow(missing_docs, unreachable_pub, reason = "generated from WIT, documented there")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "generated from WIT, documented there"
+)]
 mod bindings {
     wasmtime::component::bindgen!({
         path: ["../../wit/deps/spin-variables@3.0.0", "../../wit/deps/fermyon-spin@2.0.0"],
@@ -53,8 +57,11 @@ impl Capability for Variables {
         for (id, component) in &app.manifest.components {
             let mut values = BTreeMap::new();
             for (name, template) in &component.variables {
-                check_name(name).map_err(|error| anyhow::anyhow!("[component.{id}.variables] has {error}"))?;
-                let value = resolver.resolve(template).with_context(|| format!("[component.{id}.variables] {name} cannot be used"))?;
+                check_name(name)
+                    .map_err(|error| anyhow::anyhow!("[component.{id}.variables] has {error}"))?;
+                let value = resolver
+                    .resolve(template)
+                    .with_context(|| format!("[component.{id}.variables] {name} cannot be used"))?;
                 values.insert(name.clone(), value);
             }
             resolved.insert(id.clone(), Arc::new(values));
@@ -63,8 +70,13 @@ impl Capability for Variables {
     }
 
     fn prepare(&self, component: &str) -> anyhow::Result<State> {
-        let values = self.resolved.get(component).with_context(|| format!("there is no component `{component}`"))?;
-        Ok(State { values: values.clone() })
+        let values = self
+            .resolved
+            .get(component)
+            .with_context(|| format!("there is no component `{component}`"))?;
+        Ok(State {
+            values: values.clone(),
+        })
     }
 }
 
@@ -75,7 +87,9 @@ pub enum TemplateError {
     #[error("the template opens a variable with `{{{{` and does not close it with `}}}}`")]
     Unclosed,
     /// A variable that the manifest does not declare.
-    #[error("the template uses the variable `{0}`, which the manifest does not declare; add it to [variables]")]
+    #[error(
+        "the template uses the variable `{0}`, which the manifest does not declare; add it to [variables]"
+    )]
     Unknown(String),
 }
 
@@ -94,7 +108,10 @@ impl Resolver {
         for name in app.variables.keys() {
             if !declared.contains_key(name) {
                 let known: Vec<_> = declared.keys().map(String::as_str).collect();
-                bail!("a value was given for the variable `{name}`, which the manifest does not declare; it declares: {}", known.join(", "));
+                bail!(
+                    "a value was given for the variable `{name}`, which the manifest does not declare; it declares: {}",
+                    known.join(", ")
+                );
             }
         }
         let mut values = BTreeMap::new();
@@ -123,7 +140,11 @@ impl Resolver {
             let (name, after) = after.split_once("}}").ok_or(TemplateError::Unclosed)?;
             let name = name.trim();
             text.push_str(literal);
-            text.push_str(self.values.get(name).ok_or_else(|| TemplateError::Unknown(name.to_owned()))?);
+            text.push_str(
+                self.values
+                    .get(name)
+                    .ok_or_else(|| TemplateError::Unknown(name.to_owned()))?,
+            );
             rest = after;
         }
         text.push_str(rest);
@@ -142,7 +163,10 @@ struct NameError {
 fn check_name(name: &str) -> Result<(), NameError> {
     let reason = if name.is_empty() {
         "a name must not be empty"
-    } else if !name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_') {
+    } else if !name
+        .bytes()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
+    {
         "a name consists of lower-case letters, digits and underscores"
     } else if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
         "a name starts with a lower-case letter"
@@ -153,7 +177,10 @@ fn check_name(name: &str) -> Result<(), NameError> {
     } else {
         return Ok(());
     };
-    Err(NameError { name: name.to_owned(), reason })
+    Err(NameError {
+        name: name.to_owned(),
+        reason,
+    })
 }
 
 struct Access;
@@ -168,7 +195,10 @@ struct View<'a> {
 }
 
 fn view(ctx: &mut Ctx) -> View<'_> {
-    View { component: &ctx.component, state: &ctx.variables }
+    View {
+        component: &ctx.component,
+        state: &ctx.variables,
+    }
 }
 
 impl View<'_> {
@@ -215,28 +245,50 @@ mod tests {
             manifest: crate::manifest::Manifest::parse(&manifest).unwrap(),
             base: "".into(),
             state_dir: "".into(),
-            variables: given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            variables: given
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
             runtime_config: crate::runtime_config::RuntimeConfig::default(),
             settings: crate::settings::Settings::default(),
         }
     }
 
     fn value(mut spec: AppSpec, name: &str) -> Result<String, v3::Error> {
-        let state = Variables::configure(&mut spec).unwrap().prepare("a").unwrap();
-        View { component: "a", state: &state }.get(name)
+        let state = Variables::configure(&mut spec)
+            .unwrap()
+            .prepare("a")
+            .unwrap();
+        View {
+            component: "a",
+            state: &state,
+        }
+        .get(name)
     }
 
     #[test]
     fn a_given_value_comes_before_the_default() {
         let declared = "host = { default = \"localhost\" }";
         let url = "url = \"http://{{ host }}:{{host}}/\"";
-        assert_eq!(value(spec(declared, url, &[]), "url").unwrap(), "http://localhost:localhost/");
-        assert_eq!(value(spec(declared, url, &[("host", "h")]), "url").unwrap(), "http://h:h/");
+        assert_eq!(
+            value(spec(declared, url, &[]), "url").unwrap(),
+            "http://localhost:localhost/"
+        );
+        assert_eq!(
+            value(spec(declared, url, &[("host", "h")]), "url").unwrap(),
+            "http://h:h/"
+        );
     }
 
     #[test]
     fn a_required_variable_without_a_value_is_an_error_that_says_how_to_give_it() {
-        let error = Variables::configure(&mut spec("api_key = { required = true, secret = true }", "", &[])).err().unwrap();
+        let error = Variables::configure(&mut spec(
+            "api_key = { required = true, secret = true }",
+            "",
+            &[],
+        ))
+        .err()
+        .unwrap();
         assert_eq!(
             error.to_string(),
             "the variable `api_key` has no value; give it one with --variable api_key=VALUE, in the environment as \
@@ -246,25 +298,62 @@ mod tests {
 
     #[test]
     fn a_component_reads_its_own_variables_only() {
-        let error = value(spec("host = { default = \"localhost\" }", "url = \"{{ host }}\"", &[]), "host").unwrap_err();
-        let v3::Error::Undefined(text) = error else { panic!("{error:?}") };
-        assert_eq!(text, "the component has no variable `host`; add to [component.a.variables]: host = \"{{ host }}\"");
+        let error = value(
+            spec(
+                "host = { default = \"localhost\" }",
+                "url = \"{{ host }}\"",
+                &[],
+            ),
+            "host",
+        )
+        .unwrap_err();
+        let v3::Error::Undefined(text) = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(
+            text,
+            "the component has no variable `host`; add to [component.a.variables]: host = \"{{ host }}\""
+        );
     }
 
     #[test]
     fn values_for_undeclared_variables_are_errors() {
-        let error = Variables::configure(&mut spec("host = { default = \"h\" }", "", &[("hots", "x")])).err().unwrap();
-        assert_eq!(error.to_string(), "a value was given for the variable `hots`, which the manifest does not declare; it declares: host");
+        let error = Variables::configure(&mut spec(
+            "host = { default = \"h\" }",
+            "",
+            &[("hots", "x")],
+        ))
+        .err()
+        .unwrap();
+        assert_eq!(
+            error.to_string(),
+            "a value was given for the variable `hots`, which the manifest does not declare; it declares: host"
+        );
     }
 
     #[test]
     fn templates_are_checked_when_the_application_loads() {
         for (template, expected) in [
-            ("{{ nothing }}", "the template uses the variable `nothing`, which the manifest does not declare; add it to [variables]"),
-            ("{{ host", "the template opens a variable with `{{` and does not close it with `}}`"),
+            (
+                "{{ nothing }}",
+                "the template uses the variable `nothing`, which the manifest does not declare; add it to [variables]",
+            ),
+            (
+                "{{ host",
+                "the template opens a variable with `{{` and does not close it with `}}`",
+            ),
         ] {
-            let error = Variables::configure(&mut spec("host = { default = \"h\" }", &format!("x = \"{template}\""), &[])).err().unwrap();
-            assert_eq!(format!("{error:#}"), format!("[component.a.variables] x cannot be used: {expected}"));
+            let error = Variables::configure(&mut spec(
+                "host = { default = \"h\" }",
+                &format!("x = \"{template}\""),
+                &[],
+            ))
+            .err()
+            .unwrap();
+            assert_eq!(
+                format!("{error:#}"),
+                format!("[component.a.variables] x cannot be used: {expected}")
+            );
         }
     }
 

@@ -27,7 +27,10 @@ fn files_are_seen_where_they_are_mounted_and_cannot_be_written() {
         let text = host.get(target).text();
         assert!(text.starts_with("refused: "), "{target}: {text}");
     }
-    assert_eq!(std::fs::read_to_string(host.folder().join("assets/a.txt")).unwrap(), "an asset");
+    assert_eq!(
+        std::fs::read_to_string(host.folder().join("assets/a.txt")).unwrap(),
+        "an asset"
+    );
 }
 
 #[test]
@@ -38,17 +41,28 @@ fn a_component_without_files_sees_none() {
 
 #[test]
 fn the_environment_is_what_the_manifest_and_the_command_line_say() {
-    let host = Setup::probes("environment = { GREETING = \"hello\" }").argument("--env").argument("MODE=test").start();
+    let host = Setup::probes("environment = { GREETING = \"hello\" }")
+        .argument("--env")
+        .argument("MODE=test")
+        .start();
     assert_eq!(host.get("/probe/environment?GREETING").text(), "hello");
     assert_eq!(host.get("/probe/environment?MODE").text(), "test");
     assert_eq!(host.get("/probe/environment?PATH").text(), "unset");
-    let digest = host.get("/probe/environment?CINECOR_COMPONENT_DIGEST").text();
-    assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{digest}");
+    let digest = host
+        .get("/probe/environment?CINECOR_COMPONENT_DIGEST")
+        .text();
+    assert!(
+        digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        "{digest}"
+    );
 }
 
 #[test]
 fn variables_are_those_of_the_component() {
-    let host = Setup::probes("variables = { words = \"{{ greeting }} there\" }").argument("--variable").argument("greeting=hello").start();
+    let host = Setup::probes("variables = { words = \"{{ greeting }} there\" }")
+        .argument("--variable")
+        .argument("greeting=hello")
+        .start();
     assert_eq!(host.get("/probe/variable?words").text(), "hello there");
     for other in ["greeting", "secret", "nothing"] {
         let text = host.get(&format!("/probe/variable?{other}")).text();
@@ -61,7 +75,11 @@ fn variables_are_those_of_the_component() {
 fn key_value_stores_are_opened_by_those_that_may() {
     let host = Setup::probes("key_value_stores = [\"default\"]").start();
     assert_eq!(host.get("/probe/key-value?default").text(), "kept");
-    assert!(host.get("/probe/key-value?other").text().starts_with("refused: "));
+    assert!(
+        host.get("/probe/key-value?other")
+            .text()
+            .starts_with("refused: ")
+    );
     let host = Setup::probes("").start();
     let text = host.get("/probe/key-value?default").text();
     assert!(text.starts_with("refused: AccessDenied"), "{text}");
@@ -91,7 +109,9 @@ fn peer() -> u16 {
             let mut stream = stream.unwrap();
             let mut request = [0; 4096];
             let _ = stream.read(&mut request);
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\npeer");
+            let _ = stream.write_all(
+                b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\npeer",
+            );
         }
     });
     port
@@ -100,8 +120,15 @@ fn peer() -> u16 {
 #[test]
 fn requests_go_out_to_allowed_hosts_only() {
     let (allowed, other) = (peer(), peer());
-    let host = Setup::probes(&format!("allowed_outbound_hosts = [\"http://127.0.0.1:{allowed}\"]")).start();
-    assert_eq!(host.get(&format!("/probe/fetch?http://127.0.0.1:{allowed}/x")).text(), "200 peer");
+    let host = Setup::probes(&format!(
+        "allowed_outbound_hosts = [\"http://127.0.0.1:{allowed}\"]"
+    ))
+    .start();
+    assert_eq!(
+        host.get(&format!("/probe/fetch?http://127.0.0.1:{allowed}/x"))
+            .text(),
+        "200 peer"
+    );
     for refused in [
         format!("http://127.0.0.1:{other}/x"),
         format!("http://localhost:{allowed}/x"),
@@ -109,20 +136,40 @@ fn requests_go_out_to_allowed_hosts_only() {
         "http://inner.spin.internal/hello".to_owned(),
     ] {
         let text = host.get(&format!("/probe/fetch?{refused}")).text();
-        assert!(text.starts_with("refused: HttpRequestDenied"), "{refused}: {text}");
+        assert!(
+            text.starts_with("refused: HttpRequestDenied"),
+            "{refused}: {text}"
+        );
     }
-    let text = host.get(&format!("/p2/fetch?http://127.0.0.1:{allowed}/x")).text();
+    let text = host
+        .get(&format!("/p2/fetch?http://127.0.0.1:{allowed}/x"))
+        .text();
     assert!(text.contains("HttpRequestDenied"), "{text}");
 }
 
 #[test]
 fn components_reach_each_other_where_they_may() {
-    let host = Setup::probes("allowed_outbound_hosts = [\"http://inner.spin.internal\", \"http://none.spin.internal\"]").start();
-    assert_eq!(host.get("/probe/fetch?http://inner.spin.internal/hello").text(), "200 hello");
-    assert_eq!(host.get("/p2/fetch?http://inner.spin.internal/hello").text(), "200 hello");
-    let text = host.get("/probe/fetch?http://probe-p2.spin.internal/hello").text();
+    let host = Setup::probes(
+        "allowed_outbound_hosts = [\"http://inner.spin.internal\", \"http://none.spin.internal\"]",
+    )
+    .start();
+    assert_eq!(
+        host.get("/probe/fetch?http://inner.spin.internal/hello")
+            .text(),
+        "200 hello"
+    );
+    assert_eq!(
+        host.get("/p2/fetch?http://inner.spin.internal/hello")
+            .text(),
+        "200 hello"
+    );
+    let text = host
+        .get("/probe/fetch?http://probe-p2.spin.internal/hello")
+        .text();
     assert!(text.starts_with("refused: HttpRequestDenied"), "{text}");
-    let text = host.get("/probe/fetch?http://none.spin.internal/hello").text();
+    let text = host
+        .get("/probe/fetch?http://none.spin.internal/hello")
+        .text();
     assert!(text.starts_with("refused: DestinationNotFound"), "{text}");
     // Private components are reached from within alone.
     assert_eq!(host.get("/inner/hello").status, 404);
@@ -130,7 +177,9 @@ fn components_reach_each_other_where_they_may() {
 
 #[test]
 fn a_component_that_calls_itself_without_end_is_stopped() {
-    let host = Setup::probes("allowed_outbound_hosts = [\"http://probe.spin.internal\"]").settings("[limits]\nat_work_max = 2").start();
+    let host = Setup::probes("allowed_outbound_hosts = [\"http://probe.spin.internal\"]")
+        .settings("[limits]\nat_work_max = 2")
+        .start();
     let mut target = "http://probe.spin.internal/hello".to_owned();
     for _ in 0..12 {
         target = format!("http://probe.spin.internal/fetch?{target}");

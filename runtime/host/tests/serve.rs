@@ -13,9 +13,17 @@ fn serves_components_of_both_versions_of_wasi() {
     let host = probes();
     let answer = host.get("/probe/hello");
     assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
-    assert!(answer.header("x-request-id").is_some_and(|id| id.len() == 32), "{answer:?}");
+    assert!(
+        answer
+            .header("x-request-id")
+            .is_some_and(|id| id.len() == 32),
+        "{answer:?}"
+    );
     let answer = host.get("/p2/hello");
-    assert_eq!((answer.status, answer.text().as_str()), (200, "hello from 0.2"));
+    assert_eq!(
+        (answer.status, answer.text().as_str()),
+        (200, "hello from 0.2")
+    );
     let body = vec![b'x'; 1 << 20];
     assert_eq!(host.post("/probe/echo", &body).body, body);
     assert_eq!(host.post("/p2/echo", &body).body, body);
@@ -26,8 +34,12 @@ fn answers_what_spin_answers_beside_the_routes() {
     let host = probes();
     let health = host.get("/.well-known/spin/health");
     assert_eq!((health.status, health.text().as_str()), (200, "OK"));
-    let info: serde_json::Value = serde_json::from_slice(&host.get("/.well-known/spin/info").body).unwrap();
-    assert_eq!((&info["name"], &info["version"]), (&"probes".into(), &"1.2.3".into()));
+    let info: serde_json::Value =
+        serde_json::from_slice(&host.get("/.well-known/spin/info").body).unwrap();
+    assert_eq!(
+        (&info["name"], &info["version"]),
+        (&"probes".into(), &"1.2.3".into())
+    );
     let nowhere = host.get("/nowhere");
     assert_eq!(nowhere.status, 404);
     assert_eq!(nowhere.problem()["type"], "/problems/not-found");
@@ -36,8 +48,14 @@ fn answers_what_spin_answers_beside_the_routes() {
 #[test]
 fn tells_components_the_facts_of_a_request_and_no_forged_ones() {
     let host = probes();
-    let forged = ["spin-client-addr: 10.0.0.1:1", "spin-path-match-study: forged", "x-request-id: from-the-client"];
-    let answer = host.connect().request("GET", "/studies/7/slices/request?x=1", &forged, b"");
+    let forged = [
+        "spin-client-addr: 10.0.0.1:1",
+        "spin-path-match-study: forged",
+        "x-request-id: from-the-client",
+    ];
+    let answer = host
+        .connect()
+        .request("GET", "/studies/7/slices/request?x=1", &forged, b"");
     // The last part of the path is what the probe does, and a parameter as well.
     let text = answer.text();
     for line in [
@@ -49,14 +67,34 @@ fn tells_components_the_facts_of_a_request_and_no_forged_ones() {
         "spin-full-url: http://localhost/studies/7/slices/request?x=1",
         "x-request-id: from-the-client",
     ] {
-        assert_eq!(text.lines().filter(|found| *found == line).count(), 1, "{line} in\n{text}");
+        assert_eq!(
+            text.lines().filter(|found| *found == line).count(),
+            1,
+            "{line} in\n{text}"
+        );
     }
     assert!(text.contains("spin-client-addr: 127.0.0.1:"), "{text}");
-    assert!(!text.contains("forged") && !text.contains("10.0.0.1"), "{text}");
+    assert!(
+        !text.contains("forged") && !text.contains("10.0.0.1"),
+        "{text}"
+    );
     assert_eq!(answer.header("x-request-id"), Some("from-the-client"));
-    let answer = host.connect().request("GET", "/probe/deep/request", &["x-request-id: not sane"], b"");
-    assert!(answer.text().contains("spin-path-info: /deep/request"), "{}", answer.text());
-    assert!(answer.header("x-request-id").is_some_and(|id| id.len() == 32));
+    let answer = host.connect().request(
+        "GET",
+        "/probe/deep/request",
+        &["x-request-id: not sane"],
+        b"",
+    );
+    assert!(
+        answer.text().contains("spin-path-info: /deep/request"),
+        "{}",
+        answer.text()
+    );
+    assert!(
+        answer
+            .header("x-request-id")
+            .is_some_and(|id| id.len() == 32)
+    );
 }
 
 #[test]
@@ -79,32 +117,51 @@ fn keeps_a_connection_and_answers_head_without_a_body() {
     let host = probes();
     let mut connection = host.connect();
     for _ in 0..3 {
-        assert_eq!(connection.request("GET", "/probe/hello", &[], b"").text(), "hello");
-        assert_eq!(connection.request("HEAD", "/probe/hello", &[], b"").status, 200);
+        assert_eq!(
+            connection.request("GET", "/probe/hello", &[], b"").text(),
+            "hello"
+        );
+        assert_eq!(
+            connection.request("HEAD", "/probe/hello", &[], b"").status,
+            200
+        );
     }
 }
 
 #[test]
 fn refuses_bodies_above_the_limit_declared_or_not() {
-    let host = Setup::probes("").settings("[limits]\nbody_bytes_max = 1000").start();
+    let host = Setup::probes("")
+        .settings("[limits]\nbody_bytes_max = 1000")
+        .start();
     assert_eq!(host.post("/probe/count", &[b'x'; 1000]).text(), "1000");
     let declared = host.post("/probe/count", &[b'x'; 1001]);
     assert_eq!(declared.status, 413);
     let problem = declared.problem();
-    assert_eq!(problem["detail"], "The body has 1001 bytes; at most 1000 are taken.");
+    assert_eq!(
+        problem["detail"],
+        "The body has 1001 bytes; at most 1000 are taken."
+    );
     assert_eq!(problem["limit_bytes"], 1000);
     let mut connection = host.connect();
     connection.start_chunked("/probe/count");
     connection.send_chunk(&[b'x'; 600]).unwrap();
     connection.send_chunk(&[b'x'; 600]).unwrap();
     let chunked = connection.answer(false);
-    assert_eq!((chunked.status, chunked.problem()["detail"].as_str()), (413, Some("The body has more than 1000 bytes; at most 1000 are taken.")));
+    assert_eq!(
+        (chunked.status, chunked.problem()["detail"].as_str()),
+        (
+            413,
+            Some("The body has more than 1000 bytes; at most 1000 are taken.")
+        )
+    );
     assert_eq!(host.get("/probe/hello").text(), "hello");
 }
 
 #[test]
 fn an_early_answer_reaches_a_client_that_is_still_sending() {
-    let host = Setup::probes("").settings("[limits]\nbody_bytes_max = 1000").start();
+    let host = Setup::probes("")
+        .settings("[limits]\nbody_bytes_max = 1000")
+        .start();
     let body = vec![b'x'; 64 << 20];
     assert_eq!(host.post("/probe/count", &body).status, 413);
     let host = probes();
@@ -114,30 +171,44 @@ fn an_early_answer_reaches_a_client_that_is_still_sending() {
 
 #[test]
 fn a_body_that_stalls_is_a_408() {
-    let host = Setup::probes("").settings("[limits]\nbody_stall_ms = 200").start();
+    let host = Setup::probes("")
+        .settings("[limits]\nbody_stall_ms = 200")
+        .start();
     let mut connection = host.connect();
     connection.start_chunked("/probe/count");
     connection.send_chunk(b"only this").unwrap();
     let answer = connection.answer(false);
-    assert_eq!((answer.status, answer.problem()["type"].as_str()), (408, Some("/problems/body-stalled")));
+    assert_eq!(
+        (answer.status, answer.problem()["type"].as_str()),
+        (408, Some("/problems/body-stalled"))
+    );
     assert!(connection.closed());
     assert_eq!(host.get("/probe/hello").text(), "hello");
 }
 
 #[test]
 fn deadlines_end_work_that_waits_and_work_that_never_pauses() {
-    let host = Setup::probes("").settings("[limits]\nrequest_deadline_ms = 300").start();
+    let host = Setup::probes("")
+        .settings("[limits]\nrequest_deadline_ms = 300")
+        .start();
     for target in ["/probe/wait", "/probe/loop", "/p2/loop"] {
         let mut slow = host.connect();
-        slow.send(format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).unwrap();
+        slow.send(format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes())
+            .unwrap();
         // Others are served meanwhile.
         assert_eq!(host.get("/probe/hello").text(), "hello");
         let answer = slow.answer(false);
         assert_eq!(answer.status, 504, "{target}");
-        assert_eq!(answer.problem()["type"], "/problems/deadline-exceeded", "{target}");
+        assert_eq!(
+            answer.problem()["type"],
+            "/problems/deadline-exceeded",
+            "{target}"
+        );
     }
     for component in ["probe", "probe-p2"] {
-        host.until("instances are left", |host| host.figure(&format!("cinecor_instances{{component=\"{component}\"}}")) <= Some(1.0));
+        host.until("instances are left", |host| {
+            host.figure(&format!("cinecor_instances{{component=\"{component}\"}}")) <= Some(1.0)
+        });
     }
     assert_eq!(host.get("/probe/hello").text(), "hello");
 }
@@ -146,26 +217,41 @@ fn deadlines_end_work_that_waits_and_work_that_never_pauses() {
 fn a_component_that_fails_shows_nothing_of_its_inside() {
     let host = probes();
     let answer = host.get("/probe/panic");
-    assert_eq!((answer.status, answer.problem()["type"].as_str()), (500, Some("/problems/internal")));
+    assert_eq!(
+        (answer.status, answer.problem()["type"].as_str()),
+        (500, Some("/problems/internal"))
+    );
     assert!(!answer.text().contains("probe"), "{}", answer.text());
     assert_eq!(host.get("/probe/hello").text(), "hello");
-    host.until("the panic is not logged", |host| host.log().contains("the probe was asked to panic"));
+    host.until("the panic is not logged", |host| {
+        host.log().contains("the probe was asked to panic")
+    });
 }
 
 #[test]
 fn memory_is_bounded_for_each_request() {
-    let host = Setup::probes("").settings("[component.probe]\ninstance_memory_bytes_max = 50331648").start();
+    let host = Setup::probes("")
+        .settings("[component.probe]\ninstance_memory_bytes_max = 50331648")
+        .start();
     assert_eq!(host.get("/probe/memory?16").text(), (16 << 20).to_string());
     let answer = host.get("/probe/memory?64");
     assert_eq!(answer.status, 500);
-    assert!(answer.problem()["detail"].as_str().is_some_and(|detail| detail.contains("50331648 bytes")), "{}", answer.text());
+    assert!(
+        answer.problem()["detail"]
+            .as_str()
+            .is_some_and(|detail| detail.contains("50331648 bytes")),
+        "{}",
+        answer.text()
+    );
     assert_eq!(host.get("/probe/memory?16").text(), (16 << 20).to_string());
 }
 
 /// Starts a request that works until its client goes, and reads its first words.
 fn start_work(host: &Host) -> Connection {
     let mut connection = host.connect();
-    connection.send(b"GET /probe/work HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    connection
+        .send(b"GET /probe/work HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .unwrap();
     assert_eq!(connection.head().status, 200);
     assert_eq!(connection.chunk(), b"started\n");
     connection
@@ -173,13 +259,22 @@ fn start_work(host: &Host) -> Connection {
 
 #[test]
 fn too_many_requests_are_turned_away_and_waiting_ones_come_in() {
-    let host = Setup::probes("").settings("[limits]\nat_work_max = 1\nwaiting_max = 1\nretry_after_s = 7").start();
+    let host = Setup::probes("")
+        .settings("[limits]\nat_work_max = 1\nwaiting_max = 1\nretry_after_s = 7")
+        .start();
     let at_work = start_work(&host);
     let mut waiting = host.connect();
-    waiting.send(b"GET /probe/hello HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-    host.until("nothing waits", |host| host.figure("cinecor_requests_waiting") == Some(1.0));
+    waiting
+        .send(b"GET /probe/hello HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .unwrap();
+    host.until("nothing waits", |host| {
+        host.figure("cinecor_requests_waiting") == Some(1.0)
+    });
     let refused = host.get("/probe/hello");
-    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("7")));
+    assert_eq!(
+        (refused.status, refused.header("retry-after")),
+        (503, Some("7"))
+    );
     assert_eq!(refused.problem()["type"], "/problems/overloaded");
     assert_eq!(host.get("/.well-known/spin/health").text(), "OK");
     drop(at_work);
@@ -195,18 +290,27 @@ fn a_client_that_goes_ends_the_work_it_asked_for() {
     drop(work);
     host.until("the instance works on", |host| running(host) == Some(0.0));
     let mut waits = host.connect();
-    waits.send(b"GET /probe/wait HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-    host.until("the request is not at work", |host| running(host) == Some(1.0));
+    waits
+        .send(b"GET /probe/wait HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .unwrap();
+    host.until("the request is not at work", |host| {
+        running(host) == Some(1.0)
+    });
     drop(waits);
     host.until("the instance waits on", |host| running(host) == Some(0.0));
 }
 
 #[test]
 fn a_component_of_concurrency_one_gives_each_request_an_instance() {
-    let host = Setup::probes("").settings("[component.probe]\nconcurrency = 1").start();
+    let host = Setup::probes("")
+        .settings("[component.probe]\nconcurrency = 1")
+        .start();
     let _first = start_work(&host);
     let _second = start_work(&host);
-    assert_eq!(host.figure("cinecor_instances{component=\"probe\"}"), Some(2.0));
+    assert_eq!(
+        host.figure("cinecor_instances{component=\"probe\"}"),
+        Some(2.0)
+    );
 }
 
 #[test]
@@ -214,29 +318,47 @@ fn requests_share_instances_where_the_settings_let_them() {
     let host = probes();
     let _first = start_work(&host);
     let _second = start_work(&host);
-    assert_eq!(host.figure("cinecor_instances{component=\"probe\"}"), Some(1.0));
+    assert_eq!(
+        host.figure("cinecor_instances{component=\"probe\"}"),
+        Some(1.0)
+    );
 }
 
 #[test]
 fn an_instance_serves_no_more_requests_than_it_may() {
-    let host = Setup::probes("").settings("[component.probe]\ninstance_reuse_max = 2").start();
+    let host = Setup::probes("")
+        .settings("[component.probe]\ninstance_reuse_max = 2")
+        .start();
     for _ in 0..6 {
         assert_eq!(host.get("/probe/hello").text(), "hello");
     }
-    assert_eq!(host.figure("cinecor_instances_started_total{component=\"probe\"}"), Some(3.0));
+    assert_eq!(
+        host.figure("cinecor_instances_started_total{component=\"probe\"}"),
+        Some(3.0)
+    );
 }
 
 #[test]
 fn malformed_requests_are_refused_in_words() {
     let host = probes();
     let mut connection = host.connect();
-    connection.send(b"GET /probe/hello HTTP/1.1\r\n\r\n").unwrap();
+    connection
+        .send(b"GET /probe/hello HTTP/1.1\r\n\r\n")
+        .unwrap();
     let answer = connection.answer(false);
-    assert_eq!((answer.status, answer.problem()["type"].as_str()), (400, Some("/problems/malformed-request")));
+    assert_eq!(
+        (answer.status, answer.problem()["type"].as_str()),
+        (400, Some("/problems/malformed-request"))
+    );
     let answer = host.get(&format!("/probe/hello?{}", "x".repeat(9000)));
-    assert_eq!((answer.status, answer.problem()["type"].as_str()), (414, Some("/problems/address-too-long")));
+    assert_eq!(
+        (answer.status, answer.problem()["type"].as_str()),
+        (414, Some("/problems/address-too-long"))
+    );
     let mut connection = host.connect();
-    connection.send(b"OPTIONS * HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    connection
+        .send(b"OPTIONS * HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .unwrap();
     assert_eq!(connection.answer(false).status, 400);
     let mut connection = host.connect();
     connection.send(b"\x00\xff nonsense\r\n\r\n").unwrap();
@@ -247,13 +369,26 @@ fn malformed_requests_are_refused_in_words() {
 #[test]
 fn logs_hold_neither_paths_nor_queries_nor_headers() {
     let host = probes();
-    host.connect().request("GET", "/probe/Meier-Anna/hello?born=1950", &["x-patient: Meier", "x-request-id: the-request"], b"");
-    host.until("the request is not logged", |host| host.log().contains("the-request"));
+    host.connect().request(
+        "GET",
+        "/probe/Meier-Anna/hello?born=1950",
+        &["x-patient: Meier", "x-request-id: the-request"],
+        b"",
+    );
+    host.until("the request is not logged", |host| {
+        host.log().contains("the-request")
+    });
     let log = host.log();
     assert!(!log.contains("Meier") && !log.contains("1950"), "{log}");
-    let line = log.lines().find(|line| line.contains("the-request")).unwrap();
+    let line = log
+        .lines()
+        .find(|line| line.contains("the-request"))
+        .unwrap();
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
-    assert_eq!((&line["route"], &line["status"], &line["component"]), (&"/probe/...".into(), &200.into(), &"probe".into()));
+    assert_eq!(
+        (&line["route"], &line["status"], &line["component"]),
+        (&"/probe/...".into(), &200.into(), &"probe".into())
+    );
 }
 
 #[test]
@@ -265,7 +400,9 @@ fn requests_under_way_finish_when_the_host_is_told_to_end() {
     assert_eq!(connection.head().status, 200);
     assert_eq!(connection.chunk(), b"one");
     host.terminate();
-    host.until("the host does not end", |host| host.log().contains("ending: no new requests"));
+    host.until("the host does not end", |host| {
+        host.log().contains("ending: no new requests")
+    });
     connection.send_chunk(b"two").unwrap();
     assert_eq!(connection.chunk(), b"two");
     connection.send_chunk(b"").unwrap();
@@ -275,7 +412,9 @@ fn requests_under_way_finish_when_the_host_is_told_to_end() {
 
 #[test]
 fn work_that_takes_too_long_does_not_keep_the_host_from_ending() {
-    let mut host = Setup::probes("").settings("[limits]\nshutdown_ms = 50").start();
+    let mut host = Setup::probes("")
+        .settings("[limits]\nshutdown_ms = 50")
+        .start();
     let mut work = start_work(&host);
     host.terminate();
     assert!(host.ended());
@@ -287,8 +426,15 @@ fn compiled_code_is_used_again() {
     let setup = || Setup::probes("");
     let host = setup().start().again(&setup());
     let log = host.log();
-    let loaded: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let cached: Vec<_> = loaded.iter().filter(|line| line["message"] == "component loaded").map(|line| line["cached"].clone()).collect();
+    let loaded: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let cached: Vec<_> = loaded
+        .iter()
+        .filter(|line| line["message"] == "component loaded")
+        .map(|line| line["cached"].clone())
+        .collect();
     assert_eq!(cached, [true, true, true]);
 }
 
@@ -297,7 +443,9 @@ fn prints_of_components_are_lines_of_the_log() {
     let host = probes();
     assert_eq!(host.get("/probe/print?words").text(), "printed");
     host.until("the words are not logged", |host| {
-        host.log().lines().any(|line| line.contains("\"message\":\"words\"") && line.contains("\"component\":\"probe\""))
+        host.log().lines().any(|line| {
+            line.contains("\"message\":\"words\"") && line.contains("\"component\":\"probe\"")
+        })
     });
 }
 
@@ -307,14 +455,36 @@ fn refuses_to_start_in_words() {
         let said = setup.refused();
         assert!(said.contains(expected), "{expected} is not in {said}");
     };
-    refused(Setup::probes("key_value_store = []"), "unknown field `key_value_store`");
-    refused(Setup::probes("").settings("[limits]\nbody = 1"), "unknown field `body`");
-    refused(Setup::probes("").settings("[component.none]\nconcurrency = 1"), "the settings have [component.none], the manifest has no such component");
-    refused(Setup::probes("").argument("--profile").argument("native"), "no component has a profile `native`");
-    refused(Setup::probes("").argument("--component-id").argument("none"), "there is no component `none`");
-    refused(Setup::probes("").argument("--listen").argument("nowhere"), "nowhere");
     refused(
-        Setup::manifest("spin_manifest_version = 2\n[application]\nname = \"x\"\n[[trigger.http]]\nroute = \"/...\"\ncomponent = \"c\"\n[component.c]\nsource = \"c.wasm\"\n"),
+        Setup::probes("key_value_store = []"),
+        "unknown field `key_value_store`",
+    );
+    refused(
+        Setup::probes("").settings("[limits]\nbody = 1"),
+        "unknown field `body`",
+    );
+    refused(
+        Setup::probes("").settings("[component.none]\nconcurrency = 1"),
+        "the settings have [component.none], the manifest has no such component",
+    );
+    refused(
+        Setup::probes("").argument("--profile").argument("native"),
+        "no component has a profile `native`",
+    );
+    refused(
+        Setup::probes("")
+            .argument("--component-id")
+            .argument("none"),
+        "there is no component `none`",
+    );
+    refused(
+        Setup::probes("").argument("--listen").argument("nowhere"),
+        "nowhere",
+    );
+    refused(
+        Setup::manifest(
+            "spin_manifest_version = 2\n[application]\nname = \"x\"\n[[trigger.http]]\nroute = \"/...\"\ncomponent = \"c\"\n[component.c]\nsource = \"c.wasm\"\n",
+        ),
         "c.wasm",
     );
     refused(
@@ -322,5 +492,11 @@ fn refuses_to_start_in_words() {
             .file("c.wasm", "no component"),
         "[component.c]",
     );
-    refused(Setup::probes("").file("rc.toml", "[unknown]\n").argument("--runtime-config-file").argument("/nonexistent/rc.toml"), "/nonexistent/rc.toml");
+    refused(
+        Setup::probes("")
+            .file("rc.toml", "[unknown]\n")
+            .argument("--runtime-config-file")
+            .argument("/nonexistent/rc.toml"),
+        "/nonexistent/rc.toml",
+    );
 }

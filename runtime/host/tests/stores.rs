@@ -7,8 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use support::{Connection, Host, Setup, guest};
 
-const GRANTS: &str =
-    "key_value_stores = [\"default\"]\nsqlite_databases = [\"default\"]\nvariables = { words = \"{{ greeting }}\" }\n";
+const GRANTS: &str = "key_value_stores = [\"default\"]\nsqlite_databases = [\"default\"]\nvariables = { words = \"{{ greeting }}\" }\n";
 
 fn stores(keys: &str) -> Setup {
     Setup::manifest(&format!(
@@ -35,7 +34,10 @@ fn on_disk(host: &Host, needle: &[u8]) -> bool {
             } else if path.is_dir() {
                 search(&path, needle)
             } else {
-                std::fs::read(path).unwrap().windows(needle.len()).any(|window| window == needle)
+                std::fs::read(path)
+                    .unwrap()
+                    .windows(needle.len())
+                    .any(|window| window == needle)
             }
         })
     }
@@ -45,8 +47,19 @@ fn on_disk(host: &Host, needle: &[u8]) -> bool {
 #[test]
 fn every_function_of_both_key_value_interfaces_works_on_one_store() {
     let host = stores(GRANTS).start();
-    assert_eq!(lines(&host, "/key-value"), ["Some(Ok(\"one\"))", "None", "true false", "a", "b", "302"]);
-    assert_eq!(lines(&host, "/key-value-2"), ["Some([49])", "true false", "[\"sync/a\"]", "Some(\"Error::AccessDenied\")"]);
+    assert_eq!(
+        lines(&host, "/key-value"),
+        ["Some(Ok(\"one\"))", "None", "true false", "a", "b", "302"]
+    );
+    assert_eq!(
+        lines(&host, "/key-value-2"),
+        [
+            "Some([49])",
+            "true false",
+            "[\"sync/a\"]",
+            "Some(\"Error::AccessDenied\")"
+        ]
+    );
 }
 
 #[test]
@@ -71,8 +84,20 @@ fn every_type_and_both_ways_of_sqlite_work() {
         "Some(Error::Io(\"no such table: absent\"))",
     ];
     assert_eq!(lines(&host, "/sqlite"), expected);
-    assert_eq!(lines(&host, "/sqlite"), expected, "an instance that has run before does the same");
-    assert_eq!(lines(&host, "/sqlite-sync"), ["sum", "[Value::Integer(42)]", "0", "Some(Error::AccessDenied)"]);
+    assert_eq!(
+        lines(&host, "/sqlite"),
+        expected,
+        "an instance that has run before does the same"
+    );
+    assert_eq!(
+        lines(&host, "/sqlite-sync"),
+        [
+            "sum",
+            "[Value::Integer(42)]",
+            "0",
+            "Some(Error::AccessDenied)"
+        ]
+    );
 }
 
 #[test]
@@ -89,15 +114,25 @@ fn the_synchronous_variables_are_those_of_the_component() {
     let host = stores(GRANTS).start();
     assert_eq!(lines(&host, "/variables-2?words"), ["hi"]);
     let refused = host.get("/variables-2?greeting").text();
-    assert!(refused.contains("Undefined") && refused.contains("[component.stores.variables]"), "{refused}");
-    assert!(host.get("/variables-2?Not-A-Name").text().contains("InvalidName"));
+    assert!(
+        refused.contains("Undefined") && refused.contains("[component.stores.variables]"),
+        "{refused}"
+    );
+    assert!(
+        host.get("/variables-2?Not-A-Name")
+            .text()
+            .contains("InvalidName")
+    );
 }
 
 #[test]
 fn what_is_deleted_is_in_no_file() {
     let host = stores(GRANTS).start();
     lines(&host, "/put?a-very-rare-text");
-    assert!(on_disk(&host, b"a-very-rare-text"), "the test must be able to see it");
+    assert!(
+        on_disk(&host, b"a-very-rare-text"),
+        "the test must be able to see it"
+    );
     lines(&host, "/take");
     assert!(!on_disk(&host, b"a-very-rare-text"));
 }
@@ -107,9 +142,15 @@ fn a_refusal_says_in_the_log_which_line_would_grant() {
     let host = stores("").start();
     let answer = host.get("/key-value").text();
     assert!(answer.contains("AccessDenied"), "{answer}");
-    host.until("the log names the line", |host| host.log().contains("add to [component.stores] of spin.toml: key_value_stores ="));
+    host.until("the log names the line", |host| {
+        host.log()
+            .contains("add to [component.stores] of spin.toml: key_value_stores =")
+    });
     assert!(host.get("/sqlite").text().contains("AccessDenied"));
-    host.until("the log names the line", |host| host.log().contains("add to [component.stores] of spin.toml: sqlite_databases ="));
+    host.until("the log names the line", |host| {
+        host.log()
+            .contains("add to [component.stores] of spin.toml: sqlite_databases =")
+    });
 }
 
 /// Four clients commit transactions of ten rows while the host is killed.
@@ -127,14 +168,20 @@ fn a_kill_loses_nothing_that_was_committed_and_keeps_no_half() {
                 scope.spawn(|| {
                     while !over.load(Ordering::SeqCst) {
                         // The kill ends connections in the middle of anything.
-                        let answer = std::panic::catch_unwind(|| Connection::new(address).request("GET", "/transaction?commit", &[], b"").status);
+                        let answer = std::panic::catch_unwind(|| {
+                            Connection::new(address)
+                                .request("GET", "/transaction?commit", &[], b"")
+                                .status
+                        });
                         if answer.is_ok_and(|status| status == 200) {
                             acknowledged.fetch_add(1, Ordering::SeqCst);
                         }
                     }
                 });
             }
-            host.until("transactions are committed", |_| acknowledged.load(Ordering::SeqCst) >= 5 * round);
+            host.until("transactions are committed", |_| {
+                acknowledged.load(Ordering::SeqCst) >= 5 * round
+            });
             // The address is another one afterwards, so that clients that still run reach nobody.
             let again = host.killed(&setup);
             over.store(true, Ordering::SeqCst);
@@ -143,7 +190,10 @@ fn a_kill_loses_nothing_that_was_committed_and_keeps_no_half() {
         let count: u64 = lines(&host, "/count")[0].parse().unwrap();
         assert_eq!(count % 10, 0, "half a transaction was kept");
         let committed = known + 10 * acknowledged.load(Ordering::SeqCst);
-        assert!(count >= committed, "{count} rows are there, {committed} were acknowledged");
+        assert!(
+            count >= committed,
+            "{count} rows are there, {committed} were acknowledged"
+        );
         known = count;
     }
 }

@@ -13,10 +13,16 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where the built guests are.
 pub fn guest(name: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"), PathBuf::from);
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
+        PathBuf::from,
+    );
     let path = target.join("guests").join(format!("{name}.wasm"));
-    assert!(path.is_file(), "the guest {} is not built; run `cargo xtask build --with-tests`", path.display());
+    assert!(
+        path.is_file(),
+        "the guest {} is not built; run `cargo xtask build --with-tests`",
+        path.display()
+    );
     path.canonicalize().expect("a path that exists")
 }
 
@@ -46,12 +52,20 @@ impl Setup {
             guest("probe"),
             guest("probe-p2"),
         );
-        Self { manifest, ..Self::default() }.argument("--variable").argument("secret=hunter2")
+        Self {
+            manifest,
+            ..Self::default()
+        }
+        .argument("--variable")
+        .argument("secret=hunter2")
     }
 
     /// A whole manifest.
     pub fn manifest(manifest: &str) -> Self {
-        Self { manifest: manifest.to_owned(), ..Self::default() }
+        Self {
+            manifest: manifest.to_owned(),
+            ..Self::default()
+        }
     }
 
     /// Adds to the settings.
@@ -75,8 +89,14 @@ impl Setup {
 
     fn folder(&self) -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a folder for the host");
-        let files = self.files.iter().map(|(path, content)| (path.as_str(), content.as_str()));
-        for (path, content) in files.chain([("spin.toml", self.manifest.as_str()), ("cinecor.toml", &self.settings)]) {
+        let files = self
+            .files
+            .iter()
+            .map(|(path, content)| (path.as_str(), content.as_str()));
+        for (path, content) in files.chain([
+            ("spin.toml", self.manifest.as_str()),
+            ("cinecor.toml", &self.settings),
+        ]) {
             let path = folder.path().join(path);
             std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
             std::fs::write(path, content).expect("a file");
@@ -91,8 +111,23 @@ impl Setup {
 
     fn command(&self, folder: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cinecor"));
-        command.args(["up", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "-f"]).arg(folder).args(&self.arguments);
-        command.arg("--state-dir").arg(folder.join("state")).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args([
+                "up",
+                "--listen",
+                "127.0.0.1:0",
+                "--metrics-listen",
+                "127.0.0.1:0",
+                "-f",
+            ])
+            .arg(folder)
+            .args(&self.arguments);
+        command
+            .arg("--state-dir")
+            .arg(folder.join("state"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
     }
 
@@ -139,7 +174,9 @@ impl Host {
             move || {
                 let mut line = String::new();
                 while stderr.read_line(&mut line).is_ok_and(|count| count > 0) {
-                    log.lock().expect("the log").push_str(&std::mem::take(&mut line));
+                    log.lock()
+                        .expect("the log")
+                        .push_str(&std::mem::take(&mut line));
                 }
             }
         });
@@ -157,16 +194,31 @@ impl Host {
             // Compiling for the first time takes a while on a busy machine.
             let Ok(line) = lines.recv_timeout(3 * PATIENCE) else {
                 let _ = process.kill();
-                panic!("the host did not serve after {:?}: {}", started.elapsed(), log.lock().expect("the log"));
+                panic!(
+                    "the host did not serve after {:?}: {}",
+                    started.elapsed(),
+                    log.lock().expect("the log")
+                );
             };
             if let Some(rest) = line.strip_prefix("Metrics http://") {
-                metrics = Some(rest.trim_end_matches("/metrics").parse().expect("an address"));
+                metrics = Some(
+                    rest.trim_end_matches("/metrics")
+                        .parse()
+                        .expect("an address"),
+                );
             }
             if let Some(rest) = line.strip_prefix("Serving ") {
                 let (scheme, address) = rest.split_once("://").expect("a URL");
                 let address = address.parse().expect("an address");
                 let metrics = metrics.expect("metrics are told first");
-                return Self { process, address, metrics, scheme: scheme.to_owned(), log, folder };
+                return Self {
+                    process,
+                    address,
+                    metrics,
+                    scheme: scheme.to_owned(),
+                    log,
+                    folder,
+                };
             }
         }
     }
@@ -200,7 +252,8 @@ impl Host {
     pub fn figure(&self, name: &str) -> Option<f64> {
         let answer = Connection::new(self.metrics).request("GET", "/metrics", &[], b"");
         let text = answer.text();
-        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 
     /// Waits until something holds that the host does in its own time.
@@ -214,7 +267,11 @@ impl Host {
 
     /// Sends the signal that asks a process to end.
     pub fn terminate(&self) {
-        let status = Command::new("kill").arg("-TERM").arg(self.process.id().to_string()).status().expect("kill runs");
+        let status = Command::new("kill")
+            .arg("-TERM")
+            .arg(self.process.id().to_string())
+            .status()
+            .expect("kill runs");
         assert!(status.success());
     }
 
@@ -225,7 +282,11 @@ impl Host {
             if let Some(status) = self.process.try_wait().expect("the process") {
                 return status.success();
             }
-            assert!(Instant::now() < end, "the host does not end: {}", self.log());
+            assert!(
+                Instant::now() < end,
+                "the host does not end: {}",
+                self.log()
+            );
             std::thread::yield_now();
         }
     }
@@ -267,7 +328,9 @@ impl Connection {
     pub fn new(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the host accepts");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        Self { stream: BufReader::new(stream) }
+        Self {
+            stream: BufReader::new(stream),
+        }
     }
 
     /// Writes bytes.
@@ -294,7 +357,13 @@ impl Connection {
 
     /// Starts a request with a body in chunks.
     pub fn start_chunked(&mut self, target: &str) {
-        self.send(format!("POST {target} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n").as_bytes()).expect("the host reads");
+        self.send(
+            format!(
+                "POST {target} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
+            )
+            .as_bytes(),
+        )
+        .expect("the host reads");
     }
 
     /// Sends one chunk; an empty one ends the body.
@@ -314,12 +383,21 @@ impl Connection {
     /// Reads the head of an answer.
     pub fn head(&mut self) -> Answer {
         let status = self.line();
-        let status = status.split(' ').nth(1).unwrap_or_else(|| panic!("a status line, not {status:?}")).parse().expect("a status");
+        let status = status
+            .split(' ')
+            .nth(1)
+            .unwrap_or_else(|| panic!("a status line, not {status:?}"))
+            .parse()
+            .expect("a status");
         let mut headers = Vec::new();
         loop {
             let line = self.line();
             if line.is_empty() {
-                return Answer { status, headers, body: Vec::new() };
+                return Answer {
+                    status,
+                    headers,
+                    body: Vec::new(),
+                };
             }
             let (name, value) = line.split_once(':').expect("a header");
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
@@ -381,7 +459,10 @@ pub struct Answer {
 impl Answer {
     /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The body as text.
@@ -391,11 +472,20 @@ impl Answer {
 
     /// The problem document that the answer is expected to be.
     pub fn problem(&self) -> serde_json::Value {
-        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{self:?}"
+        );
         let problem: serde_json::Value = serde_json::from_slice(&self.body).expect("JSON");
         assert_eq!(problem["status"], self.status);
         assert_eq!(problem["request_id"].as_str(), self.header("x-request-id"));
-        assert!(problem["type"].as_str().is_some_and(|kind| kind.starts_with("/problems/")), "{problem}");
+        assert!(
+            problem["type"]
+                .as_str()
+                .is_some_and(|kind| kind.starts_with("/problems/")),
+            "{problem}"
+        );
         problem
     }
 }

@@ -26,7 +26,9 @@ async fn handle(request: Request) -> impl IntoResponse {
         "hello" => text("hello"),
         "request" => {
             let mut lines = vec![format!("{} {uri}", request.method())];
-            lines.extend(request.headers().iter().map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()))));
+            lines.extend(request.headers().iter().map(|(name, value)| {
+                format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()))
+            }));
             text(lines.join("\n"))
         }
         "echo" => Response::new(box_body(request.into_body())),
@@ -72,7 +74,10 @@ async fn handle(request: Request) -> impl IntoResponse {
         "read" => outcome(std::fs::read_to_string(&argument)),
         "write" => outcome(std::fs::write(&argument, "written").map(|()| "written")),
         "list" => outcome(std::fs::read_dir(&argument).map(|entries| {
-            let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+            let mut names: Vec<_> = entries
+                .flatten()
+                .map(|entry| entry.file_name().to_string_lossy().into_owned())
+                .collect();
             names.sort();
             names.join(" ")
         })),
@@ -91,7 +96,11 @@ async fn handle(request: Request) -> impl IntoResponse {
                 while let Some(Ok(chunk)) = body.next().await {
                     bytes.extend_from_slice(&chunk);
                 }
-                text(format!("{} {}", status.as_u16(), String::from_utf8_lossy(&bytes)))
+                text(format!(
+                    "{} {}",
+                    status.as_u16(),
+                    String::from_utf8_lossy(&bytes)
+                ))
             }
             Err(error) => text(format!("refused: {error:?}")),
         },
@@ -114,6 +123,14 @@ async fn key_value(label: &str) -> Result<String, spin_sdk::key_value::Error> {
 /// Computes in the database `label`.
 async fn sqlite(label: &str) -> Result<String, spin_sdk::sqlite::Error> {
     let database = spin_sdk::sqlite::Connection::open(label).await?;
-    let rows = database.execute("SELECT 6 * 7", Vec::new()).await?.collect().await?;
-    Ok(rows.iter().filter_map(|row| row.get::<i64>(0)).map(|value| value.to_string()).collect())
+    let rows = database
+        .execute("SELECT 6 * 7", Vec::new())
+        .await?
+        .collect()
+        .await?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| row.get::<i64>(0))
+        .map(|value| value.to_string())
+        .collect())
 }

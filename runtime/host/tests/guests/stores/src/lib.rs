@@ -42,7 +42,10 @@ async fn handle(request: Request) -> impl IntoResponse {
     };
     let (status, text) = match found {
         Ok(lines) => (StatusCode::OK, lines.join("\n")),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("refused: {error:?}")),
+        Err(error) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("refused: {error:?}"),
+        ),
     };
     (status, text)
 }
@@ -89,32 +92,75 @@ fn key_value_2() -> Found {
     let refused = Store::open("other").err().map(text);
     Ok(vec![
         format!("{:?}", store.get("sync/a").map_err(text)?),
-        format!("{} {}", store.exists("sync/a").map_err(text)?, store.exists("sync/b").map_err(text)?),
-        format!("{:?}", store.get_keys().map_err(text)?.iter().filter(|key| key.starts_with("sync/")).collect::<Vec<_>>()),
+        format!(
+            "{} {}",
+            store.exists("sync/a").map_err(text)?,
+            store.exists("sync/b").map_err(text)?
+        ),
+        format!(
+            "{:?}",
+            store
+                .get_keys()
+                .map_err(text)?
+                .iter()
+                .filter(|key| key.starts_with("sync/"))
+                .collect::<Vec<_>>()
+        ),
         format!("{refused:?}"),
     ])
 }
 
 fn variables_2(name: &str) -> Found {
-    Ok(vec![bindings::fermyon::spin::variables::get(name).map_err(|error| format!("{error:?}"))?])
+    Ok(vec![
+        bindings::fermyon::spin::variables::get(name).map_err(|error| format!("{error:?}"))?,
+    ])
 }
 
 async fn sqlite() -> Found {
     let database = Connection::open_default().await?;
-    run(&database, "CREATE TABLE IF NOT EXISTS kinds (id INTEGER PRIMARY KEY, r REAL, t TEXT, b BLOB, n)", []).await?;
+    run(
+        &database,
+        "CREATE TABLE IF NOT EXISTS kinds (id INTEGER PRIMARY KEY, r REAL, t TEXT, b BLOB, n)",
+        [],
+    )
+    .await?;
     run(&database, "DELETE FROM kinds", []).await?;
-    let values = [Value::Real(0.5), Value::Text("ä".to_owned()), Value::Blob(vec![0, 255]), Value::Null];
-    run(&database, "INSERT INTO kinds (r, t, b, n) VALUES (?, ?, ?, ?)", values).await?;
-    let mut lines = vec![format!("{} {}", database.last_insert_rowid().await, database.changes().await)];
+    let values = [
+        Value::Real(0.5),
+        Value::Text("ä".to_owned()),
+        Value::Blob(vec![0, 255]),
+        Value::Null,
+    ];
+    run(
+        &database,
+        "INSERT INTO kinds (r, t, b, n) VALUES (?, ?, ?, ?)",
+        values,
+    )
+    .await?;
+    let mut lines = vec![format!(
+        "{} {}",
+        database.last_insert_rowid().await,
+        database.changes().await
+    )];
     let result = database.execute("SELECT r, t, b, n FROM kinds", []).await?;
     lines.push(result.columns().join(" "));
-    lines.extend(result.collect().await?.into_iter().map(|row| format!("{:?}", row.values)));
+    lines.extend(
+        result
+            .collect()
+            .await?
+            .into_iter()
+            .map(|row| format!("{:?}", row.values)),
+    );
     let many = database
         .execute("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1000) SELECT x FROM n", [])
         .await?
         .collect()
         .await?;
-    lines.push(format!("{} {:?}", many.len(), many.last().map(|row| &row.values)));
+    lines.push(format!(
+        "{} {:?}",
+        many.len(),
+        many.last().map(|row| &row.values)
+    ));
     let refused = database.execute("SELECT * FROM absent", []).await.err();
     lines.push(format!("{refused:?}"));
     Ok(lines)
@@ -125,7 +171,12 @@ fn sqlite_sync() -> Found {
     let database = sqlite::Connection::open("default")?;
     let result = database.execute("SELECT ?1 + 1 AS sum", &[Value::Integer(41)])?;
     let refused = sqlite::Connection::open("other").err();
-    Ok(vec![result.columns.join(" "), format!("{:?}", result.rows[0].values), database.changes().to_string(), format!("{refused:?}")])
+    Ok(vec![
+        result.columns.join(" "),
+        format!("{:?}", result.rows[0].values),
+        database.changes().to_string(),
+        format!("{refused:?}"),
+    ])
 }
 
 async fn run(
@@ -133,7 +184,11 @@ async fn run(
     statement: &str,
     parameters: impl IntoIterator<Item = Value>,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    Ok(database.execute(statement, parameters).await?.result().await?)
+    Ok(database
+        .execute(statement, parameters)
+        .await?
+        .result()
+        .await?)
 }
 
 /// Inserts ten rows in one transaction, which is committed if so asked, and left open otherwise.
@@ -142,7 +197,12 @@ async fn transaction(commit: &str) -> Found {
     run(&database, "CREATE TABLE IF NOT EXISTS work (x INTEGER)", []).await?;
     run(&database, "BEGIN IMMEDIATE", []).await?;
     for x in 0..10 {
-        run(&database, "INSERT INTO work VALUES (?)", [Value::Integer(x)]).await?;
+        run(
+            &database,
+            "INSERT INTO work VALUES (?)",
+            [Value::Integer(x)],
+        )
+        .await?;
     }
     if commit == "commit" {
         run(&database, "COMMIT", []).await?;
@@ -153,16 +213,32 @@ async fn transaction(commit: &str) -> Found {
 async fn count() -> Found {
     let database = Connection::open_default().await?;
     run(&database, "CREATE TABLE IF NOT EXISTS work (x INTEGER)", []).await?;
-    let rows = database.execute("SELECT count(*) FROM work", []).await?.collect().await?;
-    Ok(rows.iter().filter_map(|row| row.get::<i64>(0)).map(|count| count.to_string()).collect())
+    let rows = database
+        .execute("SELECT count(*) FROM work", [])
+        .await?
+        .collect()
+        .await?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| row.get::<i64>(0))
+        .map(|count| count.to_string())
+        .collect())
 }
 
 /// Keeps a text in the store and in the database.
 async fn put(text: &str) -> Found {
-    Store::open_default().await?.set("text", text.repeat(1000)).await?;
+    Store::open_default()
+        .await?
+        .set("text", text.repeat(1000))
+        .await?;
     let database = Connection::open_default().await?;
     run(&database, "CREATE TABLE IF NOT EXISTS texts (t TEXT)", []).await?;
-    run(&database, "INSERT INTO texts VALUES (?)", [Value::Text(text.repeat(1000))]).await?;
+    run(
+        &database,
+        "INSERT INTO texts VALUES (?)",
+        [Value::Text(text.repeat(1000))],
+    )
+    .await?;
     Ok(vec!["kept".to_owned()])
 }
 

@@ -1,6 +1,11 @@
 //! The guest of cinecor-nn's tests: plain values in, calls of wasi:nn, plain values out. It judges nothing; the tests do.
 
-#[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated from the WIT, which documents itself")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    reason = "generated from the WIT, which documents itself"
+)]
 mod bindings {
     wit_bindgen::generate!({
         path: [
@@ -27,12 +32,25 @@ impl Guest for Suite {
     fn compute(graph: Source, inputs: Vec<PlainTensor>) -> Result<Vec<PlainTensor>, Failure> {
         let graph = match graph {
             Source::Named(name) => graph::load_by_name(&name),
-            Source::Handed(HandedGraph { parts, encoding, target }) => graph::load(&parts, encoding, target),
+            Source::Handed(HandedGraph {
+                parts,
+                encoding,
+                target,
+            }) => graph::load(&parts, encoding, target),
         };
-        let context = graph.map_err(read)?.init_execution_context().map_err(read)?;
-        let inputs = inputs.into_iter().map(|plain| (plain.name.clone(), make(&plain))).collect();
+        let context = graph
+            .map_err(read)?
+            .init_execution_context()
+            .map_err(read)?;
+        let inputs = inputs
+            .into_iter()
+            .map(|plain| (plain.name.clone(), make(&plain)))
+            .collect();
         let outputs = context.compute(inputs).map_err(read)?;
-        Ok(outputs.into_iter().map(|(name, tensor)| plain(name, &tensor)).collect())
+        Ok(outputs
+            .into_iter()
+            .map(|(name, tensor)| plain(name, &tensor))
+            .collect())
     }
 
     fn echo(tensor: PlainTensor) -> PlainTensor {
@@ -41,7 +59,13 @@ impl Guest for Suite {
 
     fn describe(name: String) -> Result<(String, String, String, String, bool), String> {
         match graphs::describe(&name) {
-            Ok(info) => Ok((info.digest, info.engine, info.device, info.precision, info.loaded)),
+            Ok(info) => Ok((
+                info.digest,
+                info.engine,
+                info.device,
+                info.precision,
+                info.loaded,
+            )),
             Err(graphs::Error::NotFound(text) | graphs::Error::Unavailable(text)) => Err(text),
         }
     }
@@ -52,9 +76,17 @@ fn make(plain: &PlainTensor) -> Tensor {
 }
 
 fn plain(name: String, tensor: &Tensor) -> PlainTensor {
-    PlainTensor { name, dimensions: tensor.dimensions(), ty: tensor.ty(), data: tensor.data() }
+    PlainTensor {
+        name,
+        dimensions: tensor.dimensions(),
+        ty: tensor.ty(),
+        data: tensor.data(),
+    }
 }
 
 fn read(error: Error) -> Failure {
-    Failure { code: error.code(), text: error.data() }
+    Failure {
+        code: error.code(),
+        text: error.data(),
+    }
 }

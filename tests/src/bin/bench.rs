@@ -1,0 +1,292 @@
+//! Speed and memory of the service against the bare engine, measured side by side in one run and written to
+//! `tests/bench/RESULTS.md`. Ratios, not seconds: both sides run on the same machine, turn by turn.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use cinecor_tests::client::Client;
+use cinecor_tests::host::{Host, Options, root, target};
+use cinecor_tests::volumes;
+use serde_json::Value;
+
+/// Turns of each side; the median and the middle half are reported.
+const TURNS: usize = 15;
+/// Turns of the long ones.
+const CINE_TURNS: usize = 3;
+
+fn main() -> Result<()> {
+    let python = PathBuf::from(std::env::var_os("CINECOR_PYTHON").context(
+        "CINECOR_PYTHON names the interpreter with onnxruntime; `cargo xtask bench` sets it",
+    )?);
+    let state = tempfile::tempdir()?;
+    let options = Options::new().state(state.path());
+
+    println!("starting, to fill the cache of compiled code");
+    drop(ready(&options)?);
+    println!("starting again");
+    let (host, ready_ms) = ready(&options)?;
+    let client = Client::new(&host);
+
+    let first = one_shot(&client, &volumes::phantom(20, 1)?)?;
+    let model = &first.answer["segmentation"]["model"];
+    if model["engine"] != "onnxruntime" {
+        bail!(
+            "the bare engine is ONNX Runtime, but the service answered with {}; `cargo xtask doctor` tells why",
+            model["engine"]
+        );
+    }
+    let card: Value = serde_json::from_slice(&std::fs::read(package(model)?.join("model.json"))?)?;
+    let canvas = &card["preprocessing"]["canvas"];
+    let mut bare = Bare::start(&python, &package(model)?.join("model.onnx"), canvas)?;
+    let batch = std::env::var("CINECOR_BENCH_BATCH")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(10);
+
+    println!("20 slices, {TURNS} turns");
+    let twenty = compare(
+        &client,
+        &mut bare,
+        &volumes::phantom(20, 1)?,
+        20,
+        batch,
+        TURNS,
+    )?;
+    println!("end-diastole and end-systole, 10 slices each, {TURNS} turns");
+    let pair = compare(
+        &client,
+        &mut bare,
+        &volumes::phantom(10, 2)?,
+        20,
+        batch,
+        TURNS,
+    )?;
+
+    println!("a cine of 12 slices x 30 frames, {CINE_TURNS} turns");
+    let cine_volume = volumes::phantom(12, 30)?;
+    host.forget_peak_memory()?;
+    let cine = compare(&client, &mut bare, &cine_volume, 360, batch, CINE_TURNS)?;
+    let peak_mib = host.peak_memory_bytes()? as f64 / (1024.0 * 1024.0);
+
+    let mut report = String::new();
+    writeln!(report, "# Speed and memory\n")?;
+    writeln!(
+        report,
+        "Written by `cargo xtask bench` on {} cores. Bare engine: {} {} in Python on ONNX Runtime, every core, tensors of {} × {}, batches of {batch}. Times are \
+         medians with their middle half; both sides took turns in one run.\n",
+        std::thread::available_parallelism()?,
+        text(&model["name"]),
+        text(&model["version"]),
+        canvas["rows"],
+        canvas["columns"],
+    )?;
+    writeln!(
+        report,
+        "| what | service, ms | bare engine, ms | ratio | goal |"
+    )?;
+    writeln!(report, "|---|---|---|---|---|")?;
+    row(
+        &mut report,
+        "20 slices of 256 × 256, one shot, JSON",
+        &twenty,
+        "≤ 1.40",
+    )?;
+    row(
+        &mut report,
+        "end-diastole and end-systole, 10 slices each",
+        &pair,
+        "≤ 1.25 later",
+    )?;
+    row(
+        &mut report,
+        "cine of 12 slices × 30 frames",
+        &cine,
+        "≤ 1.10 later",
+    )?;
+    writeln!(report, "\n| what | measured | goal |")?;
+    writeln!(report, "|---|---|---|")?;
+    writeln!(
+        report,
+        "| start to ready, compiled code cached | {ready_ms:.0} ms | ≤ 3,000 ms |"
+    )?;
+    writeln!(
+        report,
+        "| peak memory of the host during the cine (VmHWM) | {peak_mib:.0} MiB | < 600 MB |"
+    )?;
+    writeln!(
+        report,
+        "\nWhere the service's time went, 20 slices, medians over the turns (ms): {}.",
+        twenty.stages
+    )?;
+    let path = root().join("tests/bench/RESULTS.md");
+    std::fs::write(&path, &report)?;
+    println!("\n{report}\nwritten to {}", path.display());
+    Ok(())
+}
+
+/// Starts a host and asks until it is ready; the time from the start in ms.
+fn ready(options: &Options) -> Result<(Host, f64)> {
+    let started = Instant::now();
+    let host = options.start()?;
+    let client = Client::new(&host);
+    loop {
+        let answer = client.get("/api/v1/health/ready")?;
+        match answer.status {
+            200 => return Ok((host, started.elapsed().as_secs_f64() * 1000.0)),
+            503 if started.elapsed().as_secs() < 120 => {}
+            _ => bail!("the service does not get ready: {}", answer.text()),
+        }
+    }
+}
+
+struct Shot {
+    ms: f64,
+    answer: Value,
+}
+
+fn one_shot(client: &Client, volume: &[u8]) -> Result<Shot> {
+    let started = Instant::now();
+    let answer = client.post_as("/api/v1/segment", volume, "application/json")?;
+    let ms = started.elapsed().as_secs_f64() * 1000.0;
+    Ok(Shot {
+        ms,
+        answer: answer.expect(200)?.json()?,
+    })
+}
+
+/// Service and bare engine, turn by turn.
+struct Compared {
+    service: Vec<f64>,
+    bare: Vec<f64>,
+    stages: String,
+}
+
+fn compare(
+    client: &Client,
+    bare: &mut Bare,
+    volume: &[u8],
+    slices: usize,
+    batch: usize,
+    turns: usize,
+) -> Result<Compared> {
+    one_shot(client, volume)?;
+    bare.run(slices, batch)?;
+    let (mut service, mut engine, mut stages) = (Vec::new(), Vec::new(), Vec::<Value>::new());
+    for _ in 0..turns {
+        engine.push(bare.run(slices, batch)?);
+        let shot = one_shot(client, volume)?;
+        service.push(shot.ms);
+        stages.push(shot.answer["segmentation"]["timings_ms"].clone());
+    }
+    let stages = ["decode", "preprocess", "inference", "postprocess", "total"]
+        .map(|stage| {
+            let mut values: Vec<f64> = stages
+                .iter()
+                .filter_map(|one| one[stage].as_f64())
+                .collect();
+            values.sort_by(f64::total_cmp);
+            format!("{stage} {:.0}", quantile(&values, 0.5))
+        })
+        .join(", ");
+    service.sort_by(f64::total_cmp);
+    engine.sort_by(f64::total_cmp);
+    Ok(Compared {
+        service,
+        bare: engine,
+        stages,
+    })
+}
+
+fn row(report: &mut String, what: &str, compared: &Compared, goal: &str) -> Result<()> {
+    let show = |values: &[f64]| {
+        format!(
+            "{:.0} ({:.0}–{:.0})",
+            quantile(values, 0.5),
+            quantile(values, 0.25),
+            quantile(values, 0.75)
+        )
+    };
+    let ratio = quantile(&compared.service, 0.5) / quantile(&compared.bare, 0.5);
+    writeln!(
+        report,
+        "| {what} | {} | {} | {ratio:.2} | {goal} |",
+        show(&compared.service),
+        show(&compared.bare)
+    )?;
+    Ok(())
+}
+
+/// The nearest entry of sorted values.
+fn quantile(sorted: &[f64], at: f64) -> f64 {
+    let index = (at * sorted.len().saturating_sub(1) as f64).round() as usize;
+    sorted.get(index).copied().unwrap_or(f64::NAN)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("?")
+}
+
+fn package(model: &Value) -> Result<PathBuf> {
+    let folder = root()
+        .join("weights/models")
+        .join(text(&model["name"]))
+        .join(text(&model["version"]));
+    if !folder.is_dir() {
+        bail!(
+            "no package at {} below {}",
+            folder.display(),
+            target().display()
+        );
+    }
+    Ok(folder)
+}
+
+/// The bare engine in a process of its own.
+struct Bare {
+    process: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Bare {
+    fn start(python: &PathBuf, graph: &PathBuf, canvas: &Value) -> Result<Self> {
+        let mut process = Command::new(python)
+            .arg(root().join("tests/bench/bare_engine.py"))
+            .arg(graph)
+            .arg(canvas["rows"].to_string())
+            .arg(canvas["columns"].to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("starting the bare engine")?;
+        let input = process.stdin.take().context("the bare engine's input")?;
+        let output = BufReader::new(process.stdout.take().context("the bare engine's output")?);
+        Ok(Self {
+            process,
+            input,
+            output,
+        })
+    }
+
+    fn run(&mut self, slices: usize, batch: usize) -> Result<f64> {
+        writeln!(self.input, "{slices} {batch}")?;
+        self.input.flush()?;
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        line.trim()
+            .parse()
+            .with_context(|| format!("the bare engine said {line:?}"))
+    }
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        // It ends by itself when its input closes; what it holds matters to nobody.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
