@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use cinecor_formats::{DataType, SourceHeader, VoxelFormat, encode_volume, gzip};
+use cinecor_phantom::{Generator, MAX_GREY, Settings};
 use cinecor_volume::{Geometry, Shape, Spacing};
 
 use crate::host::Options;
@@ -71,4 +72,34 @@ pub fn engine(name: &str) -> Option<Options> {
         return None;
     }
     Some(Options::new().setting("nn", "engine", name))
+}
+
+/// The phantom heart on 256 × 256 pixels of 1.4 mm, gzipped NIfTI-1 of 16 bits.
+///
+/// # Errors
+/// A shape that no volume can have.
+pub fn phantom(slices: usize, frames: usize) -> Result<Vec<u8>> {
+    let settings = Settings {
+        shape: Shape::new(frames, slices, 256, 256)?,
+        spacing: Spacing::new(1.4, 1.4, 8.0)?,
+        ..Settings::default()
+    };
+    let generator = Generator::new(&settings)?;
+    let mut raw = Vec::with_capacity(settings.shape.voxels() * 2);
+    for index in 0..frames {
+        let frame = generator.frame(index);
+        raw.extend(
+            frame
+                .intensities
+                .iter()
+                .flat_map(|grey| (grey.clamp(0.0, MAX_GREY).round() as i16).to_le_bytes()),
+        );
+    }
+    let header = SourceHeader::from_geometry(&generator.geometry(), settings.shape);
+    Ok(gzip(&encode_volume(
+        &header,
+        VoxelFormat::unscaled(DataType::I16),
+        settings.shape,
+        &raw,
+    )?))
 }

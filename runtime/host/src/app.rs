@@ -305,8 +305,9 @@ impl App {
         let overdue = tokio::time::sleep_until(link.deadline());
         let outcome = tokio::select! {
             biased;
-            outcome = handled => outcome,
+            // First: a component that learns of the fault at the same time answers something of its own, which would hide it.
             fault = watch.fault() => return Err(Failure::Body(fault)),
+            outcome = handled => outcome,
             // The instance enforces it as well; this one also covers a request that waits for an instance.
             () = overdue => return Err(Failure::Deadline),
         };

@@ -82,7 +82,7 @@ fn key_value_stores_are_opened_by_those_that_may() {
     );
     let host = Setup::probes("").start();
     let text = host.get("/probe/key-value?default").text();
-    assert!(text.starts_with("refused: AccessDenied"), "{text}");
+    assert!(text.starts_with("refused: Error::AccessDenied"), "{text}");
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn databases_are_opened_by_those_that_may() {
     assert_eq!(host.get("/probe/sqlite?default").text(), "42");
     let host = Setup::probes("").start();
     let text = host.get("/probe/sqlite?default").text();
-    assert!(text.starts_with("refused: AccessDenied"), "{text}");
+    assert!(text.starts_with("refused: Error::AccessDenied"), "{text}");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn requests_go_out_to_allowed_hosts_only() {
     ] {
         let text = host.get(&format!("/probe/fetch?{refused}")).text();
         assert!(
-            text.starts_with("refused: HttpRequestDenied"),
+            text.starts_with("refused: ErrorCode::HttpRequestDenied"),
             "{refused}: {text}"
         );
     }
@@ -166,11 +166,11 @@ fn components_reach_each_other_where_they_may() {
     let text = host
         .get("/probe/fetch?http://probe-p2.spin.internal/hello")
         .text();
-    assert!(text.starts_with("refused: HttpRequestDenied"), "{text}");
+    assert!(text.starts_with("refused: ErrorCode::HttpRequestDenied"), "{text}");
     let text = host
         .get("/probe/fetch?http://none.spin.internal/hello")
         .text();
-    assert!(text.starts_with("refused: DestinationNotFound"), "{text}");
+    assert!(text.starts_with("refused: ErrorCode::DestinationNotFound"), "{text}");
     // Private components are reached from within alone.
     assert_eq!(host.get("/inner/hello").status, 404);
 }
@@ -185,6 +185,6 @@ fn a_component_that_calls_itself_without_end_is_stopped() {
         target = format!("http://probe.spin.internal/fetch?{target}");
     }
     let text = host.get(&format!("/probe/fetch?{target}")).text();
-    assert!(text.contains("refused: ConnectionLimitReached"), "{text}");
+    assert!(text.contains("refused: ErrorCode::ConnectionLimitReached"), "{text}");
     assert_eq!(host.get("/probe/hello").text(), "hello");
 }
