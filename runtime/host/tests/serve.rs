@@ -478,10 +478,6 @@ fn refuses_to_start_in_words() {
         "there is no component `none`",
     );
     refused(
-        Setup::probes("").argument("--listen").argument("nowhere"),
-        "nowhere",
-    );
-    refused(
         Setup::manifest(
             "spin_manifest_version = 2\n[application]\nname = \"x\"\n[[trigger.http]]\nroute = \"/...\"\ncomponent = \"c\"\n[component.c]\nsource = \"c.wasm\"\n",
         ),
