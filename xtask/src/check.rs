@@ -17,7 +17,7 @@ const FAIR_REASONS: [&str; 2] = ["CINECOR_DATA", "licence"];
 /// Which sections to run.
 #[derive(clap::Args, Debug)]
 pub(crate) struct TestArgs {
-    /// Only these sections: fmt, guests, frontend, crates, which run when none is named; clippy, python, weights, browser, app.
+    /// Only these sections: guests, frontend, crates, which run when none is named; fmt, clippy, python, weights, browser, app.
     sections: Vec<String>,
 }
 
@@ -25,7 +25,7 @@ type Section = (&'static str, fn(&mut Skips) -> Result<()>);
 
 /// Sections that run only when they are named: they start the host or need more than Rust, and have not been green on a
 /// fresh clone yet.
-const BY_NAME: [&str; 5] = ["clippy", "python", "weights", "browser", "app"];
+const BY_NAME: [&str; 6] = ["fmt", "clippy", "python", "weights", "browser", "app"];
 
 const SECTIONS: [Section; 9] = [
     ("fmt", fmt),

@@ -166,11 +166,17 @@ fn components_reach_each_other_where_they_may() {
     let text = host
         .get("/probe/fetch?http://probe-p2.spin.internal/hello")
         .text();
-    assert!(text.starts_with("refused: ErrorCode::HttpRequestDenied"), "{text}");
+    assert!(
+        text.starts_with("refused: ErrorCode::HttpRequestDenied"),
+        "{text}"
+    );
     let text = host
         .get("/probe/fetch?http://none.spin.internal/hello")
         .text();
-    assert!(text.starts_with("refused: ErrorCode::DestinationNotFound"), "{text}");
+    assert!(
+        text.starts_with("refused: ErrorCode::DestinationNotFound"),
+        "{text}"
+    );
     // Private components are reached from within alone.
     assert_eq!(host.get("/inner/hello").status, 404);
 }
@@ -185,6 +191,9 @@ fn a_component_that_calls_itself_without_end_is_stopped() {
         target = format!("http://probe.spin.internal/fetch?{target}");
     }
     let text = host.get(&format!("/probe/fetch?{target}")).text();
-    assert!(text.contains("refused: ErrorCode::ConnectionLimitReached"), "{text}");
+    assert!(
+        text.contains("refused: ErrorCode::ConnectionLimitReached"),
+        "{text}"
+    );
     assert_eq!(host.get("/probe/hello").text(), "hello");
 }
