@@ -20,8 +20,8 @@ pub enum EngineChoice {
 }
 
 impl EngineChoice {
-    /// The order in which `auto` tries the engines: the ones that have to be installed are fastest and were installed on purpose,
-    /// the one that is always there is last.
+    /// The order in which `auto` tries the engines. Those that have to be installed are faster, and were installed on purpose; of them
+    /// ONNX Runtime is first because it carries every tensor type exactly, where OpenVINO computes i64 in 32 bits.
     pub const ORDER: [Self; 3] = [Self::Onnxruntime, Self::Openvino, Self::Tract];
 
     /// The name as settings and answers write it.

@@ -410,7 +410,8 @@ fn what_the_host_forbids_is_an_error_value() {
             target,
         })
     };
-    let table: [(fn(&mut Config), Source, WitCode); 6] = [
+    type Change = fn(&mut Config);
+    let table: [(Change, Source, WitCode); 6] = [
         (
             |config| config.guest_graph_bytes_max = 0,
             graph(),

@@ -22,8 +22,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Where the shared library is looked for when the settings do not tell.
 const LIBRARY_VARIABLE: &str = "CINECOR_ONNXRUNTIME_LIB";
 
-/// Items of a batch per compute.
-const BATCH: u32 = 8;
+/// Items of a batch per compute. The time an item takes hardly depends on it (examples/measure), the memory grows with it.
+const BATCH: u32 = 4;
 
 /// ONNX Runtime is one to a process: the library, the settings of its threads, and its environment.
 static RUNTIME: Mutex<Option<(PathBuf, usize, Environment)>> = Mutex::new(None);

@@ -18,8 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Where the shared library is looked for when the settings do not tell.
 const LIBRARY_VARIABLE: &str = "CINECOR_OPENVINO_LIB";
 
-/// Items of a batch per compute.
-const BATCH: u32 = 8;
+/// Items of a batch per compute. The time an item takes hardly depends on it (examples/measure), the memory grows with it.
+const BATCH: u32 = 4;
 
 pub(super) fn open(device: &str, config: &Config) -> Result<Arc<dyn Engine>, String> {
     load_library(config)?;

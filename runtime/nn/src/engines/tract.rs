@@ -20,7 +20,7 @@ use tract_onnx::tract_core::ops::array::{Gather, MultiBroadcastTo, Slice, TypedC
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::cast::Cast;
 use tract_onnx::tract_core::ops::change_axes::{AxisOp, InOut};
-use tract_onnx::tract_core::ops::cnn::{Conv, Deconv, MaxPool, SumPool};
+use tract_onnx::tract_core::ops::cnn::{Conv, Deconv, MaxPool, PoolSpec, SumPool};
 use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::identity::Identity;
@@ -31,8 +31,9 @@ use tract_onnx::tract_hir::infer::ShapeFactoid;
 /// The version of tract that Cargo.toml asks for; the crate does not tell its own.
 const VERSION: &str = "0.23";
 
-/// Items of a batch per compute: enough to keep every core of a small server at work, while the tensors stay small.
-const BATCH: u32 = 8;
+/// Items of a batch per compute: the cores share them, while the tensors stay small. On a machine of many cores the settings can
+/// ask for more.
+const BATCH: u32 = 4;
 
 /// Plans that a graph keeps for different shapes.
 const PLANS_MAX: usize = 4;
@@ -317,8 +318,8 @@ fn one_item(tensor: &Tensor, items: usize, item: usize) -> Result<TValue, Error>
 
 /// Puts the outputs of single items together along the first dimension.
 fn join(signature: &Signature, items: Vec<Vec<Tensor>>) -> Result<Vec<Tensor>, Error> {
-    let mut joined: Vec<Option<(Vec<u32>, TensorType, Vec<u8>)>> =
-        signature.outputs.iter().map(|_| None).collect();
+    type Parts = (Vec<u32>, TensorType, Vec<u8>);
+    let mut joined: Vec<Option<Parts>> = signature.outputs.iter().map(|_| None).collect();
     let count = items.len();
     for item in items {
         for (whole, part) in joined.iter_mut().zip(item) {
@@ -409,6 +410,18 @@ fn items_are_apart(model: &InferenceModel, item: &[Vec<usize>]) -> TractResult<b
         .all(|outlet| along.get(outlet) == Some(&0)))
 }
 
+fn pool_spec(node: &TypedNode) -> Option<&PoolSpec> {
+    let max = node
+        .op
+        .downcast_ref::<MaxPool>()
+        .map(|pool| &pool.pool_spec);
+    max.or_else(|| {
+        node.op
+            .downcast_ref::<SumPool>()
+            .map(|pool| &pool.pool_spec)
+    })
+}
+
 /// Along which dimension each output of an operator holds items, if the operator keeps them apart. `reached` are the inputs that
 /// hold items, with their dimensions.
 fn axes_out(
@@ -426,6 +439,10 @@ fn axes_out(
         untouched(concat.axis)
     } else if let Some(slice) = op.downcast_ref::<Slice>() {
         untouched(slice.axis)
+    } else if let Some(pool) = pool_spec(node) {
+        // No mapping is given for pools: they leave the batch of their format alone, and shrink the rest.
+        let kept = pool.data_format.has_n() && reached == [(0, 0)];
+        return Ok(kept.then(|| vec![0; outputs.len()]));
     } else if op.is::<Resize>() || op.is::<NearestUpsample>() {
         // No mapping is given for these. They work on each axis by itself: one that keeps its size is left alone.
         let size = |fact: &TypedFact| fact.shape.first().cloned();
@@ -434,8 +451,6 @@ fn axes_out(
     } else {
         op.is::<Conv>()
             || op.is::<Deconv>()
-            || op.is::<MaxPool>()
-            || op.is::<SumPool>()
             || op.is::<ElementWiseOp>()
             || op.is::<TypedBinOp>()
             || op.is::<Reduce>()
@@ -530,4 +545,30 @@ fn from_tract(spec: &crate::TensorSpec, value: &TValue) -> Result<Tensor, Error>
         spec.ty,
         view.as_bytes().to_vec(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether tract cuts batches of a case of tests/data into items of `shape`.
+    fn is_cut(case: &str, shape: &[usize]) -> bool {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/data")
+            .join(case);
+        let model = tract_onnx::onnx()
+            .model_for_path(path.join("model.onnx"))
+            .unwrap();
+        let inputs = model.input_outlets().unwrap().len();
+        items_are_apart(&model, &vec![shape.to_vec(); inputs]).unwrap()
+    }
+
+    #[test]
+    fn batches_are_cut_where_items_are_apart_and_only_there() {
+        assert!(is_cut("unet_transpose", &[1, 1, 16, 12]));
+        assert!(is_cut("unet_resize", &[1, 1, 16, 12]));
+        assert!(is_cut("named_inputs", &[1, 4]));
+        assert!(is_cut("open_size", &[1, 1, 9, 5]));
+        assert!(!is_cut("batch_mixing", &[1, 3]));
+    }
 }
