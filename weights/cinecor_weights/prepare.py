@@ -1,6 +1,6 @@
 """Unpacks, checks and resamples the ACDC archives into one cache per split. Reads `CINECOR_DATA`, writes under the cache folder only.
 
-The cache holds, per split, `images` float16 `[N, CANVAS, CANVAS]` (normalised as the service normalises) and `labels` uint8.
+The cache holds, per split and grid, `images` float16 `[N, canvas, canvas]` (normalised as the service normalises) and `labels` uint8.
 """
 
 from __future__ import annotations
@@ -86,14 +86,27 @@ def frames(split: str, cache: Path = CACHE) -> list[Frame]:
     return found
 
 
-def slices(split: str, cache: Path = CACHE) -> tuple[np.ndarray, np.ndarray]:
-    """Normalised slices `[N, CANVAS, CANVAS]` float16 and labels uint8 of `split`, computed once and kept."""
-    kept = cache / f"{split}-{grid.SPACING_MM}mm-{grid.CANVAS}.npz"
+def sunnybrook_frames() -> list[Frame]:
+    """The ED and ES frames of the Sunnybrook patients: another maker's scanner, never trained on. Not every structure is labelled."""
+    found = []
+    for path in sorted((data_folder() / "sunnybrook-cine").glob("*_gt.nii.gz")):
+        patient, phase, number, _ = path.name.split("_")
+        cine, labels = nibabel.load(path.with_name(f"{patient}_4d.nii.gz")), nibabel.load(path)
+        column_mm, row_mm, slice_mm = (float(v) for v in cine.header["pixdim"][1:4])
+        image = np.asarray(cine.dataobj[..., int(number.removeprefix("frame")) - 1], np.float32).transpose(2, 1, 0)
+        truth = np.asarray(labels.dataobj).astype(np.uint8).transpose(2, 1, 0)
+        found.append(Frame(patient, phase.upper(), image, truth, row_mm, column_mm, slice_mm))
+    return found
+
+
+def slices(split: str, cache: Path = CACHE, onto: grid.Grid = grid.GRID) -> tuple[np.ndarray, np.ndarray]:
+    """Normalised slices `[N, canvas, canvas]` float16 and labels uint8 of `split`, computed once and kept."""
+    kept = cache / f"{split}-{onto.spacing_mm}mm-{onto.canvas}.npz"
     if not kept.exists():
         images, labels = [], []
         for frame in frames(split, cache):
-            images.append(grid.to_canvas(frame.image, frame.row_mm, frame.column_mm).astype(np.float16))
-            labels.append(grid.labels_to_canvas(frame.labels, frame.row_mm, frame.column_mm))
+            images.append(grid.to_canvas(frame.image, frame.row_mm, frame.column_mm, onto).astype(np.float16))
+            labels.append(grid.labels_to_canvas(frame.labels, frame.row_mm, frame.column_mm, onto))
         partial = kept.with_suffix(".partial.npz")
         np.savez(partial, images=np.concatenate(images), labels=np.concatenate(labels))
         partial.rename(kept)

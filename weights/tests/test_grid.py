@@ -64,6 +64,18 @@ def test_what_the_network_never_saw_is_background() -> None:
     assert labels[0, 38:262].min() == 3 and not labels[0, :38].any() and not labels[0, 262:].any()
 
 
+def test_another_grid_is_that_of_the_card() -> None:
+    onto = grid.Grid(spacing_mm=2.8, canvas=48)
+    frame = np.random.default_rng(3).normal(size=(2, 100, 60))
+    canvas = grid.to_canvas(frame, 1.4, 1.4, onto)
+    # 50×30 pixels of 2.8 mm: two rows too many, nine columns too few on either side.
+    assert canvas.shape == (2, 48, 48) and not canvas[:, :, :9].any() and canvas[:, :, 9:39].all()
+    probabilities = np.zeros((2, 4, 48, 48), np.float32)
+    probabilities[:, 3] = 1
+    labels = grid.from_canvas(probabilities, 100, 60, 1.4, 1.4, onto)
+    assert labels.shape == (2, 100, 60) and not labels[:, :2].any() and not labels[:, 98:].any() and labels[:, 2:98].all()
+
+
 def test_largest_component_stays_and_touches_at_corners() -> None:
     labels = np.zeros((3, 6, 6), np.uint8)
     labels[0, 0, 0] = labels[1, 1, 1] = labels[2, 2, 2] = 3  # one component of three, joined by corners
