@@ -20,10 +20,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from . import evaluate, grid, train
 from .labels import CLASSES, LABELS
-from .model import LEVELS_DOWN, Inference, UNet
+from .model import LEVELS_DOWN, Inference, UNet, macs
 
-#: Where packages lie in the repository.
-MODELS = Path(__file__).resolve().parents[1] / "models"
 #: The operator set that every engine of the service reads.
 OPSET: int = 17
 #: The largest difference of a probability between PyTorch and ONNX Runtime. Folding batch norm reorders float32 sums, no more.
@@ -99,9 +97,9 @@ def card(name: str, version: str, graph: bytes, recipe: train.Recipe, accuracy: 
         "inputs": [{"name": "image", **tensor, "shape": [-1, 1, -1, -1]}],
         "outputs": [{"name": "probabilities", **tensor, "shape": [-1, CLASSES, -1, -1], "values": "probabilities"}],
         "preprocessing": {
-            "spacing_mm": {"row": grid.SPACING_MM, "column": grid.SPACING_MM},
+            "spacing_mm": {"row": recipe.spacing_mm, "column": recipe.spacing_mm},
             "interpolation": "bilinear",
-            "canvas": {"rows": grid.CANVAS, "columns": grid.CANVAS, "multiple": 2**LEVELS_DOWN, "placement": "centre", "padding": 0.0},
+            "canvas": {"rows": recipe.canvas, "columns": recipe.canvas, "multiple": 2**LEVELS_DOWN, "placement": "centre", "padding": 0.0},
             "normalisation": {"method": "z_score", "scope": "frame", "clip_sd": grid.CLIP_SD},
         },
         "postprocessing": {
@@ -133,7 +131,7 @@ def card(name: str, version: str, graph: bytes, recipe: train.Recipe, accuracy: 
             "Trained on 78 adult patients of one hospital on Siemens scanners of 1.5 T and 3 T; other vendors, field strengths, children and "
             "congenital heart disease were not seen.",
             "Short-axis slices only; long-axis views, late enhancement and mapping were not seen.",
-            f"What lies more than {grid.CANVAS * grid.SPACING_MM / 2:.0f} mm from the middle of the image in a row or column is not looked at.",
+            f"What lies more than {recipe.canvas * recipe.spacing_mm / 2:.0f} mm from the middle of the image in a row or column is not looked at.",
             "Each slice is seen alone: the most basal and the most apical slice are the least certain, and of the right ventricle more so.",
             "Papillary muscles and trabeculae count as cavity; the right ventricular outflow tract is left out, as in ACDC.",
         ],
@@ -148,7 +146,7 @@ def package(network: UNet, recipe: train.Recipe, name: str, version: str, models
     graph = graph_of(network)
     (folder / "model.onnx").write_bytes(graph)
     predict = evaluate.predictor(folder / "model.onnx")
-    accuracy = [evaluate.evaluate(split, predict) for split in sets]
+    accuracy = [evaluate.evaluate(split, predict, onto=recipe.grid) for split in sets]
     text = json.dumps(card(name, version, graph, recipe, accuracy), indent=2, ensure_ascii=False)
     (folder / "model.json").write_text(text + "\n")
     return folder
@@ -159,11 +157,12 @@ def main() -> None:
     parser.add_argument("weights", type=Path, help="weights.pt of a training run")
     parser.add_argument("--name", default="cinecor-unet")
     parser.add_argument("--version", required=True)
-    parser.add_argument("--models", type=Path, default=MODELS)
+    parser.add_argument("--models", type=Path, default=train.MODELS)
     parser.add_argument("--measure", nargs="*", default=["val", "dev_test"], help="sets whose accuracy the card states")
     arguments = parser.parse_args()
     network, recipe = train.load(arguments.weights)
-    print(package(network, recipe, arguments.name, arguments.version, arguments.models, arguments.measure))
+    folder = package(network, recipe, arguments.name, arguments.version, arguments.models, arguments.measure)
+    print(f"{folder}: {macs(network, recipe.canvas) / 1e9:.2f} GMAC a slice of {recipe.canvas}x{recipe.canvas}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ Those six run in every engine the service knows, at full speed and with the same
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,13 +25,18 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class UNet(nn.Module):
-    """U-Net of five levels, `base` channels doubling, with one auxiliary output at half resolution while it trains."""
+def doubling(base: int) -> tuple[int, ...]:
+    """The widths of a U-Net whose channels double from one level to the next."""
+    return tuple(base << level for level in range(LEVELS_DOWN + 1))
 
-    def __init__(self, base: int = 16, classes: int = CLASSES) -> None:
+
+class UNet(nn.Module):
+    """U-Net of five levels, `width` channels each from the finest, with one auxiliary output at half resolution while it trains."""
+
+    def __init__(self, width: Sequence[int] = doubling(16), classes: int = CLASSES) -> None:
         super().__init__()
-        width = [base << level for level in range(LEVELS_DOWN + 1)]
-        self.base = base
+        if len(width) != LEVELS_DOWN + 1:
+            raise ValueError(f"{len(width)} widths, but the network has {LEVELS_DOWN + 1} levels")
         self.down = nn.ModuleList(_block(1 if i == 0 else width[i - 1], width[i]) for i in range(LEVELS_DOWN + 1))
         self.up = nn.ModuleList(nn.ConvTranspose2d(width[i + 1], width[i], 2, stride=2) for i in range(LEVELS_DOWN))
         self.merge = nn.ModuleList(_block(2 * width[i], width[i]) for i in range(LEVELS_DOWN))
@@ -61,3 +68,22 @@ class Inference(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """`[N, 1, Y, X]` float32 → probabilities `[N, C, Y, X]` float32 that sum to one over C."""
         return functional.softmax(self.network(image)[0], 1)
+
+
+def macs(network: UNet, canvas: int) -> int:
+    """Multiplications and additions of one slice of `canvas`×`canvas`, those of the convolutions, auxiliary output left out."""
+    counted = 0
+
+    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal counted
+        # A convolution gathers once for every output, a transposed one scatters once for every input.
+        places = inputs[0].numel() if isinstance(module, nn.ConvTranspose2d) else output.numel()
+        counted += places * module.weight[0].numel()
+
+    layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d) and m is not network.auxiliary]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    with torch.inference_mode():
+        network(torch.zeros(1, 1, canvas, canvas))
+    for hook in hooks:
+        hook.remove()
+    return counted

@@ -1,6 +1,6 @@
-"""Trains the network. Every epoch leaves a checkpoint to resume from; the averaged weights are what is kept in the end.
+"""Trains the network by a named recipe. Every epoch leaves a checkpoint to resume from; the averaged weights are what is kept in the end.
 
-Deterministic for one seed, thread count and PyTorch build. No export here.
+Deterministic for one seed, thread count, processor and PyTorch build. No export here.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +17,17 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from . import augment, prepare
+from . import augment, grid, prepare, start
 from .labels import CLASSES
-from .model import UNet
+from .model import UNet, doubling
+
+#: Where packages lie in the repository.
+MODELS = Path(__file__).resolve().parents[1] / "models"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides the weights, besides the data. It stands in the checkpoint and in the card."""
+    """What decides the weights, besides the data. It stands in the checkpoint and in the card. What is left out is as it was for 1.0.0."""
 
     epochs: int = 34
     #: The learning rate follows a cosine that would end at 0 after this many epochs …
@@ -33,12 +36,50 @@ class Recipe:
     cooldown_epochs: int = 4
     batch: int = 16
     crop: int = 160
-    base: int = 16
+    #: Channels of the five levels, the finest first.
+    width: tuple[int, ...] = doubling(16)
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     auxiliary_weight: float = 0.3
     average_decay: float = 0.997
     seed: int = 1
+    #: The network's grid: rows and columns, mm.
+    canvas: int = grid.CANVAS
+    spacing_mm: float = grid.SPACING_MM
+    #: The share of crops that lie about the heart, and how far a crop is bent.
+    heart_share: float = 0.0
+    bend_pixels: float = 0.0
+    #: How much scanners differ, 1 being what 1.0.0 saw, and the share of pictures cut to a smaller field of view.
+    scanner_strength: float = 1.0
+    field_of_view_share: float = 0.0
+    #: The package it starts from, `name/version` under `models`; empty: random weights.
+    start: str = ""
+
+    @property
+    def grid(self) -> grid.Grid:
+        return grid.Grid(self.spacing_mm, self.canvas)
+
+
+#: The recipes of the packages under `models`.
+RECIPES: dict[str, Recipe] = {
+    "cinecor-unet/1.0.0": Recipe(),
+    # Half as wide again where a channel costs little memory traffic, none wider at full resolution, which would cost most of the time.
+    "cinecor-unet/1.1.0": Recipe(
+        epochs=60,
+        cosine_epochs=90,
+        cooldown_epochs=10,
+        crop=144,
+        width=(16, 48, 96, 192, 256),
+        learning_rate=1.5e-3,
+        average_decay=0.998,
+        canvas=208,
+        heart_share=0.8,
+        bend_pixels=6.0,
+        scanner_strength=1.6,
+        field_of_view_share=0.15,
+        start="cinecor-unet/1.0.0",
+    ),
+}
 
 
 def rate_factor(recipe: Recipe, steps: int, step: int) -> float:
@@ -67,14 +108,27 @@ def _save(state: dict[str, object], path: Path) -> None:
     partial.rename(path)
 
 
+def _is_further_along(kept: dict[str, object], epoch: int, recipe: Recipe) -> bool:
+    """Whether the first `epoch` epochs of the recipe `kept` are those of `recipe` too: all is the same but where the end begins."""
+    before = Recipe(**kept)
+    turns = (r.epochs - r.cooldown_epochs for r in (before, recipe))
+    same = replace(before, epochs=recipe.epochs, cooldown_epochs=recipe.cooldown_epochs) == recipe
+    return before == recipe or (same and epoch <= min(turns))
+
+
 def train(images: np.ndarray, labels: np.ndarray, recipe: Recipe, out: Path, augmented: bool = True) -> UNet:
     """Trains on `images` `[N, Y, X]` float16 and `labels` `[N, Y, X]` uint8; resumes from `out/checkpoint.pt` if it is of the same recipe.
 
+    `epochs` may have changed since, as long as the rate had not begun to go straight to 0 and has not to have begun.
     Returns the averaged network in evaluation mode, and leaves its weights in `out/weights.pt`.
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
-    network = UNet(recipe.base).to(memory_format=torch.channels_last)
+    network = UNet(recipe.width)
+    if recipe.start:
+        some = np.random.default_rng(recipe.seed).permutation(len(images))[:64]
+        start.grow(network, MODELS / recipe.start / "model.onnx", images[some])
+    network = network.to(memory_format=torch.channels_last)
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average_decay), use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     steps = max(1, len(images) // recipe.batch)
@@ -83,7 +137,7 @@ def train(images: np.ndarray, labels: np.ndarray, recipe: Recipe, out: Path, aug
     checkpoint = out / "checkpoint.pt"
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
-        if state["recipe"] != asdict(recipe):
+        if not _is_further_along(state["recipe"], state["epoch"], recipe):
             raise SystemExit(f"{checkpoint} is of another recipe ({state['recipe']}): name another folder or delete it.")
         network.load_state_dict(state["network"])
         averaged.load_state_dict(state["averaged"])
@@ -101,8 +155,8 @@ def train(images: np.ndarray, labels: np.ndarray, recipe: Recipe, out: Path, aug
             image = torch.from_numpy(images[picked].astype(np.float32))[:, None]
             truth = torch.from_numpy(labels[picked])
             if augmented:
-                image, truth = augment.crop_and_turn(image, truth, recipe.crop, generator)
-                image = augment.scanner(image, generator)
+                image, truth = augment.crop_and_turn(image, truth, recipe.crop, generator, recipe.heart_share, recipe.bend_pixels)
+                image = augment.scanner(image, truth, generator, recipe.scanner_strength, recipe.field_of_view_share)
             truth = truth.long()
             image = image.to(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16):
@@ -118,7 +172,9 @@ def train(images: np.ndarray, labels: np.ndarray, recipe: Recipe, out: Path, aug
             averaged.multi_avg_fn = get_ema_multi_avg_fn(min(recipe.average_decay, done / (done + 10)))
             averaged.update_parameters(network)
             total += loss.item()
-        print(f"epoch {epoch + 1}/{recipe.epochs} loss {total / steps:.4f} seconds {time.monotonic() - started:.1f}", flush=True)
+        seconds = time.monotonic() - started
+        left = seconds * (recipe.epochs - epoch - 1) / 60
+        print(f"epoch {epoch + 1}/{recipe.epochs} loss {total / steps:.4f} seconds {seconds:.1f} minutes left {left:.0f}", flush=True)
         _save(
             {
                 "recipe": asdict(recipe),
@@ -139,21 +195,26 @@ def load(path: Path) -> tuple[UNet, Recipe]:
     """The averaged network of `weights.pt`, in evaluation mode, and the recipe it was trained with."""
     state = torch.load(path, weights_only=True)
     recipe = Recipe(**state["recipe"])
-    network = UNet(recipe.base)
+    network = UNet(recipe.width)
     network.load_state_dict(state["weights"])
     return network.eval(), recipe
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=Recipe.epochs)
-    parser.add_argument("--base", type=int, default=Recipe.base)
+    parser.add_argument("recipe", choices=sorted(RECIPES), help="the package whose recipe is followed")
+    parser.add_argument("--epochs", type=int, help="instead of the recipe's; a training that is stopped before its rate goes straight to 0 may go on with another number")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=prepare.CACHE / "run")
+    parser.add_argument("--out", type=Path, help="folder of the checkpoint and of weights.pt; target/weights/run/RECIPE unless told")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    images, labels = prepare.slices("train")
-    train(images, labels, Recipe(epochs=arguments.epochs, base=arguments.base), arguments.out)
+    # Numbers below 1e-38 take a hundred times as long and are nothing.
+    torch.set_flush_denormal(True)
+    recipe = RECIPES[arguments.recipe]
+    if arguments.epochs is not None:
+        recipe = replace(recipe, epochs=arguments.epochs)
+    images, labels = prepare.slices("train", onto=recipe.grid)
+    train(images, labels, recipe, arguments.out or prepare.CACHE / "run" / arguments.recipe)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ import onnxruntime
 import pytest
 import torch
 
-from cinecor_weights import augment, evaluate, export, train
+from cinecor_weights import augment, evaluate, export, start, train
 from cinecor_weights.labels import LABELS
-from cinecor_weights.model import UNet
+from cinecor_weights.model import Inference, UNet, doubling, macs
 
 SIZE = 64
 
@@ -38,7 +38,7 @@ def drawn_hearts(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[UNet, train.Recipe, Path]:
     torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("run")
-    recipe = train.Recipe(epochs=6, batch=8, crop=48, base=8, average_decay=0.95, learning_rate=4e-3)
+    recipe = train.Recipe(epochs=6, batch=8, crop=48, width=doubling(8), average_decay=0.95, learning_rate=4e-3)
     return train.train(*drawn_hearts(96, 1), recipe, out), recipe, out
 
 
@@ -53,7 +53,7 @@ def test_learns_what_an_untrained_network_cannot(trained: tuple[UNet, train.Reci
     # Every structure of unseen hearts is found; measured .88 and more, an untrained network .16 at best.
     assert min(dice_on_unseen(trained[0])) > 0.75
     torch.manual_seed(3)
-    assert max(dice_on_unseen(UNet(8).eval())) < 0.5
+    assert max(dice_on_unseen(UNet(doubling(8)).eval())) < 0.5
 
 
 def test_kept_weights_are_those_that_were_returned(trained: tuple[UNet, train.Recipe, Path]) -> None:
@@ -67,7 +67,7 @@ def test_kept_weights_are_those_that_were_returned(trained: tuple[UNet, train.Re
 def test_resumed_training_equals_an_unbroken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     data = drawn_hearts(16, 4)
-    recipe = train.Recipe(epochs=2, batch=8, crop=32, base=4)
+    recipe = train.Recipe(epochs=2, batch=8, crop=32, width=doubling(4))
     unbroken = train.train(*data, recipe, tmp_path / "unbroken")
     save, calls = train._save, []
 
@@ -87,10 +87,45 @@ def test_resumed_training_equals_an_unbroken_one(tmp_path: Path, monkeypatch: py
 
 def test_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
     data = drawn_hearts(8, 5)
-    recipe = train.Recipe(epochs=1, batch=8, crop=32, base=4)
+    recipe = train.Recipe(epochs=1, batch=8, crop=32, width=doubling(4))
     train.train(*data, recipe, tmp_path)
     with pytest.raises(SystemExit, match="another recipe"):
         train.train(*data, dataclasses.replace(recipe, seed=2), tmp_path)
+
+
+def test_training_goes_on_with_another_end_until_its_rate_goes_straight_to_zero(tmp_path: Path) -> None:
+    data = drawn_hearts(8, 5)
+    recipe = train.Recipe(epochs=2, cooldown_epochs=1, batch=8, crop=32, width=doubling(4))
+    kept = dataclasses.asdict(recipe)
+    longer = dataclasses.replace(recipe, epochs=3)
+    assert train._is_further_along(kept, 1, longer) and not train._is_further_along(kept, 2, longer)
+    assert not train._is_further_along(kept, 1, dataclasses.replace(longer, cosine_epochs=50))
+    train.train(*data, recipe, tmp_path)
+    with pytest.raises(SystemExit, match="another recipe"):
+        train.train(*data, longer, tmp_path)
+
+
+def test_grown_network_computes_what_the_package_computes(trained: tuple[UNet, train.Recipe, Path], tmp_path: Path) -> None:
+    graph = tmp_path / "model.onnx"
+    graph.write_bytes(export.graph_of(trained[0]))
+    images, _ = drawn_hearts(8, 10)
+    torch.manual_seed(11)
+    wider = UNet((8, 24, 40, 64, 130))
+    start.grow(wider, graph, images)
+    unseen = torch.from_numpy(drawn_hearts(4, 12)[0].astype(np.float32))[:, None]
+    with torch.inference_mode():
+        expected, found = Inference(trained[0])(unseen), Inference(wider.eval())(unseen)
+    # The same sums of float32 in another order, with zeros among them.
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+    with pytest.raises(ValueError, match="the network has room for"):
+        start.grow(UNet(doubling(4)), graph, images)
+
+
+def test_cost_of_a_slice_is_that_of_the_convolutions() -> None:
+    # 16×16 with one channel at every level, by hand: a 3×3 convolution is 9 a pixel, 2 a level and 18 for the two inputs of a merge.
+    pixels = [256, 64, 16, 4, 1]
+    down, up, merge, head = 18 * sum(pixels), 4 * sum(pixels[1:]), 27 * sum(pixels[:-1]), 4 * pixels[0]
+    assert macs(UNet((1, 1, 1, 1, 1)).eval(), 16) == down + up + merge + head
 
 
 def test_exported_graph_equals_pytorch_at_a_size_it_was_not_traced_with(trained: tuple[UNet, train.Recipe, Path]) -> None:
@@ -110,7 +145,7 @@ def test_export_refuses_a_graph_that_differs(trained: tuple[UNet, train.Recipe, 
     graph = export.graph_of(network)
     torch.manual_seed(7)
     with pytest.raises(ValueError, match="differs from PyTorch"):
-        export._check_equal(UNet(8).eval(), graph)
+        export._check_equal(UNet(doubling(8)).eval(), graph)
 
 
 def test_package_card_names_labels_and_the_digest_of_its_graph(trained: tuple[UNet, train.Recipe, Path], tmp_path: Path) -> None:
@@ -139,6 +174,42 @@ def test_augmentation_moves_image_and_labels_together() -> None:
     found, expected = image[:, 0] > 0.5, moved == 3
     assert (2 * (found & expected).sum() / (found.sum() + expected.sum())) > 0.95
     assert not torch.equal(moved, truth[:, 8:56, 8:56].long())
+
+
+def test_crops_about_the_heart_hold_its_middle() -> None:
+    _, labels = drawn_hearts(64, 13)
+    labels[0] = 0
+    truth = torch.from_numpy(labels)
+    assert augment.heart_centres(truth)[0].isnan().all()
+    row, column = augment.heart_centres(truth)[1]
+    where = np.argwhere(labels[1])
+    assert (float(row), float(column)) == tuple((where.min(0) + where.max(0)) / 2)
+    wide = torch.nn.functional.pad(truth, (48, 48, 48, 48))
+    _, anywhere = augment.crop_and_turn(wide[:, None].float(), wide, 48, torch.Generator().manual_seed(14))
+    _, about = augment.crop_and_turn(wide[:, None].float(), wide, 48, torch.Generator().manual_seed(14), heart_share=1.0)
+    assert (about[1:] != 0).any(2).any(1).all() and (anywhere != 0).any(2).any(1).sum() < 60
+
+
+def test_bent_crop_moves_image_and_labels_together() -> None:
+    truth = torch.from_numpy(drawn_hearts(32, 8)[1])
+    picture = (truth == 3).float()[:, None]
+    straight = augment.crop_and_turn(picture, truth, 48, torch.Generator().manual_seed(9))[1]
+    image, bent = augment.crop_and_turn(picture, truth, 48, torch.Generator().manual_seed(9), bend_pixels=6.0)
+    found, expected = image[:, 0] > 0.5, bent == 3
+    assert (2 * (found & expected).sum() / (found.sum() + expected.sum())) > 0.95
+    # About two in five are bent, the others are as without.
+    assert 5 < (straight != bent).any(2).any(1).sum() < 24
+
+
+def test_smaller_field_of_view_is_normalised_and_keeps_the_heart() -> None:
+    images, labels = drawn_hearts(32, 15)
+    image = torch.from_numpy(images.astype(np.float32))[:, None] * 3 + 7
+    out = augment._field_of_view(image, torch.from_numpy(labels), torch.Generator().manual_seed(16), 1.0)
+    inside = out != 0
+    assert inside[:, 0][torch.from_numpy(labels) != 0].all() and not inside.all()
+    for cut, kept in zip(out, inside):
+        assert abs(float(cut[kept].mean())) < 1e-3 and abs(float(cut[kept].std()) - 1) < 1e-2
+    torch.testing.assert_close(augment._field_of_view(image, torch.from_numpy(labels), torch.Generator().manual_seed(16), 0.0), image)
 
 
 def test_dice_of_two_empty_masks_is_unknown_and_of_one_empty_is_zero() -> None:
