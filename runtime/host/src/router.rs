@@ -2,7 +2,7 @@
 //!
 //! A pattern is segments between slashes: literal, `:name` (any one segment, captured) and a last `...` (whatever follows, also nothing).
 //! A leading and a trailing slash do not count. Where several patterns match, the first difference from the left decides: a literal
-//! before a parameter, a parameter before `...`.
+//! before a parameter, a parameter before the end, the end before `...`.
 
 use crate::manifest::{HttpTrigger, Route};
 use std::cmp::Ordering;
@@ -41,9 +41,12 @@ impl Segment {
         match self {
             Self::Literal(_) => 0,
             Self::Parameter(_) => 1,
-            Self::Wildcard => 2,
+            Self::Wildcard => 3,
         }
     }
+
+    /// The rank of a pattern that has ended: it matches one path where `...` matches that path and many more.
+    const END: u8 = 2;
 }
 
 #[derive(Clone, Debug)]
@@ -251,13 +254,11 @@ fn same_paths(one: &[Segment], other: &[Segment]) -> bool {
 }
 
 fn specificity(one: &[Segment], other: &[Segment]) -> Ordering {
-    let by_rank = one
-        .iter()
-        .zip(other)
-        .map(|(one, other)| one.rank().cmp(&other.rank()));
-    by_rank
-        .fold(Ordering::Equal, Ordering::then)
-        .then_with(|| other.len().cmp(&one.len()))
+    let ranks = |segments: &[Segment]| {
+        let ranks = segments.iter().map(Segment::rank);
+        ranks.chain([Segment::END]).collect::<Vec<u8>>()
+    };
+    ranks(one).cmp(&ranks(other))
 }
 
 #[cfg(test)]
