@@ -132,7 +132,7 @@ fn says_what_is_wrong_with_a_dependency() {
         ),
         (
             "",
-            "\"host-tests:compose/worker\" = { path = {worker} }\n\"host-tests:compose@0.1.0\" = { path = {worker} }",
+            "\"host-tests:compose/worker\" = { path = {worker}, inherit_configuration = true }\n\"host-tests:compose@0.1.0\" = { path = {worker}, inherit_configuration = true }",
             "both satisfy the import",
         ),
         (
