@@ -97,7 +97,18 @@ async fn update(call: &mut Call) -> Result<Answer, Problem> {
     let event = call.event(Action::UpdateStudy, Some(&id), None);
     let updated = store.update_study(&id, &event, |record| {
         for (name, value) in &members {
-            change(record, name, value)?;
+            match (name.as_str(), value) {
+                // As the study itself shows them, or one by one as queries and forms tell them.
+                ("subject", Value::Object(facts)) => {
+                    for (name, value) in facts {
+                        tell(record, name, value)?;
+                    }
+                }
+                ("subject", _) => {
+                    return Err(refused("subject", "is no object, expected facts by name"));
+                }
+                (name, value) => change(record, name, value)?,
+            }
         }
         record
             .subject
@@ -117,40 +128,39 @@ impl From<cinecor_store::StoreError> for Refused {
     }
 }
 
+fn refused(name: &str, says: &str) -> Refused {
+    Refused(Problem::field(name, says))
+}
+
 fn change(record: &mut StudyRecord, name: &str, value: &Value) -> Result<(), Refused> {
-    let refused = |says: &str| Err(Refused(Problem::field(name, says)));
     match (name, value) {
         ("label", Value::Null) => record.label = None,
         ("label", Value::String(text)) => record.label = label(text).map_err(Refused)?,
-        ("label", _) => return refused("is no text, expected a text or null"),
+        ("label", _) => return Err(refused(name, "is no text, expected a text or null")),
         ("consent", Value::String(text)) => record.consent = consent(text).map_err(Refused)?,
-        ("consent", _) => return refused("is no text, expected none or research"),
-        ("sex", Value::Null) => record.subject.sex = None,
-        ("sex", Value::String(text)) if !text.is_empty() => {
-            record
-                .subject
-                .tell_text(name, text)
-                .map_err(|error| Refused(fact_problem(&error)))?;
-        }
-        ("sex", _) => return refused("is neither female nor male nor null"),
-        (name, Value::Null) => tell(record, name, None)?,
-        (name, Value::Number(number)) => tell(record, name, number.as_f64())?,
-        (known, _) if cinecor_store::Subject::is_fact(known) => {
-            return refused("is no number, expected a number or null");
-        }
-        (unknown, _) => return Err(Refused(unknown_field(unknown))),
+        ("consent", _) => return Err(refused(name, "is no text, expected none or research")),
+        _ => tell(record, name, value)?,
     }
     Ok(())
 }
 
-fn tell(record: &mut StudyRecord, name: &str, value: Option<f64>) -> Result<(), Refused> {
+/// Tells a fact about the subject, or takes it away with null.
+fn tell(record: &mut StudyRecord, name: &str, value: &Value) -> Result<(), Refused> {
     if !cinecor_store::Subject::is_fact(name) {
         return Err(Refused(unknown_field(name)));
     }
-    record
-        .subject
-        .tell_number(name, value)
-        .map_err(|error| Refused(fact_problem(&error)))
+    let told = match (name, value) {
+        ("sex", Value::Null) => {
+            record.subject.sex = None;
+            Ok(())
+        }
+        ("sex", Value::String(text)) if !text.is_empty() => record.subject.tell_text(name, text),
+        ("sex", _) => return Err(refused(name, "is neither female nor male nor null")),
+        (_, Value::Null) => record.subject.tell_number(name, None),
+        (_, Value::Number(number)) => record.subject.tell_number(name, number.as_f64()),
+        _ => return Err(refused(name, "is no number, expected a number or null")),
+    };
+    told.map_err(|error| Refused(fact_problem(&error)))
 }
 
 fn unknown_field(name: &str) -> Problem {

@@ -557,7 +557,7 @@ pub static OPERATIONS: &[Operation] = &[
         path: "/api/v1/studies/{id}",
         role: Some(Clinician),
         summary: "Change the subject facts, label or consent of a study",
-        about: "Fields that are left out stay, `null` takes a fact away. Metrics asked for later use the new facts.",
+        about: "Fields that are left out stay, `null` takes a fact away. Facts are told one by one or in `subject`, as the study shows them. Metrics asked for later use the new facts.",
         parameters: &[STUDY],
         body: Body::Json {
             schema: "StudyPatch",

@@ -77,6 +77,11 @@ pub(crate) fn all() -> Value {
             "consent".to_owned(),
             json!({ "type": "string", "enum": ["none", "research"] }),
         );
+        members.insert(
+            "subject".to_owned(),
+            json!({ "type": "object", "additionalProperties": false, "properties": subject,
+                "description": "The same facts, grouped as a study shows them." }),
+        );
     }
     let ventricle = json!({
         "edv_ml": number_or_null("End-diastolic volume."),
