@@ -53,7 +53,8 @@ pub(crate) fn up(args: &UpArgs) -> Result<()> {
     Err(host.exec()).with_context(|| format!("cannot start {}", workspace::host_binary().display()))
 }
 
-/// Builds the host as it ships.
+/// Builds the host as it ships, and the other programs of the workspace beside it: a package built alone gets other features of
+/// the crates that they share, and wasmtime would be compiled once for each choice.
 ///
 /// # Errors
 /// It does not compile.
@@ -61,7 +62,7 @@ pub(crate) fn build_host() -> Result<()> {
     process::run(
         process::clean(workspace::cargo())
             .current_dir(workspace::root())
-            .args(["build", "--release", "--package", "cinecor-host"]),
+            .args(["build", "--release"]),
     )
 }
 
