@@ -265,7 +265,7 @@ fn every_container_of_a_volume_gives_the_same_mask() -> Result<()> {
 
 #[test]
 fn every_engine_gives_the_same_contours() -> Result<()> {
-    let volume = volumes::phantom(6, 2)?;
+    let volume = volumes::phantom(12, 2)?;
     let mut masks = Vec::new();
     for engine in ["tract", "onnxruntime", "openvino"] {
         let Some(options) = volumes::engine(engine) else {

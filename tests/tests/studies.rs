@@ -266,9 +266,7 @@ fn deleting_leaves_no_voxel_in_the_state_folder() -> Result<()> {
 #[test]
 fn a_crash_loses_no_accepted_study_and_leaves_no_half_one() -> Result<()> {
     let state = tempfile::tempdir()?;
-    let options = Options::new()
-        .state(state.path())
-        .variable("staging_grace_s", "0");
+    let options = Options::new().state(state.path());
     let volume = volumes::small(4, 12, 31)?;
     let mut accepted = Vec::new();
     // The upload is cut after these shares of its body; the crash follows at once.
@@ -298,7 +296,7 @@ fn a_crash_loses_no_accepted_study_and_leaves_no_half_one() -> Result<()> {
     }
     let host = options.start()?;
     let client = Client::new(&host);
-    // A further upload makes the service sweep what the crashes left.
+    // An upload after the crashes is taken as any other.
     accepted.push(
         client
             .post(STUDIES, &volumes::small(1, 1, 99)?)?
