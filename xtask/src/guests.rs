@@ -4,9 +4,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
+use crate::demo;
 use crate::process::{self, say};
 use crate::toolchain::{self, Toolchain};
 use crate::workspace::{self, Guest};
+
+/// The guest that gives out the page, and with it the demonstration heart.
+const PAGE: &str = "site";
 
 /// What to build.
 #[derive(clap::Args, Debug)]
@@ -24,10 +28,10 @@ pub(crate) struct BuildArgs {
     clippy: bool,
 }
 
-/// Builds guests and copies them to `target/guests/<name>.wasm`.
+/// Builds guests and copies them to `target/guests/<name>.wasm`; what the page shows as an example is made with the page.
 ///
 /// # Errors
-/// A name that is no guest, no toolchain, or a guest that does not compile.
+/// A name that is no guest, no toolchain, or a guest or the example's generator that does not compile.
 pub(crate) fn build(args: &BuildArgs) -> Result<()> {
     let guests = choose(&workspace::all_guests()?, &args.names, args.with_tests)?;
     let toolchain = Toolchain::set_up()?;
@@ -66,7 +70,9 @@ pub(crate) fn build(args: &BuildArgs) -> Result<()> {
             replace(&from, &to)?;
         }
     }
-    built
+    let shows_demo = guests.iter().any(|guest| guest.package == PAGE);
+    let made = if shows_demo { demo::make() } else { Ok(()) };
+    built.and(made)
 }
 
 /// Builds every component, and the tests' guests when asked.

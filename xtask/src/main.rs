@@ -6,6 +6,7 @@
 mod apps;
 mod browser;
 mod check;
+mod demo;
 mod doctor;
 mod guests;
 mod process;
@@ -26,7 +27,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Build the WebAssembly guests into target/guests/<name>.wasm, setting up the wasm toolchain where it is missing.
+    /// Build the WebAssembly guests into target/guests/<name>.wasm, setting up the wasm toolchain where it is missing, and the
+    /// demonstration heart that the page shows.
     Build(guests::BuildArgs),
     /// Set up what is missing, build, and serve; prints the URL. Arguments go on to `cinecor up`.
     Up(up::UpArgs),

@@ -19,7 +19,7 @@ const ROOT: &str = "/frontend";
 const METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// Endings of the files of a page and their media types.
-const TYPES: [(&str, &str); 12] = [
+const TYPES: [(&str, &str); 13] = [
     (".html", "text/html; charset=utf-8"),
     (".css", "text/css; charset=utf-8"),
     (".js", "text/javascript; charset=utf-8"),
@@ -29,6 +29,7 @@ const TYPES: [(&str, &str); 12] = [
     (".ico", "image/x-icon"),
     (".woff2", "font/woff2"),
     (".nii.gz", "application/gzip"),
+    (".json", "application/json"),
     (".txt", "text/plain; charset=utf-8"),
     (".LICENSE", "text/plain; charset=utf-8"),
     (".webmanifest", "application/manifest+json"),

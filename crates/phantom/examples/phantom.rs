@@ -1,11 +1,13 @@
 //! Writes a phantom as gzipped NIfTI of 16-bit grey values and prints the volumes that it has: `cargo xtask phantom`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cinecor_formats::{DataType, SourceHeader, VoxelFormat, encode_mask, encode_volume, gzip};
-use cinecor_phantom::{Generator, MAX_GREY, Settings};
+use cinecor_phantom::{Generator, MAX_GREY, Settings, Truth};
 use cinecor_volume::{Shape, Spacing};
 use clap::Parser;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// Makes a beating heart whose true volumes are known, as 4-D NIfTI.
 #[derive(Parser)]
@@ -17,6 +19,9 @@ struct Arguments {
     /// Also write the labels: what an ideal reader would draw (`.nii.gz`).
     #[arg(long)]
     mask: Option<PathBuf>,
+    /// Also write the volumes that the heart has, and the SHA-256 of the file they are true of (`.json`).
+    #[arg(long)]
+    truth: Option<PathBuf>,
     /// Frames of the beat; 1 is end-diastole alone.
     #[arg(long, default_value_t = Settings::default().shape.frames)]
     frames: usize,
@@ -30,7 +35,7 @@ struct Arguments {
     #[arg(long, default_value_t = Settings::default().shape.columns)]
     columns: usize,
     /// Spacing of voxels in mm: row, column, slice.
-    #[arg(long, value_delimiter = ',', num_args = 3, value_name = "ROW,COLUMN,SLICE", default_values_t = default_spacing())]
+    #[arg(long, value_delimiter = ',', value_name = "ROW,COLUMN,SLICE", default_values_t = default_spacing())]
     spacing: Vec<f64>,
     /// Largest volume of the left ventricle's cavity, ml.
     #[arg(long, default_value_t = Settings::default().lv_edv_ml)]
@@ -98,12 +103,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         shape,
         &voxels,
     )?;
-    std::fs::write(&arguments.out, gzip(&file))
-        .map_err(|error| format!("cannot write {}: {error}", arguments.out.display()))?;
+    let file = gzip(&file);
+    write(&arguments.out, &file)?;
     if let Some(path) = &arguments.mask {
-        let file = encode_mask(&header, masks.iter())?;
-        std::fs::write(path, gzip(&file))
-            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        write(path, &gzip(&encode_mask(&header, masks.iter())?))?;
+    }
+    if let Some(path) = &arguments.truth {
+        let document = truth_document(&file, &truth, settings.es_frame());
+        write(path, &serde_json::to_vec_pretty(&document)?)?;
     }
     println!("{}: {shape}", arguments.out.display());
     if let (Some(ed), Some(es)) = (truth.first(), truth.get(settings.es_frame())) {
@@ -127,4 +134,35 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         );
     }
     Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    std::fs::write(path, bytes).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+/// What is known of the heart in `file`, in the names of the service's metrics.
+fn truth_document(file: &[u8], truth: &[Truth], es_frame: usize) -> Value {
+    let digest = Sha256::digest(file);
+    let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (Some(ed), Some(es)) = (
+        truth.first(),
+        truth.get(es_frame).filter(|_| truth.len() > 1),
+    ) else {
+        return json!({ "sha256": sha256 });
+    };
+    let ventricle = |edv_ml: f64, esv_ml: f64| {
+        json!({
+            "edv_ml": edv_ml,
+            "esv_ml": esv_ml,
+            "sv_ml": edv_ml - esv_ml,
+            "ef_percent": 100.0 * (1.0 - esv_ml / edv_ml),
+        })
+    };
+    json!({
+        "sha256": sha256,
+        "phases": { "ed_frame": 0, "es_frame": es_frame },
+        "left_ventricle": ventricle(ed.left_ventricle_ml, es.left_ventricle_ml),
+        "right_ventricle": ventricle(ed.right_ventricle_ml, es.right_ventricle_ml),
+        "myocardium": { "volume_ml": ed.myocardium_ml },
+    })
 }
