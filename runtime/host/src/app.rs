@@ -76,8 +76,20 @@ pub struct LoadOptions {
     pub environment: Vec<(String, String)>,
     /// How long an instance with nothing to do is kept.
     pub idle: Option<Duration>,
-    /// Compiles afresh and keeps nothing.
-    pub without_cache: bool,
+    /// Where compiled code is kept.
+    pub cache: Cache,
+}
+
+/// Where compiled code is kept.
+#[derive(Clone, Debug, Default)]
+pub enum Cache {
+    /// In the state folder.
+    #[default]
+    State,
+    /// In a folder that hosts of several state folders may share. Who can write there decides what runs.
+    Folder(PathBuf),
+    /// Nowhere: every start compiles afresh.
+    Off,
 }
 
 /// How long an instance with nothing to do is kept, unless told otherwise.
@@ -184,7 +196,11 @@ impl App {
         let metrics = Arc::new(Metrics::default());
         let code = CodeCache {
             engine: &engine,
-            folder: (!options.without_cache).then(|| spec.state_dir.join("compiled")),
+            folder: match &options.cache {
+                Cache::State => Some(spec.state_dir.join("compiled")),
+                Cache::Folder(folder) => Some(folder.clone()),
+                Cache::Off => None,
+            },
         };
         let mut services = BTreeMap::new();
         for id in spec.manifest.served_components() {
@@ -195,12 +211,8 @@ impl App {
         if services.is_empty() {
             bail!("the manifest has no [[trigger.http]]; nothing would be served");
         }
-        for id in spec
-            .settings
-            .component
-            .keys()
-            .filter(|id| !spec.manifest.components.contains_key(*id))
-        {
+        let mut set = spec.settings.component.keys();
+        if let Some(id) = set.find(|id| !spec.manifest.components.contains_key(*id)) {
             bail!(
                 "the settings have [component.{id}], the manifest has no such component; it has {:?}",
                 services.keys()
@@ -431,7 +443,7 @@ fn kind(engine: &Engine, component: &Component) -> Option<Kind> {
     }
 }
 
-/// Compiled code in the state folder, named by the component's digest and by all of the engine's settings.
+/// Compiled code in a folder, named by the component's digest and by all of the engine's settings.
 struct CodeCache<'a> {
     engine: &'a Engine,
     folder: Option<PathBuf>,

@@ -1,6 +1,6 @@
 //! The command line, and what `cinecor up` does with it. Names and defaults are those of `spin up` where the two overlap.
 
-use crate::app::{App, LoadOptions};
+use crate::app::{App, Cache, LoadOptions};
 use crate::capability::AppSpec;
 use crate::manifest::Manifest;
 use crate::runtime_config::RuntimeConfig;
@@ -90,6 +90,9 @@ pub struct Up {
     /// How long an instance with nothing to do is kept, such as `10s`.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     idle_instance_timeout: Option<Duration>,
+    /// Where compiled code is kept; the default is `compiled` in the state folder. Only its owner may be able to write there.
+    #[arg(long, env = "CINECOR_CACHE_DIR", value_name = "FOLDER")]
+    cache_dir: Option<PathBuf>,
     /// Compiles components afresh, and keeps no compiled code.
     #[arg(long)]
     disable_cache: bool,
@@ -151,7 +154,11 @@ impl Up {
                 .map(|pair| key_value(pair, "--env"))
                 .collect::<anyhow::Result<_>>()?,
             idle: self.idle_instance_timeout,
-            without_cache: self.disable_cache,
+            cache: match &self.cache_dir {
+                _ if self.disable_cache => Cache::Off,
+                Some(folder) => Cache::Folder(folder.clone()),
+                None => Cache::State,
+            },
         };
         let app = tokio::task::spawn_blocking(move || App::load(spec, &options)).await??;
         let listener = TcpListener::bind(listen)

@@ -451,7 +451,7 @@ impl GuestConnection {
 fn authorize(action: &AuthAction<'_>, writes: &Writes) -> Authorization {
     match action {
         // VACUUM attaches a nameless temporary database; a file of any name would be outside the database.
-        AuthAction::Attach { filename } if filename.is_empty() => Authorization::Allow,
+        AuthAction::Attach { filename: "" } => Authorization::Allow,
         AuthAction::Attach { .. } => Authorization::Deny,
         // The name is not known before the statement runs.
         AuthAction::Unknown { .. } => Authorization::Deny,

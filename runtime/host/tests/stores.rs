@@ -29,9 +29,7 @@ fn on_disk(host: &Host, needle: &[u8]) -> bool {
     fn search(folder: &Path, needle: &[u8]) -> bool {
         std::fs::read_dir(folder).unwrap().any(|entry| {
             let path = entry.unwrap().path();
-            if path.is_symlink() {
-                false
-            } else if path.is_dir() {
+            if path.is_dir() {
                 search(&path, needle)
             } else {
                 std::fs::read(path)

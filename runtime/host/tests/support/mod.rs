@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 /// Patience of tests: an answer that is not there by then is a failure. No test waits for it when all is well.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where the built guests are.
-pub fn guest(name: &str) -> PathBuf {
+pub(crate) fn guest(name: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
         PathBuf::from,
@@ -28,7 +28,7 @@ pub fn guest(name: &str) -> PathBuf {
 
 /// How a host is started.
 #[derive(Default)]
-pub struct Setup {
+pub(crate) struct Setup {
     manifest: String,
     settings: String,
     arguments: Vec<String>,
@@ -37,7 +37,7 @@ pub struct Setup {
 
 impl Setup {
     /// The components `probe` (all of `/probe/...`) and `probe-p2` (all of `/p2/...`), with `keys` in the table of `probe`.
-    pub fn probes(keys: &str) -> Self {
+    pub(crate) fn probes(keys: &str) -> Self {
         let manifest = format!(
             "spin_manifest_version = 2\n[application]\nname = \"probes\"\nversion = \"1.2.3\"\n\
              [variables]\ngreeting = {{ default = \"hi\" }}\nsecret = {{ required = true, secret = true }}\n\
@@ -61,7 +61,7 @@ impl Setup {
     }
 
     /// A whole manifest.
-    pub fn manifest(manifest: &str) -> Self {
+    pub(crate) fn manifest(manifest: &str) -> Self {
         Self {
             manifest: manifest.to_owned(),
             ..Self::default()
@@ -69,20 +69,20 @@ impl Setup {
     }
 
     /// Adds to the settings.
-    pub fn settings(mut self, text: &str) -> Self {
+    pub(crate) fn settings(mut self, text: &str) -> Self {
         self.settings.push_str(text);
         self.settings.push('\n');
         self
     }
 
     /// Adds an argument.
-    pub fn argument(mut self, argument: impl Into<String>) -> Self {
+    pub(crate) fn argument(mut self, argument: impl Into<String>) -> Self {
         self.arguments.push(argument.into());
         self
     }
 
     /// Adds a file beside the manifest.
-    pub fn file(mut self, path: &str, content: &str) -> Self {
+    pub(crate) fn file(mut self, path: &str, content: &str) -> Self {
         self.files.push((path.to_owned(), content.to_owned()));
         self
     }
@@ -101,11 +101,6 @@ impl Setup {
             std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
             std::fs::write(path, content).expect("a file");
         }
-        // Guests are compiled once for all tests: the code depends on the guest and the engine alone.
-        let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
-        std::fs::create_dir_all(&compiled).expect("a folder");
-        std::fs::create_dir_all(folder.path().join("state")).expect("a folder");
-        std::os::unix::fs::symlink(compiled, folder.path().join("state/compiled")).expect("a link");
         folder
     }
 
@@ -125,6 +120,9 @@ impl Setup {
         command
             .arg("--state-dir")
             .arg(folder.join("state"))
+            // Guests are compiled once for all tests: the code depends on the guest and the engine alone.
+            .arg("--cache-dir")
+            .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -132,18 +130,18 @@ impl Setup {
     }
 
     /// Starts the host and waits until it serves.
-    pub fn start(self) -> Host {
+    pub(crate) fn start(self) -> Host {
         self.launch()
     }
 
     /// Starts the host, which can be started again from the same setup later.
-    pub fn launch(&self) -> Host {
+    pub(crate) fn launch(&self) -> Host {
         let folder = self.folder();
         Host::start(self.command(folder.path()), folder)
     }
 
     /// Starts the host, expects it to refuse, and gives what it said.
-    pub fn refused(self) -> String {
+    pub(crate) fn refused(self) -> String {
         let folder = self.folder();
         let output = self.command(folder.path()).output().expect("the host runs");
         assert!(!output.status.success(), "the host served");
@@ -152,14 +150,14 @@ impl Setup {
 }
 
 /// A running host; ended when dropped.
-pub struct Host {
+pub(crate) struct Host {
     process: Child,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Where it tells its figures.
-    pub metrics: SocketAddr,
+    pub(crate) metrics: SocketAddr,
     /// The scheme it serves.
-    pub scheme: String,
+    pub(crate) scheme: String,
     log: Arc<Mutex<String>>,
     folder: tempfile::TempDir,
 }
@@ -194,6 +192,7 @@ impl Host {
             // Compiling for the first time takes a while on a busy machine.
             let Ok(line) = lines.recv_timeout(3 * PATIENCE) else {
                 let _ = process.kill();
+                let _ = process.wait();
                 panic!(
                     "the host did not serve after {:?}: {}",
                     started.elapsed(),
@@ -224,32 +223,32 @@ impl Host {
     }
 
     /// What the host logged so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.lock().expect("the log").clone()
     }
 
     /// The folder of the manifest.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Opens a connection.
-    pub fn connect(&self) -> Connection {
+    pub(crate) fn connect(&self) -> Connection {
         Connection::new(self.address)
     }
 
     /// One `GET`.
-    pub fn get(&self, target: &str) -> Answer {
+    pub(crate) fn get(&self, target: &str) -> Answer {
         self.connect().request("GET", target, &[], b"")
     }
 
     /// One `POST` with a length.
-    pub fn post(&self, target: &str, body: &[u8]) -> Answer {
+    pub(crate) fn post(&self, target: &str, body: &[u8]) -> Answer {
         self.connect().request("POST", target, &[], body)
     }
 
     /// The value of a figure, given as it is written before the value.
-    pub fn figure(&self, name: &str) -> Option<f64> {
+    pub(crate) fn figure(&self, name: &str) -> Option<f64> {
         let answer = Connection::new(self.metrics).request("GET", "/metrics", &[], b"");
         let text = answer.text();
         text.lines()
@@ -257,7 +256,7 @@ impl Host {
     }
 
     /// Waits until something holds that the host does in its own time.
-    pub fn until(&self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+    pub(crate) fn until(&self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
         let end = Instant::now() + PATIENCE;
         while !holds(self) {
             assert!(Instant::now() < end, "{what}; the log: {}", self.log());
@@ -266,7 +265,7 @@ impl Host {
     }
 
     /// Sends the signal that asks a process to end.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let status = Command::new("kill")
             .arg("-TERM")
             .arg(self.process.id().to_string())
@@ -276,7 +275,7 @@ impl Host {
     }
 
     /// Waits for the process to end, and says whether it did so well.
-    pub fn ended(&mut self) -> bool {
+    pub(crate) fn ended(&mut self) -> bool {
         let end = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.process.try_wait().expect("the process") {
@@ -292,7 +291,7 @@ impl Host {
     }
 
     /// Ends the host as a power cut would, and starts it again on the same folder.
-    pub fn killed(mut self, setup: &Setup) -> Self {
+    pub(crate) fn killed(mut self, setup: &Setup) -> Self {
         self.process.kill().expect("the process");
         self.process.wait().expect("the process");
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder"));
@@ -300,7 +299,7 @@ impl Host {
     }
 
     /// Ends the host and starts it again on the same folder.
-    pub fn again(mut self, setup: &Setup) -> Self {
+    pub(crate) fn again(mut self, setup: &Setup) -> Self {
         self.terminate();
         assert!(self.ended());
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder"));
@@ -319,13 +318,13 @@ impl Drop for Host {
 }
 
 /// A connection on which a test says every byte itself.
-pub struct Connection {
+pub(crate) struct Connection {
     stream: BufReader<TcpStream>,
 }
 
 impl Connection {
     /// Connects.
-    pub fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the host accepts");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         Self {
@@ -334,12 +333,18 @@ impl Connection {
     }
 
     /// Writes bytes.
-    pub fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.stream.get_mut().write_all(bytes)
     }
 
     /// One request with a body of known length.
-    pub fn request(&mut self, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Answer {
+    pub(crate) fn request(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[&str],
+        body: &[u8],
+    ) -> Answer {
         let mut head = format!("{method} {target} HTTP/1.1\r\nhost: localhost\r\n");
         for header in headers {
             head.push_str(header);
@@ -356,7 +361,7 @@ impl Connection {
     }
 
     /// Starts a request with a body in chunks.
-    pub fn start_chunked(&mut self, target: &str) {
+    pub(crate) fn start_chunked(&mut self, target: &str) {
         self.send(
             format!(
                 "POST {target} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -367,7 +372,7 @@ impl Connection {
     }
 
     /// Sends one chunk; an empty one ends the body.
-    pub fn send_chunk(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    pub(crate) fn send_chunk(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         let mut framed = format!("{:x}\r\n", bytes.len()).into_bytes();
         framed.extend_from_slice(bytes);
         framed.extend_from_slice(b"\r\n");
@@ -381,7 +386,7 @@ impl Connection {
     }
 
     /// Reads the head of an answer.
-    pub fn head(&mut self) -> Answer {
+    pub(crate) fn head(&mut self) -> Answer {
         let status = self.line();
         let status = status
             .split(' ')
@@ -405,7 +410,7 @@ impl Connection {
     }
 
     /// Reads one chunk of a body in chunks.
-    pub fn chunk(&mut self) -> Vec<u8> {
+    pub(crate) fn chunk(&mut self) -> Vec<u8> {
         let length = usize::from_str_radix(&self.line(), 16).expect("the length of a chunk");
         let mut chunk = vec![0; length];
         self.stream.read_exact(&mut chunk).expect("a chunk");
@@ -414,7 +419,7 @@ impl Connection {
     }
 
     /// Reads a whole answer.
-    pub fn answer(&mut self, head_only: bool) -> Answer {
+    pub(crate) fn answer(&mut self, head_only: bool) -> Answer {
         let mut answer = self.head();
         if head_only || answer.status == 204 || answer.status == 304 {
             return answer;
@@ -437,7 +442,7 @@ impl Connection {
     }
 
     /// Whether the host has closed the connection, read to its end.
-    pub fn closed(&mut self) -> bool {
+    pub(crate) fn closed(&mut self) -> bool {
         let mut rest = Vec::new();
         match self.stream.read_to_end(&mut rest) {
             Ok(_) => true,
@@ -448,17 +453,17 @@ impl Connection {
 
 /// An answer.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// Its status.
-    pub status: u16,
+    pub(crate) status: u16,
     headers: Vec<(String, String)>,
     /// Its body.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
     /// The value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
             .find(|(found, _)| found == name)
@@ -466,12 +471,12 @@ impl Answer {
     }
 
     /// The body as text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// The problem document that the answer is expected to be.
-    pub fn problem(&self) -> serde_json::Value {
+    pub(crate) fn problem(&self) -> serde_json::Value {
         assert_eq!(
             self.header("content-type"),
             Some("application/problem+json"),
