@@ -97,7 +97,10 @@ impl Options {
             .arg("--from")
             .arg(root().join("spin.toml"))
             .arg("--state-dir")
-            .arg(&state);
+            .arg(&state)
+            // Components are compiled once for all tests: the code depends on them and on the host alone.
+            .arg("--cache-dir")
+            .arg(target().join("compiled"));
         if !self.settings.is_empty() {
             let file = scratch.path().join("cinecor.toml");
             std::fs::write(&file, self.changed_settings()?)?;
