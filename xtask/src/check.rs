@@ -1,5 +1,5 @@
 //! `cargo xtask test`: the whole check, in sections. A section that fails does not stop the next; the tests of the workspace run
-//! last, so that their counts are the last lines.
+//! last, and the last line is the sum of what their runners counted.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{self, say};
+use crate::process;
 use crate::python::{self, Environment};
 use crate::{browser, guests, workspace};
 
@@ -17,27 +17,20 @@ const FAIR_REASONS: [&str; 2] = ["CINECOR_DATA", "licence"];
 /// Which sections to run.
 #[derive(clap::Args, Debug)]
 pub(crate) struct TestArgs {
-    /// Only these sections: guests, frontend, crates, which run when none is named; fmt, clippy, python, weights, browser, app.
+    /// Only these sections: fmt, guests, clippy, frontend, weights, browser, workspace. All when none is named.
     sections: Vec<String>,
 }
 
-type Section = (&'static str, fn(&mut Skips) -> Result<()>);
+type Section = (&'static str, fn(&mut Report) -> Result<()>);
 
-/// Sections that run only when they are named: they start the host or need more than Rust, and have not been green on a
-/// fresh clone yet.
-const BY_NAME: [&str; 6] = ["fmt", "clippy", "python", "weights", "browser", "app"];
-
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 7] = [
     ("fmt", fmt),
     ("guests", build_guests),
     ("clippy", clippy),
     ("frontend", frontend),
-    // Compiles what the next sections start, so that all of it is compiled once and with the same features.
-    ("python", python_tests),
-    ("weights", weights_tests),
+    ("weights", weights),
     ("browser", browser_tests),
-    ("app", app_tests),
-    ("crates", crate_tests),
+    ("workspace", workspace_tests),
 ];
 
 /// Runs the sections.
@@ -54,24 +47,16 @@ pub(crate) fn test(args: &TestArgs) -> Result<()> {
             );
         }
     }
-    let mut skips = Skips::default();
+    let mut report = Report::default();
     let mut failed = Vec::new();
     let mut timings = Vec::new();
     for (name, run) in SECTIONS {
-        let wanted = if args.sections.is_empty() {
-            !BY_NAME.contains(&name)
-        } else {
-            args.sections.iter().any(|wanted| wanted == name)
-        };
-        if !wanted {
+        if !args.sections.is_empty() && !args.sections.iter().any(|wanted| wanted == name) {
             continue;
-        }
-        if name == "crates" && !timings.is_empty() {
-            println!("\n== so far: {}", timings.join(", "));
         }
         println!("\n== {name}");
         let started = Instant::now();
-        let done = run(&mut skips);
+        let done = run(&mut report);
         let line = format!("{name} {:.0} s", started.elapsed().as_secs_f64());
         match done {
             Ok(()) => timings.push(line),
@@ -82,7 +67,14 @@ pub(crate) fn test(args: &TestArgs) -> Result<()> {
             }
         }
     }
-    let unfair = skips.unfair();
+    println!("\n== {}", timings.join(", "));
+    for reason in &report.skips {
+        println!("skipped: {reason}");
+    }
+    if let Some(sum) = report.counts.sum() {
+        println!("{sum}");
+    }
+    let unfair = report.unfair();
     let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
     if ci && !unfair.is_empty() {
         bail!(
@@ -91,25 +83,77 @@ pub(crate) fn test(args: &TestArgs) -> Result<()> {
         );
     }
     if !failed.is_empty() {
-        bail!("failed: {} ({})", failed.join(", "), timings.join(", "));
+        bail!("failed: {}", failed.join(", "));
     }
     Ok(())
 }
 
-/// The reasons that tests gave for not running, as lines `SKIP: reason`.
-#[derive(Default)]
-struct Skips(Vec<String>);
+/// What cargo's test runners counted: each test program ends with a line of its own, and nobody adds them up.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    programs: u64,
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
 
-impl Skips {
+impl Counts {
+    /// Adds what a line `test result: ok. 5 passed; 0 failed; 1 ignored; …` says; any other line says nothing.
     fn note(&mut self, line: &str) {
+        let Some((_, counts)) = line
+            .strip_prefix("test result: ")
+            .and_then(|rest| rest.split_once(". "))
+        else {
+            return;
+        };
+        self.programs += 1;
+        for count in counts.split(';') {
+            let mut words = count.split_whitespace();
+            let (Some(number), Some(what)) = (words.next(), words.next()) else {
+                continue;
+            };
+            let number: u64 = number.parse().unwrap_or(0);
+            match what {
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" => self.ignored += number,
+                _ => {}
+            }
+        }
+    }
+
+    /// The sum in the same form; none when nothing ran.
+    fn sum(&self) -> Option<String> {
+        let verdict = if self.failed == 0 { "ok" } else { "FAILED" };
+        (self.programs > 0).then(|| {
+            format!(
+                "test result: {verdict}. {} passed; {} failed; {} ignored; in all {} test programs of the workspace",
+                self.passed, self.failed, self.ignored, self.programs
+            )
+        })
+    }
+}
+
+/// What the sections said: why tests did not run, as lines `SKIP: reason`, and cargo's counts.
+#[derive(Default)]
+struct Report {
+    skips: Vec<String>,
+    counts: Counts,
+}
+
+impl Report {
+    fn note(&mut self, line: &str) {
+        self.counts.note(line);
         if let Some(at) = line.find("SKIP: ") {
-            self.0
-                .push(line[at..].trim_start_matches("SKIP: ").trim().to_owned());
+            let reason = line[at..].trim_start_matches("SKIP: ").trim().to_owned();
+            if !self.skips.contains(&reason) {
+                self.skips.push(reason);
+            }
         }
     }
 
     fn unfair(&self) -> Vec<String> {
-        self.0
+        self.skips
             .iter()
             .filter(|reason| !FAIR_REASONS.iter().any(|fair| reason.contains(fair)))
             .cloned()
@@ -147,15 +191,15 @@ fn cargo() -> Command {
     cargo
 }
 
-fn fmt(_: &mut Skips) -> Result<()> {
+fn fmt(_: &mut Report) -> Result<()> {
     process::run(cargo().args(["fmt", "--all", "--check"]))
 }
 
-fn build_guests(_: &mut Skips) -> Result<()> {
+fn build_guests(_: &mut Report) -> Result<()> {
     guests::build_all(true)
 }
 
-fn clippy(_: &mut Skips) -> Result<()> {
+fn clippy(_: &mut Report) -> Result<()> {
     process::run(cargo().args([
         "clippy",
         "--quiet",
@@ -168,94 +212,49 @@ fn clippy(_: &mut Skips) -> Result<()> {
     guests::clippy_all()
 }
 
-fn frontend(skips: &mut Skips) -> Result<()> {
+fn frontend(report: &mut Report) -> Result<()> {
     browser::node()?;
-    skips.run(
+    report.run(
         Command::new("node")
             .current_dir(workspace::root())
             .args(["--test", "tests/frontend/"]),
     )
 }
 
-fn python_tests(skips: &mut Skips) -> Result<()> {
-    let python = Environment::Tests.set_up()?;
-    let folder = workspace::root().join("tests/python");
-    if !folder.is_dir() {
-        say(
-            "tests/python does not exist: the environment is made for what the tests of the workspace compare with",
-        );
-        return Ok(());
-    }
-    skips.run(Command::new(python).current_dir(workspace::root()).args([
-        "-m",
-        "pytest",
-        "-q",
-        "-rs",
-        "tests/python",
-    ]))
-}
-
-fn weights_tests(skips: &mut Skips) -> Result<()> {
+fn weights(report: &mut Report) -> Result<()> {
     let python = Environment::Weights.set_up()?;
-    skips.run(
+    report.run(
         Command::new(python)
             .current_dir(workspace::root().join("weights"))
             .args(["-m", "pytest", "-q", "-rs"]),
     )
 }
 
-fn browser_tests(skips: &mut Skips) -> Result<()> {
+fn browser_tests(report: &mut Report) -> Result<()> {
     browser::set_up()?;
+    Environment::Engines.set_up()?;
     compile_tests()?;
     let mut node = Command::new("node");
     node.current_dir(workspace::root().join("tests/browser"))
         .envs(python::engine_variables());
-    skips.run(node.args(["--test", "--test-concurrency=1"]))
+    report.run(node.args(["--test", "--test-concurrency=1"]))
 }
 
-/// Everything of the workspace that is tested, and the host that whole-app tests start, in one go: asked for apart they could get
-/// other features and be compiled twice.
+/// Everything of the workspace that is tested, and the programs that whole-app tests start, in one go: asked for apart they could
+/// get other features and be compiled twice.
 fn compile_tests() -> Result<()> {
-    process::run(cargo().args(["test", "--quiet", "--release", "--no-run"]))?;
-    if !workspace::host_binary().is_file() {
-        crate::up::build_host()?;
-    }
-    Ok(())
+    process::run(cargo().args(["test", "--quiet", "--release", "--no-run"]))
 }
 
-/// The domain crates, whose tests need nothing but Rust.
-fn crate_tests(skips: &mut Skips) -> Result<()> {
-    let mut cargo = cargo();
-    cargo.args(["test", "--release", "--no-fail-fast"]);
-    for package in DOMAIN_CRATES {
-        cargo.args(["--package", package]);
-    }
-    skips.run(&mut cargo)
-}
-
-/// The crates under `crates/` that are tested natively.
-const DOMAIN_CRATES: [&str; 10] = [
-    "cinecor-volume",
-    "cinecor-formats",
-    "cinecor-render",
-    "cinecor-phantom",
-    "cinecor-web",
-    "cinecor-store",
-    "cinecor-measures",
-    "cinecor-model-card",
-    "cinecor-segmentation",
-    "cinecor-wire",
-];
-
-fn app_tests(skips: &mut Skips) -> Result<()> {
+/// Every crate, the host, the engines, and the scenarios through the running application.
+fn workspace_tests(report: &mut Report) -> Result<()> {
     let python = Environment::Tests.set_up()?;
-    compile_tests()?;
     let mut cargo = cargo();
     cargo
         .env("CINECOR_PYTHON", python)
         .envs(python::engine_variables());
     // The output of tests that pass is shown as well: it is where they say why they skip.
-    skips.run(cargo.args(["test", "--release", "--no-fail-fast", "--", "--show-output"]))
+    report.run(cargo.args(["test", "--release", "--no-fail-fast", "--", "--show-output"]))
 }
 
 #[cfg(test)]
@@ -264,12 +263,26 @@ mod tests {
 
     #[test]
     fn only_data_and_licences_excuse_a_skip() {
-        let mut skips = Skips::default();
-        skips.note("test a ... ok\n");
-        skips.note("SKIP: CINECOR_DATA is not set\n");
-        skips.note("# SKIP: no Chromium is installed\n");
-        assert_eq!(skips.0.len(), 2);
-        assert_eq!(skips.unfair(), ["no Chromium is installed"]);
+        let mut report = Report::default();
+        report.note("test a ... ok\n");
+        report.note("SKIP: CINECOR_DATA is not set\n");
+        report.note("# SKIP: no Chromium is installed\n");
+        report.note("# SKIP: no Chromium is installed\n");
+        assert_eq!(report.skips.len(), 2);
+        assert_eq!(report.unfair(), ["no Chromium is installed"]);
+    }
+
+    #[test]
+    fn counts_of_test_programs_are_added_up() {
+        let mut counts = Counts::default();
+        assert_eq!(counts.sum(), None);
+        counts.note("test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.10s\n");
+        counts.note("test a ... ok\n");
+        counts.note("test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.10s\n");
+        assert_eq!(
+            counts.sum().unwrap(),
+            "test result: FAILED. 7 passed; 3 failed; 1 ignored; in all 2 test programs of the workspace"
+        );
     }
 
     #[test]
