@@ -6,7 +6,7 @@
 //!
 //! A component is then:
 //!
-//! ```ignore
+//! ```text
 //! struct Upload;
 //! wasip3::http::service::export!(Upload);
 //!
