@@ -6,6 +6,9 @@ import { eventReader } from './sse.js';
 
 const ROOT = '/api/v1';
 
+/** Label of the demonstration study, by which it is known again among the kept ones. */
+export const DEMO_LABEL = 'Demonstration heart';
+
 let key = '';
 
 /**
@@ -26,6 +29,14 @@ export class ServiceError extends Error {
   }
 }
 
+/**
+ * Whether something ended because the page asked it to.
+ * @param {unknown} cause
+ */
+export function isAbort(cause) {
+  return cause instanceof DOMException && cause.name === 'AbortError';
+}
+
 /** @param {string} value */
 export function useKey(value) {
   key = value.trim();
@@ -35,25 +46,35 @@ export function hasKey() {
   return key !== '';
 }
 
-/** Keeps at most this many pictures; the oldest go first. */
-const MAX_PICTURES = 400;
-/** @type {Map<string, Promise<string>>} */
+/** Pictures that are kept hold at most this many characters together; the oldest go first. */
+const PICTURES_MAX_CHARACTERS = 128 * 1024 * 1024;
+/** @type {Map<string, {picture: Promise<string>, characters: number}>} */
 const pictures = new Map();
+let pictureCharacters = 0;
 
 /**
  * @param {string} path
  * @param {RequestInit & {accept?: string}} [options]
  */
 async function call(path, { accept = 'application/json', headers, ...options } = {}) {
-  let response;
-  try {
-    response = await fetch(ROOT + path, { ...options, headers: { ...authorization(), Accept: accept, ...headers } });
-  } catch (cause) {
-    if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
-    throw unreachable();
-  }
-  if (!response.ok) throw new ServiceError(await readProblem(response.status, await response.text()));
+  const response = await reach(() => fetch(ROOT + path, { ...options, headers: { ...authorization(), Accept: accept, ...headers } }));
+  if (!response.ok) throw new ServiceError(await readProblem(response.status, () => response.text()));
   return response;
+}
+
+/**
+ * Waits for something that fails only when the network does.
+ * @template T
+ * @param {() => Promise<T>} wait
+ * @param {() => ServiceError} [problem]
+ * @returns {Promise<T>}
+ */
+async function reach(wait, problem = unreachable) {
+  try {
+    return await wait();
+  } catch (cause) {
+    throw isAbort(cause) ? cause : problem();
+  }
 }
 
 /** @returns {Record<string, string>} */
@@ -69,14 +90,22 @@ function unreachable() {
   });
 }
 
+function brokenOff() {
+  return new ServiceError({
+    title: 'The answer broke off',
+    detail: 'The service stopped before it was done. Check that it is running, then open the study again: what was sent is kept.',
+    status: 0,
+  });
+}
+
 /**
  * @param {number} status
- * @param {string} text
+ * @param {() => Promise<string> | string} read
  * @returns {Promise<ProblemDocument>}
  */
-async function readProblem(status, text) {
+async function readProblem(status, read) {
   try {
-    const problem = JSON.parse(text);
+    const problem = JSON.parse(await read());
     if (typeof problem.title === 'string') return { detail: '', ...problem, status };
   } catch {
     // Not a problem document, so something between the page and the service answered: say just that.
@@ -85,13 +114,23 @@ async function readProblem(status, text) {
 }
 
 /**
+ * The document of an answer that has come so far.
+ * @param {Response} response
+ * @returns {Promise<any>}
+ */
+function readDocument(response) {
+  return reach(() => response.json(), brokenOff);
+}
+
+/**
  * Sends a volume to be kept. Uses XMLHttpRequest because fetch cannot tell how much has been sent.
  * @param {Blob} file
  * @param {Record<string, string>} facts
  * @param {(sent: number, total: number) => void} onProgress
+ * @param {AbortSignal} signal
  * @returns {Promise<any>} the study
  */
-export function createStudy(file, facts, onProgress) {
+export function createStudy(file, facts, onProgress, signal) {
   const query = new URLSearchParams(facts).toString();
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
@@ -101,10 +140,23 @@ export function createStudy(file, facts, onProgress) {
     request.setRequestHeader('Content-Type', 'application/octet-stream');
     request.upload.onprogress = (event) => onProgress(event.loaded, event.total);
     request.onerror = () => reject(unreachable());
+    request.onabort = () => reject(new DOMException('given up', 'AbortError'));
     request.onload = async () => {
-      if (request.status === 201) resolve(JSON.parse(request.responseText));
-      else reject(new ServiceError(await readProblem(request.status, request.responseText)));
+      if (request.status !== 201) {
+        reject(new ServiceError(await readProblem(request.status, () => request.responseText)));
+        return;
+      }
+      try {
+        resolve(JSON.parse(request.responseText));
+      } catch {
+        reject(brokenOff());
+      }
     };
+    if (signal.aborted) {
+      reject(new DOMException('given up', 'AbortError'));
+      return;
+    }
+    signal.addEventListener('abort', () => request.abort());
     request.send(file);
   });
 }
@@ -113,21 +165,23 @@ export function createStudy(file, facts, onProgress) {
  * Segments a kept study and tells how far it is.
  * @param {string} studyId
  * @param {(progress: {stage: string, done: number, total: number}) => void} onProgress
+ * @param {AbortSignal} signal
  * @returns {Promise<any>} the segmentation
  */
-export async function segmentStudy(studyId, onProgress) {
+export async function segmentStudy(studyId, onProgress, signal) {
   const response = await call(`/studies/${encodeURIComponent(studyId)}/segmentations`, {
     method: 'POST',
     accept: 'text/event-stream',
     headers: { 'Content-Type': 'application/json' },
     body: '{}',
+    signal,
   });
-  if (!response.headers.get('content-type')?.startsWith('text/event-stream')) return response.json();
+  if (!response.headers.get('content-type')?.startsWith('text/event-stream')) return readDocument(response);
   const read = eventReader();
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (;;) {
-    const { value, done } = await reader.read();
-    if (done) break;
+    const { value, done } = await reach(() => reader.read(), brokenOff);
+    if (done) throw brokenOff();
     for (const { event, data } of read(value)) {
       const content = JSON.parse(data);
       if (event === 'progress') onProgress(content);
@@ -135,21 +189,20 @@ export async function segmentStudy(studyId, onProgress) {
       if (event === 'result') return content.segmentation ?? content;
     }
   }
-  throw new ServiceError({ title: 'The answer broke off', detail: 'The service stopped before it was done. Try again.', status: 0 });
 }
 
-/** @param {string} studyId @param {string} segmentationId */
-export async function getMetrics(studyId, segmentationId) {
-  return (await call(`${segmentationPath(studyId, segmentationId)}/metrics`)).json();
+/** @param {string} studyId @param {string} segmentationId @param {AbortSignal} signal */
+export async function getMetrics(studyId, segmentationId, signal) {
+  return readDocument(await call(`${segmentationPath(studyId, segmentationId)}/metrics`, { signal }));
 }
 
 export async function listStudies() {
-  return (await (await call('/studies?limit=20')).json()).items;
+  return (await readDocument(await call('/studies?limit=20'))).items;
 }
 
-/** @param {string} studyId */
-export async function getStudy(studyId) {
-  return (await call(`/studies/${encodeURIComponent(studyId)}`)).json();
+/** @param {string} studyId @param {AbortSignal} signal */
+export async function getStudy(studyId, signal) {
+  return readDocument(await call(`/studies/${encodeURIComponent(studyId)}`, { signal }));
 }
 
 /** @param {string} studyId */
@@ -157,13 +210,30 @@ export async function deleteStudy(studyId) {
   await call(`/studies/${encodeURIComponent(studyId)}`, { method: 'DELETE' });
 }
 
-/** The demonstration study: a phantom, whose true volumes are known. */
-export async function getDemo() {
-  const response = await fetch('/demo/phantom.nii.gz');
+/**
+ * The demonstration study: a phantom, whose true volumes are known.
+ * @param {AbortSignal} signal
+ */
+export async function getDemo(signal) {
+  const response = await reach(() => fetch('/demo/phantom.nii.gz', { signal }));
   if (!response.ok) {
-    throw new ServiceError({ title: 'The demonstration study is missing', detail: 'It is made when the service is built: cargo xtask build.', status: response.status });
+    throw new ServiceError({ title: 'The demonstration heart is missing', detail: 'It is made when the service is built: cargo xtask build.', status: response.status });
   }
-  return response.blob();
+  return reach(() => response.blob(), brokenOff);
+}
+
+/**
+ * What is known of the demonstration heart, when the study is that: by its label, and then by the digest of its file.
+ * @param {any} study
+ * @param {AbortSignal} signal
+ * @returns {Promise<any>} the true volumes, or `null`
+ */
+export async function getTruth(study, signal) {
+  if (study.label !== DEMO_LABEL) return null;
+  const response = await reach(() => fetch('/demo/phantom.json', { signal }));
+  if (!response.ok) return null;
+  const truth = await readDocument(response);
+  return truth.sha256 === study.source?.sha256 ? truth : null;
 }
 
 /** @param {string} studyId @param {string} segmentationId */
@@ -180,11 +250,12 @@ function segmentationPath(studyId, segmentationId) {
  */
 export async function getFile(studyId, segmentationId, what, accept) {
   const response = await call(`${segmentationPath(studyId, segmentationId)}/${what}`, { accept });
-  return URL.createObjectURL(await response.blob());
+  return URL.createObjectURL(await reach(() => response.blob(), brokenOff));
 }
 
 /**
- * The picture of one slice, as an object URL. Pictures are kept, so that the beat plays without waiting.
+ * The picture of one slice, as a data URL: such a picture is there as soon as it is shown, so that a film does not flicker. Pictures
+ * are kept, so that the beat plays without waiting.
  * @param {string} studyId
  * @param {string} segmentationId
  * @param {{slice: number, frame: number, overlay: string, opacity: number, labels: number[], width: number,
@@ -208,19 +279,46 @@ export function getPicture(studyId, segmentationId, wanted) {
   if (known) {
     pictures.delete(path);
     pictures.set(path, known);
-    return known;
+    return known.picture;
   }
-  const picture = call(path, { accept: 'image/png' }).then((response) => response.blob()).then((blob) => URL.createObjectURL(blob));
-  picture.catch(() => pictures.delete(path));
-  pictures.set(path, picture);
-  forgetOldPictures();
-  return picture;
+  const kept = { picture: fetchPicture(path), characters: 0 };
+  pictures.set(path, kept);
+  kept.picture.then(
+    (url) => {
+      if (pictures.get(path) !== kept) return;
+      kept.characters = url.length;
+      pictureCharacters += url.length;
+      forgetOldPictures(path);
+    },
+    () => pictures.delete(path),
+  );
+  return kept.picture;
 }
 
-function forgetOldPictures() {
-  for (const [path, picture] of pictures) {
-    if (pictures.size <= MAX_PICTURES) return;
+/** @param {string} path @returns {Promise<string>} */
+async function fetchPicture(path) {
+  const response = await call(path, { accept: 'image/png' });
+  const blob = await reach(() => response.blob(), brokenOff);
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(String(reader.result));
+    reader.onerror = () => reject(brokenOff());
+    reader.readAsDataURL(blob);
+  });
+}
+
+/** @param {string} latest path of the picture that stays in any case */
+function forgetOldPictures(latest) {
+  for (const [path, { characters }] of pictures) {
+    if (pictureCharacters <= PICTURES_MAX_CHARACTERS) return;
+    if (path === latest || characters === 0) continue;
     pictures.delete(path);
-    picture.then((url) => URL.revokeObjectURL(url), () => {});
+    pictureCharacters -= characters;
   }
+}
+
+/** Forgets every picture: the study was deleted, or another one comes. */
+export function forgetPictures() {
+  pictures.clear();
+  pictureCharacters = 0;
 }

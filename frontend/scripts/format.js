@@ -33,50 +33,102 @@ export function size(bytes) {
 }
 
 /**
- * Rows of the table of numbers: quantity, unit, left and right ventricle.
+ * How far the work is, in words.
+ * @param {{stage: string, done: number, total: number}} progress
+ */
+export function progressText({ stage, done, total }) {
+  const words = STAGES[stage] ?? stage;
+  if (stage === 'upload') return total > 0 ? `${words}: ${size(done)} of ${size(total)}` : `${words}…`;
+  if (total > 1) return `${words}: ${done} of ${total} frames`;
+  return `${words}…`;
+}
+
+/** @type {Record<string, string>} */
+const STAGES = {
+  upload: 'Sending the study',
+  demo: 'Fetching the demonstration heart',
+  decode: 'Reading the study',
+  segment: 'Finding the contours',
+  measure: 'Measuring',
+};
+
+/**
+ * One row of the table of numbers. `null` is a cell that has no meaning, as the mass of the right ventricle has none; the true value
+ * is empty where it is not known.
+ * @typedef {{text: string, truth: string}} Cell
+ * @typedef {{quantity: string, unit: string, left: Cell | null, right: Cell | null}} Row
+ */
+
+/** Rows that stand there even while their numbers are unknown. */
+const ROWS_ALWAYS = 4;
+
+/**
+ * Rows of the table of numbers.
  * @param {any} metrics the metrics document of the service
- * @returns {{quantity: string, unit: string, left: string, right: string}[]}
+ * @param {any} [truth] what is known of a phantom, in the same names
+ * @returns {Row[]}
  */
-export function numberRows(metrics) {
-  const left = metrics?.left_ventricle ?? {};
-  const right = metrics?.right_ventricle ?? {};
-  const muscle = metrics?.myocardium ?? {};
+export function numberRows(metrics, truth) {
+  /** @param {'left_ventricle' | 'right_ventricle'} part @param {string} key @param {number} digits */
+  const cell = (part, key, digits) => ({
+    text: number(metrics?.[part]?.[key], digits),
+    truth: truth ? number(truth[part]?.[key], digits).replace(UNKNOWN, '') : '',
+  });
+  /** @param {string} quantity @param {string} unit @param {string} key @param {number} [digits] @returns {Row} */
+  const ventricles = (quantity, unit, key, digits = 0) => ({
+    quantity,
+    unit,
+    left: cell('left_ventricle', key, digits),
+    right: cell('right_ventricle', key, digits),
+  });
+  /** @param {string} quantity @param {string} unit @param {string} key @returns {Row} */
+  const muscle = (quantity, unit, key) => ({ quantity, unit, left: { text: number(metrics?.myocardium?.[key]), truth: '' }, right: null });
   const rows = [
-    row('End-diastolic volume', 'ml', left.edv_ml, right.edv_ml),
-    row('End-systolic volume', 'ml', left.esv_ml, right.esv_ml),
-    row('Stroke volume', 'ml', left.sv_ml, right.sv_ml),
-    row('Ejection fraction', '%', left.ef_percent, right.ef_percent, 1),
-    row('Cardiac output', 'l/min', left.co_l_min, right.co_l_min, 1),
-    row('End-diastolic volume index', 'ml/m²', left.edv_ml_per_m2, right.edv_ml_per_m2),
-    row('End-systolic volume index', 'ml/m²', left.esv_ml_per_m2, right.esv_ml_per_m2),
-    row('Myocardial mass, end-diastole', 'g', muscle.ed_mass_g, undefined),
-    row('Myocardial mass, end-systole', 'g', muscle.es_mass_g, undefined),
-    row('Myocardial mass index', 'g/m²', muscle.ed_mass_g_per_m2, undefined),
+    ventricles('End-diastolic volume', 'ml', 'edv_ml'),
+    ventricles('End-systolic volume', 'ml', 'esv_ml'),
+    ventricles('Stroke volume', 'ml', 'sv_ml'),
+    ventricles('Ejection fraction', '%', 'ef_percent', 1),
+    ventricles('Cardiac output', 'l/min', 'co_l_min', 1),
+    ventricles('End-diastolic volume index', 'ml/m²', 'edv_ml_per_m2'),
+    ventricles('End-systolic volume index', 'ml/m²', 'esv_ml_per_m2'),
+    ventricles('Stroke volume index', 'ml/m²', 'sv_ml_per_m2'),
+    ventricles('Cardiac index', 'l/min/m²', 'co_l_min_per_m2', 1),
+    muscle('Myocardial mass, end-diastole', 'g', 'ed_mass_g'),
+    muscle('Myocardial mass, end-systole', 'g', 'es_mass_g'),
+    muscle('Myocardial mass index', 'g/m²', 'ed_mass_g_per_m2'),
   ];
-  const always = 4;
-  return rows.filter((entry, index) => index < always || entry.left !== UNKNOWN || entry.right !== UNKNOWN);
+  const known = (/** @type {Cell | null} */ one) => one !== null && one.text !== UNKNOWN;
+  return rows.filter(({ left, right }, index) => index < ROWS_ALWAYS || known(left) || known(right));
 }
 
 /**
- * @param {string} quantity
- * @param {string} unit
- * @param {number | null | undefined} left
- * @param {number | null | undefined} right
- * @param {number} [digits]
+ * Volumes of a study of one frame, which has a volume but no phases.
+ * @param {any} metrics
+ * @returns {string} empty where there is more than one frame
  */
-function row(quantity, unit, left, right, digits = 0) {
-  return { quantity, unit, left: number(left, digits), right: number(right, digits) };
+export function singleFrameText(metrics) {
+  const curve = metrics?.curve;
+  if (curve?.left_ventricle_ml?.length !== 1) return '';
+  const [left, right, muscle] = ['left_ventricle_ml', 'right_ventricle_ml', 'myocardium_ml'].map((key) => number(curve[key]?.[0]));
+  return `In this frame: left ventricle ${left} ml, right ventricle ${right} ml, myocardium ${muscle} ml.`;
 }
 
 /**
- * One sentence on how ED and ES were found.
+ * How ED and ES were found, and what the next best choice would make of it.
  * @param {any} metrics
  */
 export function phaseSentence(metrics) {
   const phases = metrics?.phases;
   if (!phases || phases.ed_frame == null || phases.es_frame == null) {
-    return 'One frame alone has no end-diastole and end-systole: volumes of that frame only.';
+    return 'One frame alone has no end-diastole and no end-systole, and so no ejection fraction.';
   }
   const how = phases.method ? ` (${String(phases.method).replaceAll('_', ' ')})` : '';
-  return `End-diastole is frame ${phases.ed_frame}, end-systole frame ${phases.es_frame}${how}.`;
+  const sentences = [`End-diastole is frame ${phases.ed_frame}, end-systole frame ${phases.es_frame}${how}.`];
+  const right = phases.right_ventricle;
+  if (right?.ed_frame != null && right.es_frame != null && (right.ed_frame !== phases.ed_frame || right.es_frame !== phases.es_frame)) {
+    sentences.push(`Right ventricle: frames ${right.ed_frame} and ${right.es_frame}.`);
+  }
+  const next = phases.runner_up;
+  if (next) sentences.push(`The next best frames, ${next.ed_frame} and ${next.es_frame}, would make the left ejection fraction ${number(next.ef_percent, 1)} %.`);
+  return sentences.join(' ');
 }

@@ -38,19 +38,6 @@ export function pictureWidth(columns, wantedWidth) {
 }
 
 /**
- * The frame nearest to a moment of the heart beat.
- * @param {number[]} times one entry a frame, increasing
- * @param {number} time
- */
-export function nearestFrame(times, time) {
-  let best = 0;
-  times.forEach((candidate, frame) => {
-    if (Math.abs(candidate - time) < Math.abs(times[best] - time)) best = frame;
-  });
-  return best;
-}
-
-/**
  * Keeps an index within 0 … count - 1.
  * @param {number} index
  * @param {number} count
@@ -61,10 +48,11 @@ export function clampIndex(index, count) {
 }
 
 /**
- * The frame after this one; the heart beat begins again after its last frame.
- * @param {number} frame
- * @param {number} frames
+ * Width over height of the box a slice is shown in: that of the slice, within what leaves room for the rest of the page.
+ * @param {Shape} shape
+ * @param {SpacingMm} spacingMm
  */
-export function nextFrame(frame, frames) {
-  return frames > 0 ? (frame + 1) % frames : 0;
+export function boxAspect(shape, spacingMm) {
+  const aspect = (shape.columns * spacingMm.column) / (shape.rows * spacingMm.row);
+  return Number.isFinite(aspect) ? Math.min(Math.max(aspect, 0.7), 1.8) : 1;
 }

@@ -14,8 +14,8 @@ import { mount as mountProvenance } from './views/provenance.js';
 import { mount as mountVerdict } from './views/verdict.js';
 import { mount as mountViewer } from './views/viewer.js';
 
-/** How long a frame is shown while the beat plays and the frame time is not known, in ms. */
-const USUAL_FRAME_MS = 50;
+/** A file that is saved is kept for it this long. */
+const SAVE_WITHIN_MS = 60_000;
 
 const store = state.createStore(state.initialState());
 
@@ -26,8 +26,12 @@ function byId(id) {
   return found;
 }
 
+/** What is under way: `cancel` ends it. */
+let work = new AbortController();
+
 /** @param {unknown} cause */
 function fail(cause) {
+  if (api.isAbort(cause)) return;
   if (cause instanceof api.ServiceError) {
     if (cause.wantsKey) store.change((now) => state.keyWanted(now, api.hasKey()));
     else store.change((now) => state.failed(now, cause.problem));
@@ -56,37 +60,45 @@ async function refreshList() {
   store.change((now) => state.listed(now, studies));
 }
 
-/** @param {any} study */
-async function analyse(study) {
-  const segmentation = await api.segmentStudy(study.id, report);
-  report({ stage: 'measure', done: 0, total: 0 });
-  const metrics = await api.getMetrics(study.id, segmentation.id);
-  store.change((now) => state.finished(now, { study, segmentation, metrics }));
+/** @param {string} stage @param {(signal: AbortSignal) => Promise<void>} run */
+function start(stage, run) {
+  work.abort();
+  work = new AbortController();
+  const { signal } = work;
+  api.forgetPictures();
+  store.change((now) => state.started(now, stage));
+  return attempt(() => run(signal));
 }
 
-/** @param {Blob} file @param {Record<string, string>} facts */
-async function upload(file, facts) {
-  const study = await api.createStudy(file, facts, (done, total) => report({ stage: 'upload', done, total }));
-  report({ stage: 'decode', done: 0, total: 0 });
-  await analyse(study);
+/** @param {any} study @param {AbortSignal} signal */
+async function analyse(study, signal) {
+  const segmentation = await api.segmentStudy(study.id, report, signal);
+  report({ stage: 'measure', done: 0, total: 0 });
+  const metrics = await api.getMetrics(study.id, segmentation.id, signal);
+  const truth = await api.getTruth(study, signal);
+  store.change((now) => state.finished(now, { study, segmentation, metrics, truth }));
+}
+
+/** @param {Blob} file @param {Record<string, string>} facts @param {AbortSignal} signal */
+async function upload(file, facts, signal) {
+  const sent = (/** @type {number} */ done, /** @type {number} */ total) =>
+    report(done < total ? { stage: 'upload', done, total } : { stage: 'decode', done: 0, total: 0 });
+  const study = await api.createStudy(file, facts, sent, signal);
+  await analyse(study, signal);
 }
 
 const actions = {
   /** @param {Blob} file @param {Record<string, string>} facts */
-  open: (file, facts) => attempt(() => {
-    store.change((now) => state.started(now, 'upload'));
-    return upload(file, facts);
-  }),
+  open: (file, facts) => start('upload', (signal) => upload(file, facts, signal)),
   /** @param {Record<string, string>} facts */
-  openDemo: (facts) => attempt(async () => {
-    store.change((now) => state.started(now, 'demo'));
-    await upload(await api.getDemo(), facts);
-  }),
+  openDemo: (facts) => start('demo', async (signal) => upload(await api.getDemo(signal), { ...facts, label: api.DEMO_LABEL }, signal)),
   /** @param {any} study */
-  reopen: (study) => attempt(async () => {
-    store.change((now) => state.started(now, 'decode'));
-    await analyse(await api.getStudy(study.id));
-  }),
+  reopen: (study) => start('decode', async (signal) => analyse(await api.getStudy(study.id, signal), signal)),
+  cancel: () => {
+    work.abort();
+    store.change(state.cancelled);
+    return attempt(refreshList);
+  },
   /** @param {any} study */
   remove: (study) => attempt(async () => {
     await api.deleteStudy(study.id);
@@ -99,6 +111,9 @@ const actions = {
   }),
   /** @param {Partial<state.View>} change */
   view: (change) => store.change((now) => state.viewed(now, change)),
+  tick: () => store.change(state.ticked),
+  /** @param {string} title @param {string} detail */
+  refuse: (title, detail) => store.change((now) => state.failed(now, { title, detail })),
   /** @param {any} wanted */
   picture: (wanted) => {
     const { study, segmentation } = store.get();
@@ -113,7 +128,8 @@ const actions = {
     link.href = url;
     link.download = csv ? `${study.id}-metrics.csv` : `${study.id}-mask.nii.gz`;
     link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 0);
+    // The browser has read it by then, whatever it asks of the person first.
+    setTimeout(() => URL.revokeObjectURL(url), SAVE_WITHIN_MS);
   }),
   problem: fail,
 };
@@ -122,7 +138,7 @@ const views = [
   mountMessage(byId('message')),
   mountKey(byId('key'), actions),
   mountIntake(byId('intake'), actions),
-  mountProgress(byId('progress')),
+  mountProgress(byId('progress'), actions),
 ];
 /** Plotly measures the space it is given, so these are updated only while they can be seen. */
 const resultViews = [
@@ -136,31 +152,16 @@ const resultViews = [
 const again = /** @type {HTMLButtonElement} */ (byId('start-again'));
 again.addEventListener('click', () => {
   store.change(state.cleared);
+  document.getElementById('file')?.focus();
   attempt(refreshList);
 });
-
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let beat;
-/** @param {state.State} now */
-function keepBeating(now) {
-  if (!now.view.playing) {
-    clearTimeout(beat);
-    beat = undefined;
-  } else if (beat === undefined) {
-    beat = setTimeout(() => {
-      beat = undefined;
-      store.change(state.ticked);
-    }, now.study?.frame_ms ?? USUAL_FRAME_MS);
-  }
-}
 
 store.subscribe((now) => {
   document.body.dataset.phase = now.phase;
   const done = now.phase === 'done';
   byId('result').hidden = !done;
-  again.hidden = !done && now.phase !== 'failed';
+  again.hidden = !done;
   for (const view of done ? [...views, ...resultViews] : views) view.update(now);
-  keepBeating(now);
 });
 
 attempt(refreshList);

@@ -2,7 +2,8 @@
  * What the page knows, and how it changes. Pure: data in, new data out.
  */
 
-import { clampIndex, nextFrame } from './geometry.js';
+import { nextFrame } from './beat.js';
+import { clampIndex } from './geometry.js';
 
 /**
  * @typedef {'empty' | 'busy' | 'done' | 'failed'} Phase
@@ -12,7 +13,9 @@ import { clampIndex, nextFrame } from './geometry.js';
  * @typedef {{frame: number, slice: number, overlay: Overlay, opacity: number, labels: number[], playing: boolean,
  *   windowCenter: number | null, windowWidth: number | null}} View
  * @typedef {{phase: Phase, needsKey: boolean, keyRefused: boolean, problem: Problem | null, progress: Progress | null,
- *   study: any, segmentation: any, metrics: any, studies: any[], view: View}} State
+ *   study: any, segmentation: any, metrics: any, truth: any, studies: any[], view: View}} State
+ *
+ * `truth` is what is known of the demonstration heart; `null` for every other study.
  */
 
 /** @returns {State} */
@@ -26,6 +29,7 @@ export function initialState() {
     study: null,
     segmentation: null,
     metrics: null,
+    truth: null,
     studies: [],
     view: {
       frame: 0,
@@ -46,7 +50,7 @@ export function initialState() {
  * @returns {State}
  */
 export function started(state, stage) {
-  return { ...state, phase: 'busy', problem: null, progress: { stage, done: 0, total: 0 }, study: null, segmentation: null, metrics: null };
+  return { ...state, phase: 'busy', problem: null, progress: { stage, done: 0, total: 0 }, study: null, segmentation: null, metrics: null, truth: null };
 }
 
 /**
@@ -69,12 +73,21 @@ export function failed(state, problem) {
 }
 
 /**
- * A study was segmented and measured: the view starts at end-diastole in the middle of the stack.
+ * The work was given up by the person who asked for it.
  * @param {State} state
- * @param {{study: any, segmentation: any, metrics: any}} result
  * @returns {State}
  */
-export function finished(state, { study, segmentation, metrics }) {
+export function cancelled(state) {
+  return { ...state, phase: 'empty', progress: null, problem: null };
+}
+
+/**
+ * A study was segmented and measured: the view starts at end-diastole in the middle of the stack.
+ * @param {State} state
+ * @param {{study: any, segmentation: any, metrics: any, truth?: any}} result
+ * @returns {State}
+ */
+export function finished(state, { study, segmentation, metrics, truth = null }) {
   const frame = clampIndex(metrics?.phases?.ed_frame ?? 0, study.shape.frames);
   const slice = clampIndex((study.shape.slices - 1) / 2, study.shape.slices);
   return {
@@ -85,6 +98,7 @@ export function finished(state, { study, segmentation, metrics }) {
     study,
     segmentation,
     metrics,
+    truth,
     view: { ...state.view, frame, slice, playing: false, windowCenter: null, windowWidth: null },
   };
 }
@@ -121,7 +135,7 @@ export function ticked(state) {
  * @returns {State}
  */
 export function keyWanted(state, refused) {
-  return { ...state, phase: 'empty', progress: null, needsKey: true, keyRefused: refused };
+  return { ...state, phase: 'empty', progress: null, problem: null, needsKey: true, keyRefused: refused };
 }
 
 /**

@@ -20,7 +20,8 @@ const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/go
 /**
  * Starts `cinecor up` on a free port.
  * @param {string[]} [more] further arguments
- * @returns {Promise<{url: string, stop: () => Promise<void>}>}
+ * @returns {Promise<{url: string, stop: () => Promise<void>, kill: () => Promise<void>}>} `stop` ends it in order and removes its state,
+ *   `kill` ends it as a power failure would
  */
 export async function startHost(more = []) {
   const state = mkdtempSync(join(tmpdir(), 'cinecor-browser-'));
@@ -41,6 +42,10 @@ export async function startHost(more = []) {
   });
   return {
     url,
+    kill: async () => {
+      host.kill('SIGKILL');
+      await ended;
+    },
     stop: async () => {
       host.kill('SIGTERM');
       await ended;
@@ -65,9 +70,10 @@ export async function startBrowser() {
  * A page that remembers what went wrong in it.
  * @param {import('playwright-core').Browser} browser
  * @param {string} url
+ * @param {import('playwright-core').BrowserContextOptions} [options]
  */
-export async function openPage(browser, url) {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 1000 }, deviceScaleFactor: 1 });
+export async function openPage(browser, url, options = {}) {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 1000 }, deviceScaleFactor: 1, ...options });
   /** @type {string[]} */
   const complaints = [];
   page.on('console', (message) => {

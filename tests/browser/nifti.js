@@ -49,3 +49,18 @@ export function dropRows(file, step) {
   }
   return gzipSync(Buffer.concat(out));
 }
+
+/**
+ * The first frames of a cine. One frame alone becomes a volume of three axes.
+ * @param {Buffer} file a gzipped NIfTI-1 volume, little-endian, two bytes a voxel
+ * @param {number} frames
+ */
+export function takeFrames(file, frames) {
+  const bytes = gunzipSync(file);
+  const offset = bytes.readFloatLE(108);
+  const header = Buffer.from(bytes.subarray(0, offset));
+  const frameBytes = [42, 44, 46].reduce((product, at) => product * bytes.readInt16LE(at), 2);
+  header.writeInt16LE(frames === 1 ? 3 : 4, 40);
+  header.writeInt16LE(frames, 48);
+  return gzipSync(Buffer.concat([header, bytes.subarray(offset, offset + frames * frameBytes)]));
+}

@@ -5,10 +5,11 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
-import { number, numberRows, phaseSentence, UNKNOWN } from '../../frontend/scripts/format.js';
-import { clampIndex, nearestFrame, nextFrame, pictureWidth, sliceFrame } from '../../frontend/scripts/geometry.js';
+import { curveFrames, curveMarks, curveTimes, frameText, nearestFrame, neighbours, nextFrame, timeOf } from '../../frontend/scripts/beat.js';
+import { number, numberRows, phaseSentence, progressText, singleFrameText, UNKNOWN } from '../../frontend/scripts/format.js';
+import { boxAspect, clampIndex, pictureWidth, sliceFrame } from '../../frontend/scripts/geometry.js';
 import { eventReader } from '../../frontend/scripts/sse.js';
-import { cleared, createStore, failed, finished, initialState, keyWanted, listed, started, ticked, viewed } from '../../frontend/scripts/state.js';
+import { cancelled, cleared, createStore, failed, finished, initialState, keyWanted, listed, progressed, started, ticked, viewed } from '../../frontend/scripts/state.js';
 
 const study = { id: 's', shape: { frames: 20, slices: 9, rows: 200, columns: 160 }, spacing_mm: { row: 1.4, column: 0.7, slice: 8 } };
 const metrics = { phases: { ed_frame: 19, es_frame: 7, method: 'largest_and_smallest_left_ventricle' } };
@@ -38,9 +39,49 @@ test('an index that is off the study is brought back', () => {
   assert.deepEqual([-1, 0, 8, 9, Number.NaN].map((index) => clampIndex(index, 9)), [0, 0, 8, 8, 0]);
 });
 
-test('a click on the curve takes the nearest frame', () => {
-  assert.equal(nearestFrame([0, 40, 80, 120], 95), 2);
-  assert.equal(nearestFrame([0, 40, 80, 120], 1000), 3);
+test('the box of a slice has its shape, within what a page can show', () => {
+  assert.equal(boxAspect(study.shape, study.spacing_mm), 0.7);
+  assert.equal(boxAspect({ ...study.shape, rows: 160, columns: 192 }, { row: 1, column: 1, slice: 8 }), 1.2);
+  assert.equal(boxAspect({ ...study.shape, rows: 1, columns: 192 }, { row: 1, column: 1, slice: 1 }), 1.8);
+  assert.equal(boxAspect({ ...study.shape, rows: 0 }, { row: 1, column: 1, slice: 1 }), 1);
+});
+
+const timed = { curve: { frames: [0, 1, 2, 3], time_ms: [0, 40, 80, 120], left_ventricle_ml: [4, 3, 2, 1] }, phases: { ed_frame: 0, es_frame: 3 } };
+const some = { curve: { frames: [2, 9], time_ms: null, left_ventricle_ml: [4, 1] }, phases: { ed_frame: 2, es_frame: 9 } };
+
+test('a click on the curve takes the nearest frame, in the study\'s own count', () => {
+  assert.equal(nearestFrame(timed, 95), 2);
+  assert.equal(nearestFrame(timed, 1000), 3);
+  assert.equal(nearestFrame(some, 8), 9);
+  assert.equal(nearestFrame({}, 8), 0);
+});
+
+test('the curve runs over times where they are known, else over frames', () => {
+  assert.deepEqual(curveTimes(timed), [0, 40, 80, 120]);
+  assert.deepEqual(curveTimes(some), [2, 9]);
+  assert.deepEqual(curveFrames({ curve: { left_ventricle_ml: [1, 2, 3] } }), [0, 1, 2]);
+  assert.deepEqual(curveFrames(undefined), []);
+});
+
+test('end-diastole and end-systole are marked where the curve has them, and nowhere else', () => {
+  assert.deepEqual(curveMarks(timed), [{ name: 'ED', x: 0 }, { name: 'ES', x: 120 }]);
+  assert.deepEqual(curveMarks(some), [{ name: 'ED', x: 2 }, { name: 'ES', x: 9 }]);
+  assert.deepEqual(curveMarks({ ...some, phases: { ed_frame: null, es_frame: 4 } }), []);
+  assert.equal(timeOf(timed, undefined), null);
+});
+
+test('the frame slider tells a time only where it is known', () => {
+  assert.equal(frameText(3, 20, 45), '3 of 0–19, 135 ms');
+  assert.equal(frameText(3, 20, null), '3 of 0–19');
+});
+
+test('the pictures around the one in view are fetched, none beyond the study', () => {
+  const shape = { frames: 3, slices: 2 };
+  assert.deepEqual(neighbours({ frame: 0, slice: 1, playing: false }, shape), [{ frame: 1, slice: 1 }, { frame: 0, slice: 0 }]);
+  assert.deepEqual(neighbours({ frame: 0, slice: 0, playing: false }, { frames: 1, slices: 1 }), []);
+  assert.deepEqual(neighbours({ frame: 2, slice: 1, playing: true }, shape), [{ frame: 0, slice: 1 }, { frame: 1, slice: 1 }]);
+  const ahead = neighbours({ frame: 28, slice: 0, playing: true }, { frames: 30, slices: 1 }).map(({ frame }) => frame);
+  assert.deepEqual(ahead.slice(0, 3), [29, 0, 1]);
 });
 
 test('events are read whole however the text is cut', () => {
@@ -65,14 +106,42 @@ test('a number that is not known is never shown as zero', () => {
 test('one frame alone has rows without numbers, and says so', () => {
   const rows = numberRows({ left_ventricle: { edv_ml: null }, right_ventricle: {}, myocardium: { ed_mass_g: null } });
   assert.equal(rows.length, 4);
-  assert.ok(rows.every(({ left, right }) => left === UNKNOWN && right === UNKNOWN));
+  assert.ok(rows.every(({ left, right }) => left.text === UNKNOWN && right.text === UNKNOWN));
   assert.match(phaseSentence({ phases: { ed_frame: null, es_frame: null } }), /One frame alone/);
+  const curve = { left_ventricle_ml: [120.4], right_ventricle_ml: [null], myocardium_ml: [101] };
+  assert.equal(singleFrameText({ curve }), `In this frame: left ventricle 120 ml, right ventricle ${UNKNOWN} ml, myocardium 101 ml.`);
+  assert.equal(singleFrameText(timed), '');
 });
 
-test('the table carries units and both ventricles', () => {
+test('the table carries units and both ventricles; what has no meaning has no cell', () => {
   const rows = numberRows({ left_ventricle: { ef_percent: 61.23 }, right_ventricle: { ef_percent: 55.5 }, myocardium: { ed_mass_g: 120.4 } });
-  assert.deepEqual(rows[3], { quantity: 'Ejection fraction', unit: '%', left: '61.2', right: '55.5' });
-  assert.deepEqual(rows[4], { quantity: 'Myocardial mass, end-diastole', unit: 'g', left: '120', right: UNKNOWN });
+  assert.deepEqual(rows[3], { quantity: 'Ejection fraction', unit: '%', left: { text: '61.2', truth: '' }, right: { text: '55.5', truth: '' } });
+  assert.deepEqual(rows[4], { quantity: 'Myocardial mass, end-diastole', unit: 'g', left: { text: '120', truth: '' }, right: null });
+});
+
+test('true values stand beside the measured ones, and only where they are known', () => {
+  const rows = numberRows({ left_ventricle: { edv_ml: 129.8, ef_percent: 58.2 } }, { left_ventricle: { edv_ml: 130, ef_percent: 60 } });
+  assert.deepEqual(rows[0].left, { text: '130', truth: '130' });
+  assert.deepEqual(rows[3].left, { text: '58.2', truth: '60.0' });
+  assert.deepEqual(rows[1].left, { text: UNKNOWN, truth: '' });
+  assert.deepEqual(rows[0].right, { text: UNKNOWN, truth: '' });
+});
+
+test('the sentence on the phases tells other frames of the right ventricle and the next best choice', () => {
+  const phases = { ed_frame: 0, es_frame: 7, method: 'told', right_ventricle: { ed_frame: 0, es_frame: 8 }, runner_up: { ed_frame: 1, es_frame: 6, ef_percent: 54.36 } };
+  const text = phaseSentence({ phases });
+  assert.match(text, /End-diastole is frame 0, end-systole frame 7 \(told\)\./);
+  assert.match(text, /Right ventricle: frames 0 and 8\./);
+  assert.match(text, /next best frames, 1 and 6, .* 54\.4 %/);
+  assert.doesNotMatch(phaseSentence({ phases: { ...phases, right_ventricle: { ed_frame: 0, es_frame: 7 } } }), /Right ventricle/);
+});
+
+test('progress is told in sizes while it is sent and in frames afterwards', () => {
+  assert.equal(progressText({ stage: 'upload', done: 3 * 1024 * 1024, total: 12 * 1024 * 1024 }), 'Sending the study: 3.0 MiB of 12.0 MiB');
+  assert.equal(progressText({ stage: 'upload', done: 0, total: 0 }), 'Sending the study…');
+  assert.equal(progressText({ stage: 'segment', done: 7, total: 20 }), 'Finding the contours: 7 of 20 frames');
+  assert.equal(progressText({ stage: 'decode', done: 0, total: 0 }), 'Reading the study…');
+  assert.equal(progressText({ stage: 'something-new', done: 0, total: 1 }), 'something-new…');
 });
 
 test('a result opens at end-diastole in the middle of the stack', () => {
@@ -100,6 +169,19 @@ test('a wanted key is asked for and forgotten once it works', () => {
   const { needsKey, keyRefused, studies } = listed(asked, [study]);
   assert.deepEqual({ needsKey, keyRefused, studies }, { needsKey: false, keyRefused: false, studies: [study] });
   assert.deepEqual(cleared(listed(done, [study])).studies, [study]);
+});
+
+test('work that is given up leaves neither its progress nor an old problem', () => {
+  const busy = progressed(started(failed(initialState(), { title: 'No', detail: 'why' }), 'upload'), { stage: 'segment', done: 1, total: 2 });
+  const { phase, progress, problem } = cancelled(busy);
+  assert.deepEqual({ phase, progress, problem }, { phase: 'empty', progress: null, problem: null });
+});
+
+test('the truth of one study is not shown with the next', () => {
+  const demo = finished(initialState(), { study, segmentation: { id: 'g' }, metrics, truth: { sha256: 'x' } });
+  assert.deepEqual(demo.truth, { sha256: 'x' });
+  assert.equal(started(demo, 'upload').truth, null);
+  assert.equal(finished(demo, { study, segmentation: { id: 'h' }, metrics }).truth, null);
 });
 
 test('listeners hear of a change and not of its absence', () => {

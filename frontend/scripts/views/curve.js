@@ -3,8 +3,8 @@
  */
 
 import { element } from './elements.js';
-import { nearestFrame } from '../geometry.js';
-import { curveTimes, drawCurve, onCurveClick } from '../plot.js';
+import { curveFrames, nearestFrame } from '../beat.js';
+import { drawCurve, onCurveClick } from '../plot.js';
 
 /**
  * @param {HTMLElement} root
@@ -12,23 +12,23 @@ import { curveTimes, drawCurve, onCurveClick } from '../plot.js';
  */
 export function mount(root, actions) {
   const plot = element('div', { class: 'curve' });
-  root.append(element('h2', {}, 'Heart beat'), plot);
+  root.append(element('h2', {}, 'Heart beat'), plot, element('p', { class: 'small' }, 'Click on the curve to see that frame.'));
   /** @type {any} */
   let latest = null;
   let listening = false;
   return {
     /** @param {import('../state.js').State} state */
     update({ study, metrics, view }) {
-      const frames = metrics?.curve?.left_ventricle_ml?.length ?? 0;
-      root.hidden = frames < 2;
-      if (frames < 2 || !study) return;
+      root.hidden = !study || curveFrames(metrics).length < 2;
+      if (root.hidden) return;
       const same = latest && latest.metrics === metrics && latest.frame === view.frame;
-      latest = { metrics, frame: view.frame, frames };
+      latest = { metrics, frame: view.frame };
       if (same) return;
       drawCurve(plot, latest);
+      plot.dataset.frame = String(view.frame);
       if (listening) return;
       listening = true;
-      onCurveClick(plot, (x) => actions.view({ frame: nearestFrame(curveTimes(latest.metrics, latest.frames), x), playing: false }));
+      onCurveClick(plot, (x) => actions.view({ frame: nearestFrame(latest.metrics, x), playing: false }));
     },
   };
 }

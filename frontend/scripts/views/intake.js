@@ -15,7 +15,7 @@ const FACTS = [
 /**
  * @param {HTMLElement} root
  * @param {{open: (file: Blob, facts: Record<string, string>) => void, openDemo: (facts: Record<string, string>) => void,
- *   reopen: (study: any) => void, remove: (study: any) => void}} actions
+ *   reopen: (study: any) => void, remove: (study: any) => void, refuse: (title: string, detail: string) => void}} actions
  */
 export function mount(root, actions) {
   const picker = element('input', { type: 'file', id: 'file', class: 'visually-hidden', accept: '.nii,.gz' });
@@ -26,6 +26,8 @@ export function mount(root, actions) {
     element('span', { class: 'small' }, 'NIfTI (.nii or .nii.gz), one frame or a whole heart beat. It stays on this service until you delete it.'),
   );
   const demo = element('button', { type: 'button', id: 'demo', class: 'quiet' }, 'Try the demonstration heart');
+  const demoRow = element('div', { class: 'row middle' }, demo, element('span', { class: 'small' }, 'A made-up beating heart whose true volumes are known; nobody’s images.'));
+  const label = labelled('Label (no patient’s name)', { type: 'text', name: 'label', maxLength: 200, autocomplete: 'off' });
   const inputs = FACTS.map(({ label, ...rest }) => labelled(label, { type: 'number', inputMode: 'decimal', ...rest, min: String(rest.min), max: String(rest.max), step: String(rest.step) }));
   const sex = element(
     'select',
@@ -37,18 +39,19 @@ export function mount(root, actions) {
   const facts = element(
     'details',
     { class: 'facts' },
-    element('summary', {}, 'About the patient (for indexed values and times)'),
-    element('form', { class: 'fields' }, ...inputs.map(({ field }) => field), element('label', { class: 'field' }, element('span', {}, 'Sex'), sex)),
+    element('summary', {}, 'About the study and the patient: label, and what indexed values and times need'),
+    element('form', { class: 'fields' }, label.field, ...inputs.map(({ field }) => field), element('label', { class: 'field' }, element('span', {}, 'Sex'), sex)),
   );
   const kept = element('ul', { class: 'studies' });
   const keptBox = element('div', { hidden: true }, element('h2', {}, 'Kept studies'), kept);
-  root.append(element('div', { class: 'panel' }, picker, drop, demo, facts), keptBox);
+  root.append(element('div', { class: 'panel' }, picker, drop, demoRow, facts), keptBox);
 
   const told = () => {
     /** @type {Record<string, string>} */
     const values = {};
     for (const { input } of inputs) if (input.value !== '') values[input.name] = input.value;
     if (sex.value) values.sex = sex.value;
+    if (label.input.value.trim()) values.label = label.input.value.trim();
     return values;
   };
   const valid = () => inputs.every(({ input }) => input.reportValidity());
@@ -59,17 +62,23 @@ export function mount(root, actions) {
     take(picker.files?.[0]);
     picker.value = '';
   });
+  // A file that is dropped beside the box is meant for it; left alone, the browser would show the file instead of the page.
   for (const name of ['dragenter', 'dragover']) {
-    drop.addEventListener(name, (/** @type {DragEvent} */ event) => {
+    window.addEventListener(name, (event) => {
       event.preventDefault();
       drop.classList.add('over');
     });
   }
-  drop.addEventListener('dragleave', () => drop.classList.remove('over'));
-  drop.addEventListener('drop', (/** @type {DragEvent} */ event) => {
+  window.addEventListener('dragleave', (event) => {
+    if (!(/** @type {DragEvent} */ (event).relatedTarget)) drop.classList.remove('over');
+  });
+  window.addEventListener('drop', (event) => {
     event.preventDefault();
     drop.classList.remove('over');
-    take(event.dataTransfer?.files[0]);
+    const files = /** @type {DragEvent} */ (event).dataTransfer?.files;
+    if (root.hidden || !files || files.length === 0) return;
+    if (files.length > 1) actions.refuse('One file at a time', `${files.length} files were dropped. Drop one NIfTI file; DICOM is not read yet.`);
+    else take(files[0]);
   });
   demo.addEventListener('click', () => {
     if (valid()) actions.openDemo(told());
@@ -81,6 +90,7 @@ export function mount(root, actions) {
     /** @param {import('../state.js').State} state */
     update({ phase, needsKey, studies }) {
       root.hidden = needsKey || (phase !== 'empty' && phase !== 'failed');
+      if (root.hidden) drop.classList.remove('over');
       keptBox.hidden = studies.length === 0;
       if (studies === shown) return;
       shown = studies;
@@ -95,12 +105,13 @@ export function mount(root, actions) {
  */
 function studyItem(study, actions) {
   const { frames, slices, rows, columns } = study.shape;
-  const name = study.label || `Study of ${new Date(study.created_at).toLocaleString()}`;
+  const made = new Date(study.created_at).toLocaleString();
+  const name = study.label ? `${study.label}, ${made}` : `Study of ${made}`;
   const open = element('button', { type: 'button', class: 'link' }, name);
   const remove = element('button', { type: 'button', class: 'quiet', 'aria-label': `Delete ${name}` }, 'Delete');
   open.addEventListener('click', () => actions.reopen(study));
   remove.addEventListener('click', () => {
     if (window.confirm('Delete this study and all that was made from it? This cannot be undone.')) actions.remove(study);
   });
-  return element('li', {}, open, element('span', { class: 'small' }, `${frames} × ${slices} slices, ${columns} × ${rows}`), remove);
+  return element('li', {}, open, element('span', { class: 'small' }, `${frames} ${frames === 1 ? 'frame' : 'frames'} of ${slices} ${slices === 1 ? 'slice' : 'slices'}, ${columns} × ${rows} pixels`), remove);
 }

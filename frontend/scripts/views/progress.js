@@ -1,33 +1,27 @@
 /**
- * How far the work is, in words and as a bar.
+ * How far the work is, in words and as a bar, and the way out of it.
  */
 
 import { element } from './elements.js';
+import { progressText } from '../format.js';
 
-/** @type {Record<string, string>} */
-const STAGES = {
-  upload: 'Sending the study',
-  demo: 'Fetching the demonstration heart',
-  decode: 'Reading the volume',
-  preprocess: 'Preparing the slices',
-  inference: 'Finding the contours',
-  segment: 'Finding the contours',
-  postprocess: 'Cleaning up',
-  measure: 'Measuring',
-};
-
-/** @param {HTMLElement} root */
-export function mount(root) {
-  const label = element('p');
+/**
+ * @param {HTMLElement} root
+ * @param {{cancel: () => void}} actions
+ */
+export function mount(root, actions) {
+  const label = element('p', { 'aria-live': 'polite' });
   const bar = element('progress', { 'aria-label': 'Progress' });
-  root.append(element('div', { class: 'panel' }, label, bar));
+  const cancel = element('button', { type: 'button', class: 'quiet', id: 'cancel' }, 'Cancel');
+  cancel.addEventListener('click', () => actions.cancel());
+  root.append(element('div', { class: 'panel' }, label, bar, element('div', { class: 'row' }, cancel)));
   return {
     /** @param {import('../state.js').State} state */
     update({ phase, progress }) {
       root.hidden = phase !== 'busy';
       if (!progress) return;
-      const counted = progress.stage !== 'upload' && progress.total > 1;
-      label.textContent = (STAGES[progress.stage] ?? progress.stage) + (counted ? `: ${progress.done} of ${progress.total}` : '…');
+      const text = progressText(progress);
+      if (label.textContent !== text) label.textContent = text;
       if (progress.total > 0) {
         bar.max = progress.total;
         bar.value = progress.done;

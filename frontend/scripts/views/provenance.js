@@ -3,7 +3,7 @@
  */
 
 import { element } from './elements.js';
-import { duration } from '../format.js';
+import { duration, number, size } from '../format.js';
 
 /**
  * @param {HTMLElement} root
@@ -15,7 +15,7 @@ export function mount(root, actions) {
     ['mask.nii.gz', 'Save mask (NIfTI)'],
     ['metrics', 'Save numbers (CSV)'],
   ].map(([what, text]) => {
-    const button = element('button', { type: 'button', class: 'quiet' }, text);
+    const button = element('button', { type: 'button', class: 'quiet', 'data-save': what }, text);
     button.addEventListener('click', () => actions.save(/** @type {any} */ (what)));
     return button;
   });
@@ -29,14 +29,16 @@ export function mount(root, actions) {
       shown = segmentation;
       if (!segmentation) return;
       const { model, timings_ms: timings } = segmentation;
-      const { shape, spacing_mm: spacing, source } = study;
+      const { shape, spacing_mm: spacing, source, frame_ms: frameMs } = study;
       const rows = [
         ['Model', `${model.name} ${model.version}`],
-        ['Digest', model.digest],
+        ['Weights', `SHA-256 ${model.digest}`],
+        ['Component', model.component_digest ? `SHA-256 ${model.component_digest}` : 'not told by this host'],
         ['Engine', `${model.engine} on ${model.device}, ${model.precision}`],
-        ['Grid', `${shape.columns} × ${shape.rows} × ${shape.slices}, ${shape.frames} frames`],
-        ['Spacing', `${spacing.column.toFixed(2)} × ${spacing.row.toFixed(2)} × ${spacing.slice.toFixed(1)} mm`],
-        ['Source', source?.sha256 ? `${source.format}, SHA-256 ${source.sha256}` : source?.format ?? ''],
+        ['Grid', `${shape.columns} × ${shape.rows} pixels, ${shape.slices} slices, ${shape.frames} ${shape.frames === 1 ? 'frame' : 'frames'}`],
+        ['Spacing', `${number(spacing.column, 2)} × ${number(spacing.row, 2)} × ${number(spacing.slice, 1)} mm${frameMs == null ? '' : `, ${number(frameMs, 1)} ms from frame to frame`}`],
+        ['File', `${source?.format ?? ''}${source?.bytes ? `, ${size(source.bytes)}` : ''}${source?.sha256 ? `, SHA-256 ${source.sha256}` : ''}`],
+        ['Made', new Date(segmentation.created_at).toLocaleString()],
         ['Time', `${duration(timings?.total)}, of which the engine ${duration(timings?.inference)}`],
       ];
       facts.replaceChildren(...rows.flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)]));

@@ -6,15 +6,15 @@ import { element } from './elements.js';
 
 /** @type {Record<string, string>} */
 const WORDS = {
-  pass: 'Checks passed: look at the contours, then sign.',
+  pass: 'Checks passed: look at the contours before using these numbers.',
   review: 'For review: check the contours on every slice before using these numbers.',
   reject: 'Rejected: the checks failed. Do not use these numbers.',
 };
 
 /** @param {HTMLElement} root */
 export function mount(root) {
-  const verdict = element('p', { class: 'verdict' });
-  const warnings = element('ul', { class: 'warnings' });
+  const verdict = element('h2', { class: 'verdict', tabIndex: -1 });
+  const warnings = element('ul', { class: 'warnings', 'aria-label': 'Warnings about this study' });
   root.append(verdict, warnings);
   /** @type {any} */
   let shown = null;
@@ -31,6 +31,9 @@ export function mount(root) {
       warnings.replaceChildren(
         ...[...failedChecks, ...(study?.warnings ?? [])].map(({ detail }) => element('li', {}, detail)),
       );
+      warnings.hidden = warnings.childElementCount === 0;
+      // What had the focus is gone by now: reading goes on here.
+      queueMicrotask(() => verdict.focus({ preventScroll: true }));
     },
   };
 }

@@ -3,25 +3,37 @@
  */
 
 import { element, labelled } from './elements.js';
-import { nextFrame, pictureWidth } from '../geometry.js';
+import { frameText, neighbours, nextFrame } from '../beat.js';
+import { boxAspect, pictureWidth } from '../geometry.js';
 import { STRUCTURES } from '../labels.js';
-import { drawSlice } from '../plot.js';
+import { drawSlice, fit } from '../plot.js';
 
 /** Pixels a slice is drawn at when the screen does not say. */
 const USUAL_WIDTH = 640;
 
+/** How long a frame is shown while the beat plays and the frame time is not known, in ms. */
+const USUAL_FRAME_MS = 50;
+
+/** How far a wheel turns for one slice, in pixels. */
+const WHEEL_STEP = 60;
+
 /**
  * @param {HTMLElement} root
- * @param {{view: (change: Partial<import('../state.js').View>) => void, picture: (wanted: any) => Promise<string>,
+ * @param {{view: (change: Partial<import('../state.js').View>) => void, tick: () => void, picture: (wanted: any) => Promise<string>,
  *   problem: (cause: unknown) => void}} actions
  */
 export function mount(root, actions) {
-  const plot = element('div', { class: 'slice', tabIndex: 0, role: 'group', 'aria-label': 'Slice. Arrow keys: left and right change the frame, up and down the slice.' });
+  const plot = element('div', {
+    class: 'slice',
+    tabIndex: 0,
+    role: 'group',
+    'aria-label': 'Slice. Left and right change the frame, up and down the slice, space plays and stops.',
+  });
   const slice = slider('Slice', 'slice', (value) => actions.view({ slice: value }));
   const frame = slider('Frame', 'frame', (value) => actions.view({ frame: value, playing: false }));
   const play = element('button', { type: 'button', class: 'quiet', id: 'play' }, 'Play');
-  const toEd = element('button', { type: 'button', class: 'quiet' }, 'End-diastole');
-  const toEs = element('button', { type: 'button', class: 'quiet' }, 'End-systole');
+  const toEd = element('button', { type: 'button', class: 'quiet', id: 'to-ed' }, 'End-diastole');
+  const toEs = element('button', { type: 'button', class: 'quiet', id: 'to-es' }, 'End-systole');
   const overlay = element(
     'select',
     { id: 'overlay' },
@@ -35,83 +47,147 @@ export function mount(root, actions) {
     swatch.style.backgroundColor = colour;
     return { box, field: element('label', { class: 'check' }, box, swatch, name) };
   });
-  const center = labelled('Window centre', { type: 'number', placeholder: 'auto', step: 'any' });
-  const width = labelled('Window width', { type: 'number', placeholder: 'auto', step: 'any', min: '0' });
+  const opacity = labelled('Opacity', { type: 'range', id: 'opacity', min: '0.1', max: '1', step: '0.1' });
+  const center = labelled('Window centre (grey value)', { type: 'number', id: 'window-center', placeholder: 'automatic', step: 'any' });
+  const width = labelled('Window width (grey value)', { type: 'number', id: 'window-width', placeholder: 'automatic', step: 'any', min: '0' });
+  const auto = element('button', { type: 'button', class: 'quiet', id: 'window-auto' }, 'Automatic');
+  const hint = element('p', { class: 'small' }, 'Grey values of the file. Both are needed; while one is empty, the darkest and brightest hundredth of the frame are clipped.');
   root.append(
     plot,
     element('div', { class: 'sliders' }, slice.field, frame.field),
     element('div', { class: 'row' }, play, toEd, toEs),
-    element('div', { class: 'row' }, element('label', { class: 'field' }, element('span', {}, 'Overlay'), overlay), ...boxes.map(({ field }) => field)),
-    element('details', { class: 'facts' }, element('summary', {}, 'Brightness and contrast'), element('div', { class: 'fields' }, center.field, width.field)),
+    element('div', { class: 'row' }, element('label', { class: 'field' }, element('span', {}, 'Overlay'), overlay), opacity.field, ...boxes.map(({ field }) => field)),
+    element('details', { class: 'facts' }, element('summary', {}, 'Brightness and contrast'), element('div', { class: 'fields' }, center.field, width.field, auto), hint),
+    element('p', { class: 'small by-mouse' }, 'Arrow keys or the wheel on the picture move through frames and slices, space plays; Ctrl and the wheel zoom.'),
   );
 
   /** @type {import('../state.js').State | null} */
   let state = null;
+  const beats = () => state !== null && state.study.shape.frames > 1;
   play.addEventListener('click', () => state && actions.view({ playing: !state.view.playing }));
   toEd.addEventListener('click', () => state && actions.view({ frame: state.metrics.phases.ed_frame, playing: false }));
   toEs.addEventListener('click', () => state && actions.view({ frame: state.metrics.phases.es_frame, playing: false }));
   overlay.addEventListener('change', () => actions.view({ overlay: overlay.value }));
+  opacity.input.addEventListener('input', () => actions.view({ opacity: Number(opacity.input.value) }));
   for (const { box } of boxes) {
     box.addEventListener('change', () => actions.view({ labels: boxes.filter((one) => one.box.checked).map((one) => Number(one.box.value)) }));
   }
   const readWindow = () => {
-    const values = [center.input, width.input].map((input) => (input.value === '' ? null : Number(input.value)));
-    if (values[0] !== null && values[1] !== null && values[1] > 0) actions.view({ windowCenter: values[0], windowWidth: values[1] });
-    if (values[0] === null && values[1] === null) actions.view({ windowCenter: null, windowWidth: null });
+    const [windowCenter, windowWidth] = [center.input, width.input].map((input) => (input.value === '' ? null : Number(input.value)));
+    const known = windowCenter !== null && windowWidth !== null && windowWidth > 0;
+    actions.view(known ? { windowCenter, windowWidth } : { windowCenter: null, windowWidth: null });
   };
   center.input.addEventListener('change', readWindow);
   width.input.addEventListener('change', readWindow);
-  plot.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
-    const step = KEYS[event.key];
-    if (!step || !state) return;
-    event.preventDefault();
-    actions.view({ frame: state.view.frame + step.frame, slice: state.view.slice + step.slice, playing: false });
+  auto.addEventListener('click', () => {
+    center.input.value = width.input.value = '';
+    readWindow();
   });
+  plot.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
+    if (!state || event.target !== plot) return;
+    const step = KEYS[event.key];
+    if (event.key === ' ' && beats()) actions.view({ playing: !state.view.playing });
+    else if (step) actions.view({ frame: state.view.frame + step.frame, slice: state.view.slice + step.slice, playing: step.frame === 0 && state.view.playing });
+    else return;
+    event.preventDefault();
+  });
+  let turned = 0;
+  plot.addEventListener(
+    'wheel',
+    (/** @type {WheelEvent} */ event) => {
+      if (!state || event.ctrlKey || event.metaKey) return;
+      event.preventDefault();
+      event.stopPropagation();
+      turned += event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? WHEEL_STEP / 3 : 1);
+      const steps = Math.trunc(turned / WHEEL_STEP);
+      turned -= steps * WHEEL_STEP;
+      if (steps !== 0) actions.view({ slice: state.view.slice + steps });
+    },
+    { passive: false, capture: true },
+  );
+
+  /** @param {number} frameIndex @param {number} sliceIndex */
+  const fetchPicture = (frameIndex, sliceIndex) => {
+    const { study, view } = /** @type {import('../state.js').State} */ (state);
+    return actions.picture({
+      slice: sliceIndex,
+      frame: frameIndex,
+      overlay: view.overlay,
+      opacity: view.opacity,
+      labels: view.labels,
+      width: pictureWidth(study.shape.columns, (plot.clientWidth || USUAL_WIDTH) * window.devicePixelRatio),
+      windowCenter: view.windowCenter,
+      windowWidth: view.windowWidth,
+    });
+  };
+  /** The neighbours are fetched early, and are asked for again, with the reason of a failure, once they are to be shown. */
+  const fetchNeighbours = () => {
+    const { study, view } = /** @type {import('../state.js').State} */ (state);
+    for (const place of neighbours(view, study.shape)) fetchPicture(place.frame, place.slice).catch(() => {});
+  };
+
+  let stepping = false;
+  /** One step of the beat: no earlier than its time, and no earlier than its picture is there. */
+  const beat = async () => {
+    if (stepping || !state?.view.playing) return;
+    stepping = true;
+    const { study, view } = state;
+    const rest = new Promise((resolve) => { setTimeout(resolve, study.frame_ms ?? USUAL_FRAME_MS); });
+    try {
+      await Promise.all([rest, fetchPicture(nextFrame(view.frame, study.shape.frames), view.slice)]);
+    } catch (cause) {
+      actions.view({ playing: false });
+      actions.problem(cause);
+    }
+    stepping = false;
+    actions.tick();
+  };
 
   let wanted = '';
+  let shownStudy = '';
   return {
     /** @param {import('../state.js').State} next */
     update(next) {
-      state = next;
       const { study, segmentation, metrics, view } = next;
       if (!study || !segmentation) return;
+      state = next;
       const { shape } = study;
-      slice.show(view.slice, shape.slices);
-      frame.show(view.frame, shape.frames);
-      frame.field.hidden = shape.frames < 2;
-      play.hidden = shape.frames < 2;
-      play.textContent = view.playing ? 'Pause' : 'Play';
+      slice.show(view.slice, shape.slices, `${view.slice} of 0–${shape.slices - 1}`);
+      frame.show(view.frame, shape.frames, frameText(view.frame, shape.frames, study.frame_ms));
+      slice.field.hidden = shape.slices < 2;
+      frame.field.hidden = play.hidden = shape.frames < 2;
+      play.textContent = view.playing ? 'Stop' : 'Play';
       const known = metrics?.phases?.ed_frame != null && metrics?.phases?.es_frame != null;
       toEd.hidden = toEs.hidden = !known;
       overlay.value = view.overlay;
-      if (view.windowCenter === null) center.input.value = width.input.value = '';
+      opacity.input.value = String(view.opacity);
+      opacity.field.hidden = view.overlay !== 'fill';
+      for (const { box } of boxes) {
+        box.checked = view.labels.includes(Number(box.value));
+        box.disabled = view.overlay === 'none';
+      }
+      if (shownStudy !== study.id) {
+        shownStudy = study.id;
+        plot.style.aspectRatio = String(boxAspect(shape, study.spacing_mm));
+        center.input.value = width.input.value = '';
+        if (plot.classList.contains('js-plotly-plot')) fit(plot);
+      }
+      beat();
 
-      const picture = (/** @type {number} */ frameIndex) => ({
-        slice: view.slice,
-        frame: frameIndex,
-        overlay: view.overlay,
-        opacity: view.opacity,
-        labels: view.labels,
-        width: pictureWidth(shape.columns, (plot.clientWidth || USUAL_WIDTH) * window.devicePixelRatio),
-        windowCenter: view.windowCenter,
-        windowWidth: view.windowWidth,
-      });
-      const now = picture(view.frame);
-      const name = JSON.stringify([study.id, segmentation.id, now]);
+      const name = JSON.stringify([study.id, segmentation.id, view.frame, view.slice, view.overlay, view.opacity, view.labels, view.windowCenter, view.windowWidth]);
       if (name === wanted) return;
       wanted = name;
-      actions.picture(now).then(
-        (url) => {
+      fetchPicture(view.frame, view.slice).then(
+        async (url) => {
           if (wanted !== name) return;
-          return drawSlice(plot, { shape, spacingMm: study.spacing_mm, picture: url, revision: study.id }).then(() => {
-            plot.dataset.shown = `${view.slice}/${view.frame}/${view.overlay}`;
-          });
+          await drawSlice(plot, { shape, spacingMm: study.spacing_mm, picture: url, revision: study.id });
+          plot.dataset.shown = `${view.slice}/${view.frame}/${view.overlay}`;
+          if (wanted === name) fetchNeighbours();
         },
         (cause) => {
           if (wanted === name) actions.problem(cause);
         },
       );
-      if (view.playing) actions.picture(picture(nextFrame(view.frame, shape.frames))).catch(() => {});
     },
   };
 }
@@ -136,11 +212,12 @@ function slider(name, id, onInput) {
   input.addEventListener('input', () => onInput(Number(input.value)));
   return {
     field,
-    /** @param {number} value @param {number} count */
-    show(value, count) {
+    /** @param {number} value @param {number} count @param {string} text */
+    show(value, count, text) {
       input.max = String(count - 1);
       input.value = String(value);
-      shown.textContent = `${value} of 0–${count - 1}`;
+      input.setAttribute('aria-valuetext', text);
+      shown.textContent = text;
     },
   };
 }
