@@ -56,12 +56,12 @@ fn main() -> Result<()> {
         batch,
         TURNS,
     )?;
-    println!("end-diastole and end-systole, 10 slices each, {TURNS} turns");
+    println!("end-diastole and end-systole, 11 slices each, {TURNS} turns");
     let pair = compare(
         &client,
         &mut bare,
-        &volumes::phantom(10, 2)?,
-        20,
+        &volumes::phantom(11, 2)?,
+        22,
         batch,
         TURNS,
     )?;
@@ -97,7 +97,7 @@ fn main() -> Result<()> {
     )?;
     row(
         &mut report,
-        "end-diastole and end-systole, 10 slices each",
+        "end-diastole and end-systole, 11 slices each",
         &pair,
         "≤ 1.25 later",
     )?;
