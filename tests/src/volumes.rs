@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use cinecor_formats::{DataType, SourceHeader, VoxelFormat, encode_volume, gzip};
-use cinecor_phantom::{Generator, MAX_GREY, Settings};
+use cinecor_phantom::{Generator, MAX_GREY, PhantomFrame, Settings};
 use cinecor_volume::{Geometry, Shape, Spacing};
 
 use crate::host::Options;
@@ -79,27 +79,32 @@ pub fn engine(name: &str) -> Option<Options> {
 /// # Errors
 /// A shape that no volume can have.
 pub fn phantom(slices: usize, frames: usize) -> Result<Vec<u8>> {
+    Ok(phantom_with_truth(slices, frames)?.0)
+}
+
+/// [`phantom`], and the frames it was made of: their labels and true volumes.
+///
+/// # Errors
+/// As [`phantom`].
+pub fn phantom_with_truth(slices: usize, frames: usize) -> Result<(Vec<u8>, Vec<PhantomFrame>)> {
     let settings = Settings {
         shape: Shape::new(frames, slices, 256, 256)?,
         spacing: Spacing::new(1.4, 1.4, 8.0)?,
         ..Settings::default()
     };
     let generator = Generator::new(&settings)?;
-    let mut raw = Vec::with_capacity(settings.shape.voxels() * 2);
-    for index in 0..frames {
-        let frame = generator.frame(index);
-        raw.extend(
-            frame
-                .intensities
-                .iter()
-                .flat_map(|grey| (grey.clamp(0.0, MAX_GREY).round() as i16).to_le_bytes()),
-        );
-    }
+    let made: Vec<PhantomFrame> = (0..frames).map(|index| generator.frame(index)).collect();
+    let raw: Vec<u8> = made
+        .iter()
+        .flat_map(|frame| &frame.intensities)
+        .flat_map(|grey| (grey.clamp(0.0, MAX_GREY).round() as i16).to_le_bytes())
+        .collect();
     let header = SourceHeader::from_geometry(&generator.geometry(), settings.shape);
-    Ok(gzip(&encode_volume(
+    let file = encode_volume(
         &header,
         VoxelFormat::unscaled(DataType::I16),
         settings.shape,
         &raw,
-    )?))
+    )?;
+    Ok((gzip(&file), made))
 }

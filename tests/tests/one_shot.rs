@@ -6,6 +6,7 @@ use cinecor_measures::compare;
 use cinecor_tests::client::Client;
 use cinecor_tests::host::Options;
 use cinecor_tests::volumes;
+use ndarray::Axis;
 use serde_json::Value;
 
 const SEGMENT: &str = "/api/v1/segment";
@@ -260,6 +261,41 @@ fn every_container_of_a_volume_gives_the_same_mask() -> Result<()> {
         Some(&form),
     )?;
     assert_eq!(posted.expect(200)?.body, expected, "multipart");
+    Ok(())
+}
+
+#[test]
+fn a_phantom_heart_is_found_and_measured() -> Result<()> {
+    let host = Options::new().start()?;
+    let frames = 8;
+    let (volume, phantom) = volumes::phantom_with_truth(12, frames)?;
+    let body = Client::new(&host)
+        .post(SEGMENT, &volume)?
+        .expect(200)?
+        .json()?;
+    let mask = decode_mask(&base64(&body["mask"]["data"])?, Limits::default())?.1;
+    for (frame, made) in phantom.iter().enumerate() {
+        let agreement = compare(
+            made.labels.view().insert_axis(Axis(0)),
+            mask.labels.slice_axis(Axis(0), (frame..=frame).into()),
+            &mask.geometry.spacing,
+        )?;
+        let dice = agreement.left_ventricle.dice.context("no ventricle")?;
+        ensure!(dice >= 0.85, "frame {frame}: Dice {dice}");
+    }
+    let volumes_ml = || phantom.iter().map(|made| made.truth.left_ventricle_ml);
+    let (largest, smallest) = (
+        volumes_ml().fold(0.0, f64::max),
+        volumes_ml().fold(f64::INFINITY, f64::min),
+    );
+    let expected = 100.0 * (largest - smallest) / largest;
+    let found = body["metrics"]["left_ventricle"]["ef_percent"]
+        .as_f64()
+        .context("no ejection fraction")?;
+    ensure!(
+        (found - expected).abs() < 5.0,
+        "ejection fraction {found} %, the phantom's is {expected} %"
+    );
     Ok(())
 }
 
