@@ -33,6 +33,15 @@ export function size(bytes) {
 }
 
 /**
+ * A remark of the service as a sentence that stands alone; a name of a field at its beginning stays as it is written.
+ * @param {string} text
+ */
+export function sentence(text) {
+  const begun = /^[a-z]+ /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+}
+
+/**
  * How far the work is, in words.
  * @param {{stage: string, done: number, total: number}} progress
  */
@@ -81,6 +90,8 @@ export function numberRows(metrics, truth) {
     left: cell('left_ventricle', key, digits),
     right: cell('right_ventricle', key, digits),
   });
+  // The mass of a frame that stands alone is told in the place of end-diastole, which it need not be.
+  const phase = metrics?.curve?.left_ventricle_ml?.length === 1 ? 'of this frame' : 'end-diastole';
   /** @param {string} quantity @param {string} unit @param {string} key @returns {Row} */
   const muscle = (quantity, unit, key) => ({ quantity, unit, left: { text: number(metrics?.myocardium?.[key]), truth: '' }, right: null });
   const rows = [
@@ -93,7 +104,7 @@ export function numberRows(metrics, truth) {
     ventricles('End-systolic volume index', 'ml/m²', 'esv_ml_per_m2'),
     ventricles('Stroke volume index', 'ml/m²', 'sv_ml_per_m2'),
     ventricles('Cardiac index', 'l/min/m²', 'co_l_min_per_m2', 1),
-    muscle('Myocardial mass, end-diastole', 'g', 'ed_mass_g'),
+    muscle(`Myocardial mass, ${phase}`, 'g', 'ed_mass_g'),
     muscle('Myocardial mass, end-systole', 'g', 'es_mass_g'),
     muscle('Myocardial mass index', 'g/m²', 'ed_mass_g_per_m2'),
   ];

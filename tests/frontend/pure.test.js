@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
 import { curveFrames, curveMarks, curveTimes, frameText, nearestFrame, neighbours, nextFrame, timeOf } from '../../frontend/scripts/beat.js';
-import { number, numberRows, phaseSentence, progressText, singleFrameText, UNKNOWN } from '../../frontend/scripts/format.js';
+import { number, numberRows, phaseSentence, progressText, sentence, singleFrameText, UNKNOWN } from '../../frontend/scripts/format.js';
 import { boxAspect, clampIndex, pictureWidth, sliceFrame } from '../../frontend/scripts/geometry.js';
 import { eventReader } from '../../frontend/scripts/sse.js';
 import { cancelled, cleared, createStore, failed, finished, initialState, keyWanted, listed, progressed, started, ticked, viewed } from '../../frontend/scripts/state.js';
@@ -111,6 +111,7 @@ test('one frame alone has rows without numbers, and says so', () => {
   const curve = { left_ventricle_ml: [120.4], right_ventricle_ml: [null], myocardium_ml: [101] };
   assert.equal(singleFrameText({ curve }), `In this frame: left ventricle 120 ml, right ventricle ${UNKNOWN} ml, myocardium 101 ml.`);
   assert.equal(singleFrameText(timed), '');
+  assert.equal(numberRows({ curve, myocardium: { ed_mass_g: 106 } })[4].quantity, 'Myocardial mass, of this frame');
 });
 
 test('the table carries units and both ventricles; what has no meaning has no cell', () => {
@@ -134,6 +135,12 @@ test('the sentence on the phases tells other frames of the right ventricle and t
   assert.match(text, /Right ventricle: frames 0 and 8\./);
   assert.match(text, /next best frames, 1 and 6, .* 54\.4 %/);
   assert.doesNotMatch(phaseSentence({ phases: { ...phases, right_ventricle: { ed_frame: 0, es_frame: 7 } } }), /Right ventricle/);
+});
+
+test('a remark of the service stands as a sentence', () => {
+  assert.equal(sentence('pixdim[4] is 1'), 'pixdim[4] is 1.');
+  assert.equal(sentence('the sform is a unit matrix'), 'The sform is a unit matrix.');
+  assert.equal(sentence('Done.'), 'Done.');
 });
 
 test('progress is told in sizes while it is sent and in frames afterwards', () => {

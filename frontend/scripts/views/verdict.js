@@ -3,6 +3,7 @@
  */
 
 import { element } from './elements.js';
+import { sentence } from '../format.js';
 
 /** @type {Record<string, string>} */
 const WORDS = {
@@ -29,7 +30,7 @@ export function mount(root) {
       verdict.textContent = WORDS[quality?.verdict] ?? WORDS.review;
       const failedChecks = (quality?.checks ?? []).filter((/** @type {any} */ check) => !check.passed);
       warnings.replaceChildren(
-        ...[...failedChecks, ...(study?.warnings ?? [])].map(({ detail }) => element('li', {}, detail)),
+        ...[...failedChecks, ...(study?.warnings ?? [])].map(({ detail }) => element('li', {}, sentence(detail))),
       );
       warnings.hidden = warnings.childElementCount === 0;
       // What had the focus is gone by now: reading goes on here.
