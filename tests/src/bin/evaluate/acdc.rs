@@ -19,6 +19,8 @@ pub(crate) struct Phase {
 pub(crate) struct Patient {
     /// The set's own name for the patient, which says nothing about a person.
     pub(crate) name: String,
+    /// The pathology group: NOR, DCM, HCM, MINF or RV.
+    pub(crate) group: String,
     pub(crate) ed: Phase,
     pub(crate) es: Phase,
 }
@@ -118,14 +120,17 @@ fn read(folder: &Path) -> Result<Patient> {
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
     let facts = std::fs::read_to_string(folder.join("Info.cfg"))?;
-    let phase = |key: &str| -> Result<Phase> {
-        let frame = facts.lines().find_map(|line| {
+    let fact = |key: &str| {
+        let found = facts.lines().find_map(|line| {
             line.split_once(':')
                 .filter(|(found, _)| found.trim() == key)
         });
-        let (_, frame) = frame.with_context(|| format!("{name}: Info.cfg names no {key}"))?;
-        let frame: u32 = frame
-            .trim()
+        found
+            .map(|(_, value)| value.trim().to_owned())
+            .with_context(|| format!("{name}: Info.cfg names no {key}"))
+    };
+    let phase = |key: &str| -> Result<Phase> {
+        let frame: u32 = fact(key)?
             .parse()
             .with_context(|| format!("{name}: {key} is no frame number"))?;
         let file = |end: &str| {
@@ -140,6 +145,7 @@ fn read(folder: &Path) -> Result<Patient> {
     Ok(Patient {
         ed: phase("ED")?,
         es: phase("ES")?,
+        group: fact("Group")?,
         name: name.clone(),
     })
 }

@@ -1,12 +1,14 @@
 //! How well the running service segments real hearts: every volume of a set of ACDC is posted to it, and what comes back is compared
 //! with the experts' labels on the volume's own grid. Nothing of the pipeline is called directly: what is measured is what is served.
 //!
-//! Dice is three-dimensional, over the union of both masks, one volume a phase. The ejection fraction is the service's own number
-//! for the two phases stacked as two frames. Intervals are percentile bootstraps over patients.
+//! Dice is three-dimensional, over the union of both masks, one volume a phase. Volumes, ejection fractions and mass are the service's own
+//! numbers for the two phases stacked as two frames. Intervals are percentile bootstraps over patients.
 
 mod acdc;
 mod summary;
+mod sunnybrook;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -26,8 +28,8 @@ use summary::{Errors, Mean};
 #[derive(Parser)]
 #[command(name = "cargo xtask evaluate", bin_name = "cargo xtask evaluate")]
 struct Arguments {
-    /// Which patients: `val` is for choices, `dev_test` is reported on and never tuned on.
-    #[arg(long, default_value = "val", value_parser = ["val", "dev_test", "train"])]
+    /// Which patients: `val` is for choices, `dev_test` is reported on and never tuned on, `sunnybrook` is another scanner.
+    #[arg(long, default_value = "val", value_parser = ["val", "dev_test", "train", "sunnybrook"])]
     set: String,
     /// Engine that the started service uses.
     #[arg(long, default_value = "auto", value_parser = ["auto", "tract", "onnxruntime", "openvino"], conflicts_with = "url")]
@@ -58,18 +60,39 @@ struct Scored {
 /// One patient.
 struct Case {
     name: String,
+    group: String,
     ed: Scored,
     es: Scored,
-    /// Ejection fractions of the left and the right ventricle in percent: the experts' masks, and the service's answer.
-    ef_percent: [(f64, Option<f64>); 2],
+    /// In the order of [`QUANTITIES`]: by the experts' masks, and the service's answer.
+    quantities: [(f64, Option<f64>); QUANTITIES.len()],
 }
+
+/// A number of the metrics that is compared: its name, its unit, and where it stands in the answer.
+type Quantity = (&'static str, &'static str, &'static str);
+
+const QUANTITIES: [Quantity; 7] = [
+    (
+        "left ventricular EF",
+        "points",
+        "/left_ventricle/ef_percent",
+    ),
+    (
+        "right ventricular EF",
+        "points",
+        "/right_ventricle/ef_percent",
+    ),
+    ("left ventricular EDV", "ml", "/left_ventricle/edv_ml"),
+    ("left ventricular ESV", "ml", "/left_ventricle/esv_ml"),
+    ("right ventricular EDV", "ml", "/right_ventricle/edv_ml"),
+    ("right ventricular ESV", "ml", "/right_ventricle/esv_ml"),
+    ("myocardial mass, ED", "g", "/myocardium/ed_mass_g"),
+];
+
+/// Myocardial density in g/ml, as the contract of the service states it.
+const DENSITY_G_PER_ML: f64 = 1.05;
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let mut patients = acdc::patients(&arguments.set)?;
-    if let Some(first) = arguments.first {
-        patients.truncate(first);
-    }
     let host = match arguments.url {
         Some(_) => None,
         None => Some(start(&arguments.engine)?),
@@ -81,6 +104,13 @@ fn main() -> Result<()> {
     let mut client = Client::at(&url.context("an address")?);
     if let Some(key) = &arguments.key {
         client = client.with_header("authorization", &format!("Bearer {key}"));
+    }
+    if arguments.set == "sunnybrook" {
+        return sunnybrook::evaluate(&client);
+    }
+    let mut patients = acdc::patients(&arguments.set)?;
+    if let Some(first) = arguments.first {
+        patients.truncate(first);
     }
     let started = Instant::now();
     let mut cases = Vec::new();
@@ -95,6 +125,15 @@ fn main() -> Result<()> {
         &cases,
         started.elapsed().as_secs_f64(),
     )
+}
+
+impl Case {
+    /// The mean over structures and phases.
+    fn mean_dice(&self) -> f64 {
+        let both = self.ed.agreement.iter().chain(&self.es.agreement);
+        let dice: Vec<f64> = both.filter_map(|found| found.dice).collect();
+        dice.iter().sum::<f64>() / dice.len() as f64
+    }
 }
 
 fn start(engine: &str) -> Result<Host> {
@@ -121,22 +160,31 @@ fn score(client: &Client, patient: &acdc::Patient, model: &mut Value) -> Result<
     } else if model != found {
         bail!("the model changed while the set was evaluated: first {model}, then {found}");
     }
-    let metrics = &answer["metrics"];
-    let reference = |label| ef_percent(voxels(&ed_reference, label), voxels(&es_reference, label));
+    let ml = |mask: &Mask, label| voxels(mask, label) as f64 * mask.geometry.spacing.voxel_ml();
+    let (lv, rv) = (Label::LeftVentricle, Label::RightVentricle);
+    let ef = |label| {
+        let (ed, es) = (ml(&ed_reference, label), ml(&es_reference, label));
+        100.0 * (ed - es) / ed
+    };
+    let references = [
+        ef(lv),
+        ef(rv),
+        ml(&ed_reference, lv),
+        ml(&es_reference, lv),
+        ml(&ed_reference, rv),
+        ml(&es_reference, rv),
+        DENSITY_G_PER_ML * ml(&ed_reference, Label::Myocardium),
+    ];
+    let mut quantities = references.map(|reference| (reference, None));
+    for ((_, found), (_, _, path)) in quantities.iter_mut().zip(QUANTITIES) {
+        *found = answer["metrics"].pointer(path).and_then(Value::as_f64);
+    }
     Ok(Case {
         name: patient.name.clone(),
+        group: patient.group.clone(),
         ed,
         es,
-        ef_percent: [
-            (
-                reference(Label::LeftVentricle),
-                metrics["left_ventricle"]["ef_percent"].as_f64(),
-            ),
-            (
-                reference(Label::RightVentricle),
-                metrics["right_ventricle"]["ef_percent"].as_f64(),
-            ),
-        ],
+        quantities,
     })
 }
 
@@ -172,11 +220,6 @@ fn voxels(mask: &Mask, label: Label) -> usize {
         .count()
 }
 
-/// From voxel counts, since both phases lie on one grid.
-fn ef_percent(ed: usize, es: usize) -> f64 {
-    100.0 * (ed as f64 - es as f64) / ed as f64
-}
-
 fn report(set: &str, model: &Value, cases: &[Case], seconds: f64) -> Result<()> {
     let mut table = String::new();
     writeln!(table, "# acdc-{set}: {} patients\n", cases.len())?;
@@ -193,9 +236,9 @@ fn report(set: &str, model: &Value, cases: &[Case], seconds: f64) -> Result<()> 
     )?;
     writeln!(
         table,
-        "| structure | ED Dice | ES Dice | ED HD95, mm | ES HD95, mm |\n|---|---|---|---|---|"
+        "| structure | ED Dice | ES Dice | Hausdorff ED / ES, mm | HD95 ED / ES, mm |\n|---|---|---|---|---|"
     )?;
-    let mut dice = serde_json::Map::new();
+    let (mut dice, mut distances) = (serde_json::Map::new(), serde_json::Map::new());
     let mut means = Vec::new();
     for (index, structure) in STRUCTURES.iter().enumerate() {
         let values = |es: bool, of: fn(&StructureAgreement) -> Option<f64>| -> Vec<f64> {
@@ -207,19 +250,26 @@ fn report(set: &str, model: &Value, cases: &[Case], seconds: f64) -> Result<()> 
                 .collect()
         };
         let [ed, es] = [false, true].map(|es| Mean::of(&values(es, |found| found.dice)));
-        let [ed_mm, es_mm] = [false, true].map(|es| Mean::of(&values(es, |found| found.hd95_mm)));
+        let hausdorff = [false, true].map(|es| Mean::of(&values(es, |found| found.hausdorff_mm)));
+        let hd95 = [false, true].map(|es| Mean::of(&values(es, |found| found.hd95_mm)));
         writeln!(
             table,
-            "| {} | {} | {} | {ed_mm:.1} | {es_mm:.1} |",
+            "| {} | {} | {} | {:.1} / {:.1} | {:.1} / {:.1} |",
             structure.name().replace('_', " "),
             ed.text(3),
             es.text(3),
-            ed_mm = ed_mm.mean,
-            es_mm = es_mm.mean
+            hausdorff[0].mean,
+            hausdorff[1].mean,
+            hd95[0].mean,
+            hd95[1].mean,
         )?;
         dice.insert(
             structure.name().to_owned(),
             json!({"ed": ed.json(), "es": es.json()}),
+        );
+        distances.insert(
+            structure.name().to_owned(),
+            json!({"ed": hausdorff[0].json(), "es": hausdorff[1].json()}),
         );
         means.extend([ed.mean, es.mean]);
     }
@@ -227,32 +277,39 @@ fn report(set: &str, model: &Value, cases: &[Case], seconds: f64) -> Result<()> 
     writeln!(table, "\nMean Dice {dice_mean:.4}.\n")?;
     writeln!(
         table,
-        "| ejection fraction, points | bias | SD | r | patients |\n|---|---|---|---|---|"
+        "| quantity | bias | SD | r | patients |\n|---|---|---|---|---|"
     )?;
-    let mut errors = serde_json::Map::new();
-    for (index, name) in ["left_ventricle", "right_ventricle"]
-        .into_iter()
-        .enumerate()
-    {
+    let mut errors = Vec::new();
+    for (index, (name, unit, _)) in QUANTITIES.into_iter().enumerate() {
         let pairs: Vec<(f64, f64)> = cases
             .iter()
             .filter_map(|case| {
-                case.ef_percent
-                    .get(index)
-                    .and_then(|&(reference, found)| Some((reference, found?)))
+                let &(reference, found) = case.quantities.get(index)?;
+                Some((reference, found?))
             })
             .collect();
         let error = Errors::of(&pairs);
         writeln!(
             table,
-            "| {} | {} | {} | {:.4} | {} |",
-            name.replace('_', " "),
+            "| {name}, {unit} | {} | {} | {:.4} | {} |",
             error.bias.text(2),
             error.sd.text(2),
             error.r,
             pairs.len()
         )?;
-        errors.insert(name.to_owned(), json!({"bias": error.bias.json(), "sd": error.sd.json(), "r": error.r, "patients": pairs.len()}));
+        errors.push(json!({"quantity": name, "unit": unit, "bias": error.bias.json(), "sd": error.sd.json(), "r": error.r, "patients": pairs.len()}));
+    }
+    writeln!(table, "\n| group | mean Dice | patients |\n|---|---|---|")?;
+    let groups: BTreeSet<&str> = cases.iter().map(|case| case.group.as_str()).collect();
+    for group in groups {
+        let members = cases.iter().filter(|case| case.group == group);
+        let dice: Vec<f64> = members.map(Case::mean_dice).collect();
+        writeln!(
+            table,
+            "| {group} | {} | {} |",
+            Mean::of(&dice).text(3),
+            dice.len()
+        )?;
     }
     let details: Vec<Value> = cases.iter().map(case_json).collect();
     let whole = json!({
@@ -261,7 +318,8 @@ fn report(set: &str, model: &Value, cases: &[Case], seconds: f64) -> Result<()> 
         "model": model,
         "dice": dice,
         "dice_mean": dice_mean,
-        "ef_error_points": errors,
+        "hausdorff_mm": distances,
+        "errors": errors,
         "cases": details,
     });
     println!("{table}");
@@ -286,14 +344,16 @@ fn case_json(case: &Case) -> Value {
             .map(|(structure, found)| {
                 (
                     structure.name().to_owned(),
-                    json!({"dice": found.dice, "hd95_mm": found.hd95_mm}),
+                    json!({"dice": found.dice, "hausdorff_mm": found.hausdorff_mm, "hd95_mm": found.hd95_mm}),
                 )
             })
             .collect::<serde_json::Map<_, _>>()
             .into()
     };
-    let [left, right] = case
-        .ef_percent
-        .map(|(reference, found)| json!({"reference": reference, "found": found}));
-    json!({"case": case.name, "ed": phase(&case.ed), "es": phase(&case.es), "ef_percent": {"left_ventricle": left, "right_ventricle": right}})
+    let quantities: Vec<Value> = QUANTITIES
+        .iter()
+        .zip(case.quantities)
+        .map(|((name, unit, _), (reference, found))| json!({"quantity": name, "unit": unit, "reference": reference, "found": found}))
+        .collect();
+    json!({"case": case.name, "group": case.group, "ed": phase(&case.ed), "es": phase(&case.es), "quantities": quantities})
 }
