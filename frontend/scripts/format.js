@@ -91,7 +91,7 @@ export function numberRows(metrics, truth) {
     right: cell('right_ventricle', key, digits),
   });
   // The mass of a frame that stands alone is told in the place of end-diastole, which it need not be.
-  const phase = metrics?.curve?.left_ventricle_ml?.length === 1 ? 'of this frame' : 'end-diastole';
+  const phase = metrics?.curve?.left_ventricle_ml?.length === 1 ? 'of this frame' : 'ED';
   /** @param {string} quantity @param {string} unit @param {string} key @returns {Row} */
   const muscle = (quantity, unit, key) => ({ quantity, unit, left: { text: number(metrics?.myocardium?.[key]), truth: '' }, right: null });
   const rows = [
@@ -105,7 +105,7 @@ export function numberRows(metrics, truth) {
     ventricles('Stroke volume index', 'ml/m²', 'sv_ml_per_m2'),
     ventricles('Cardiac index', 'l/min/m²', 'co_l_min_per_m2', 1),
     muscle(`Myocardial mass, ${phase}`, 'g', 'ed_mass_g'),
-    muscle('Myocardial mass, end-systole', 'g', 'es_mass_g'),
+    muscle('Myocardial mass, ES', 'g', 'es_mass_g'),
     muscle('Myocardial mass index', 'g/m²', 'ed_mass_g_per_m2'),
   ];
   const known = (/** @type {Cell | null} */ one) => one !== null && one.text !== UNKNOWN;
@@ -134,7 +134,7 @@ export function phaseSentence(metrics) {
     return 'One frame alone has no end-diastole and no end-systole, and so no ejection fraction.';
   }
   const how = phases.method ? ` (${String(phases.method).replaceAll('_', ' ')})` : '';
-  const sentences = [`End-diastole is frame ${phases.ed_frame}, end-systole frame ${phases.es_frame}${how}.`];
+  const sentences = [`End-diastole (ED) is frame ${phases.ed_frame}, end-systole (ES) frame ${phases.es_frame}${how}.`];
   const right = phases.right_ventricle;
   if (right?.ed_frame != null && right.es_frame != null && (right.ed_frame !== phases.ed_frame || right.es_frame !== phases.es_frame)) {
     sentences.push(`Right ventricle: frames ${right.ed_frame} and ${right.es_frame}.`);

@@ -117,7 +117,7 @@ test('one frame alone has rows without numbers, and says so', () => {
 test('the table carries units and both ventricles; what has no meaning has no cell', () => {
   const rows = numberRows({ left_ventricle: { ef_percent: 61.23 }, right_ventricle: { ef_percent: 55.5 }, myocardium: { ed_mass_g: 120.4 } });
   assert.deepEqual(rows[3], { quantity: 'Ejection fraction', unit: '%', left: { text: '61.2', truth: '' }, right: { text: '55.5', truth: '' } });
-  assert.deepEqual(rows[4], { quantity: 'Myocardial mass, end-diastole', unit: 'g', left: { text: '120', truth: '' }, right: null });
+  assert.deepEqual(rows[4], { quantity: 'Myocardial mass, ED', unit: 'g', left: { text: '120', truth: '' }, right: null });
 });
 
 test('true values stand beside the measured ones, and only where they are known', () => {
@@ -131,7 +131,7 @@ test('true values stand beside the measured ones, and only where they are known'
 test('the sentence on the phases tells other frames of the right ventricle and the next best choice', () => {
   const phases = { ed_frame: 0, es_frame: 7, method: 'told', right_ventricle: { ed_frame: 0, es_frame: 8 }, runner_up: { ed_frame: 1, es_frame: 6, ef_percent: 54.36 } };
   const text = phaseSentence({ phases });
-  assert.match(text, /End-diastole is frame 0, end-systole frame 7 \(told\)\./);
+  assert.match(text, /End-diastole \(ED\) is frame 0, end-systole \(ES\) frame 7 \(told\)\./);
   assert.match(text, /Right ventricle: frames 0 and 8\./);
   assert.match(text, /next best frames, 1 and 6, .* 54\.4 %/);
   assert.doesNotMatch(phaseSentence({ phases: { ...phases, right_ventricle: { ed_frame: 0, es_frame: 7 } } }), /Right ventricle/);
