@@ -138,7 +138,7 @@ fn responses(operation: &Operation, with_bodies: bool) -> Value {
     responses.insert(
         "default".to_owned(),
         json!({
-            "description": "Any other problem: 403 without keys from another machine, 408, 431, 500, 502, 503 with Retry-After when too much is at work, 504.",
+            "description": "Any other problem: 403 from another machine where no keys are configured, 409, 414, 431, 500, 502, 503 with Retry-After when too much is at work, 504.",
             "headers": { "X-Request-Id": { "$ref": "#/components/headers/RequestId" } },
             "content": { PROBLEM_JSON: { "schema": { "$ref": "#/components/schemas/Problem" } } },
         }),

@@ -250,8 +250,11 @@ impl Operation {
     /// Every refusal that a caller can bring about.
     pub fn refusals(&self) -> Vec<ProblemKind> {
         let mut kinds = self.problems.to_vec();
-        if self.role.is_some() {
-            kinds.extend([Unauthenticated, Forbidden]);
+        match self.role {
+            None => {}
+            // Every key may read.
+            Some(Reader) => kinds.push(Unauthenticated),
+            Some(_) => kinds.extend([Unauthenticated, Forbidden]),
         }
         // Every query is checked, also where no parameter is known.
         kinds.push(InvalidParameter);
@@ -276,6 +279,7 @@ impl Operation {
             Body::None => {}
             Body::Json { .. } => kinds.extend([
                 MalformedRequest,
+                BodyStalled,
                 BodyTooLarge,
                 UnsupportedMediaType,
                 InvalidField,
@@ -459,6 +463,13 @@ const fn ok(forms: &'static [(&'static str, &'static str)], about: &'static str)
     }
 }
 
+/// What every answer to a GET that has a tag can be.
+const UNCHANGED: Success = Success {
+    status: 304,
+    about: "The caller has it already.",
+    forms: &[],
+};
+
 /// Every operation.
 pub static OPERATIONS: &[Operation] = &[
     Operation {
@@ -496,7 +507,7 @@ pub static OPERATIONS: &[Operation] = &[
                 (SSE, "OneShotEvents"),
             ],
         }],
-        problems: &[ModelUnusable],
+        problems: &[NotMeasurable, ModelUnusable],
     },
     Operation {
         id: "create_study",
@@ -536,7 +547,7 @@ pub static OPERATIONS: &[Operation] = &[
             ),
         ],
         body: Body::None,
-        success: &[ok(&[(JSON, "StudyList")], "A page of studies.")],
+        success: &[ok(&[(JSON, "StudyList")], "A page of studies."), UNCHANGED],
         problems: &[],
     },
     Operation {
@@ -548,7 +559,7 @@ pub static OPERATIONS: &[Operation] = &[
         about: "",
         parameters: &[STUDY],
         body: Body::None,
-        success: &[ok(&[(JSON, "Study")], "The study.")],
+        success: &[ok(&[(JSON, "Study")], "The study."), UNCHANGED],
         problems: &[],
     },
     Operation {
@@ -601,11 +612,7 @@ pub static OPERATIONS: &[Operation] = &[
                 about: "The part that `Range` asks for.",
                 forms: &[(NIFTI, "binary"), (GZIP, "binary")],
             },
-            Success {
-                status: 304,
-                about: "The caller has it already.",
-                forms: &[],
-            },
+            UNCHANGED,
         ],
         problems: &[RangeNotSatisfiable],
     },
@@ -618,14 +625,7 @@ pub static OPERATIONS: &[Operation] = &[
         about: "Pixel (c, r) is voxel x = c, y = r at the native width.",
         parameters: &[STUDY, SLICE, FRAME, WINDOW_CENTER, WINDOW_WIDTH, WIDTH],
         body: Body::None,
-        success: &[
-            ok(&[(PNG, "binary")], "The picture."),
-            Success {
-                status: 304,
-                about: "The caller has it already.",
-                forms: &[],
-            },
-        ],
+        success: &[ok(&[(PNG, "binary")], "The picture."), UNCHANGED],
         problems: &[],
     },
     Operation {
@@ -644,7 +644,7 @@ pub static OPERATIONS: &[Operation] = &[
             Success {
                 status: 201,
                 about: "The segmentation; `Location` says where it is.",
-                forms: &[(JSON, "Segmentation"), (SSE, "SegmentationEvents")],
+                forms: &[(JSON, "Segmentation")],
             },
             Success {
                 status: 200,
@@ -652,7 +652,7 @@ pub static OPERATIONS: &[Operation] = &[
                 forms: &[(JSON, "Segmentation"), (SSE, "SegmentationEvents")],
             },
         ],
-        problems: &[ModelUnusable],
+        problems: &[NotMeasurable, ModelUnusable],
     },
     Operation {
         id: "list_segmentations",
@@ -675,10 +675,10 @@ pub static OPERATIONS: &[Operation] = &[
             ),
         ],
         body: Body::None,
-        success: &[ok(
-            &[(JSON, "SegmentationList")],
-            "A page of segmentations.",
-        )],
+        success: &[
+            ok(&[(JSON, "SegmentationList")], "A page of segmentations."),
+            UNCHANGED,
+        ],
         problems: &[],
     },
     Operation {
@@ -690,7 +690,10 @@ pub static OPERATIONS: &[Operation] = &[
         about: "",
         parameters: &[STUDY, SEGMENTATION],
         body: Body::None,
-        success: &[ok(&[(JSON, "Segmentation")], "The segmentation.")],
+        success: &[
+            ok(&[(JSON, "Segmentation")], "The segmentation."),
+            UNCHANGED,
+        ],
         problems: &[],
     },
     Operation {
@@ -736,11 +739,7 @@ pub static OPERATIONS: &[Operation] = &[
                 about: "The part that `Range` asks for.",
                 forms: &[(NIFTI, "binary"), (GZIP, "binary")],
             },
-            Success {
-                status: 304,
-                about: "The caller has it already.",
-                forms: &[],
-            },
+            UNCHANGED,
         ],
         problems: &[RangeNotSatisfiable],
     },
@@ -755,11 +754,7 @@ pub static OPERATIONS: &[Operation] = &[
         body: Body::None,
         success: &[
             ok(&[(JSON, "Metrics"), (CSV, "text")], "The numbers."),
-            Success {
-                status: 304,
-                about: "The caller has them already.",
-                forms: &[],
-            },
+            UNCHANGED,
         ],
         problems: &[],
     },
@@ -799,14 +794,7 @@ pub static OPERATIONS: &[Operation] = &[
             WIDTH,
         ],
         body: Body::None,
-        success: &[
-            ok(&[(PNG, "binary")], "The picture."),
-            Success {
-                status: 304,
-                about: "The caller has it already.",
-                forms: &[],
-            },
-        ],
+        success: &[ok(&[(PNG, "binary")], "The picture."), UNCHANGED],
         problems: &[],
     },
     Operation {
@@ -821,7 +809,7 @@ pub static OPERATIONS: &[Operation] = &[
         ],
         body: Body::Volume,
         success: &[ok(&[(JSON, "Metrics"), (CSV, "text")], "The numbers.")],
-        problems: &[NotMeasurable],
+        problems: &[],
     },
     Operation {
         id: "compare",
@@ -844,7 +832,7 @@ pub static OPERATIONS: &[Operation] = &[
         about: "",
         parameters: &[],
         body: Body::None,
-        success: &[ok(&[(JSON, "ModelList")], "The models.")],
+        success: &[ok(&[(JSON, "ModelList")], "The models."), UNCHANGED],
         problems: &[],
     },
     Operation {
@@ -856,7 +844,10 @@ pub static OPERATIONS: &[Operation] = &[
         about: "",
         parameters: &[MODEL_NAME],
         body: Body::None,
-        success: &[ok(&[(JSON, "ModelList")], "A list of this one model.")],
+        success: &[
+            ok(&[(JSON, "ModelList")], "A list of this one model."),
+            UNCHANGED,
+        ],
         problems: &[],
     },
     Operation {
@@ -873,11 +864,7 @@ pub static OPERATIONS: &[Operation] = &[
         body: Body::None,
         success: &[
             ok(&[(JSON, "ModelVersion"), (ZIP, "binary")], "The version."),
-            Success {
-                status: 304,
-                about: "The caller has it already.",
-                forms: &[],
-            },
+            UNCHANGED,
         ],
         problems: &[],
     },
@@ -901,7 +888,7 @@ pub static OPERATIONS: &[Operation] = &[
             ),
         ],
         body: Body::None,
-        success: &[ok(&[(JSON, "AuditList")], "A page of entries.")],
+        success: &[ok(&[(JSON, "AuditList")], "A page of entries."), UNCHANGED],
         problems: &[],
     },
     Operation {
@@ -937,14 +924,7 @@ pub static OPERATIONS: &[Operation] = &[
         about: "",
         parameters: &[],
         body: Body::None,
-        success: &[
-            ok(&[(JSON, "object")], "OpenAPI 3.1."),
-            Success {
-                status: 304,
-                about: "The caller has it already.",
-                forms: &[],
-            },
-        ],
+        success: &[ok(&[(JSON, "object")], "OpenAPI 3.1."), UNCHANGED],
         problems: &[],
     },
     Operation {
@@ -956,10 +936,13 @@ pub static OPERATIONS: &[Operation] = &[
         about: "",
         parameters: &[],
         body: Body::None,
-        success: &[ok(
-            &[(HTML, "text"), (JSON, "ProblemKindList")],
-            "The catalogue.",
-        )],
+        success: &[
+            ok(
+                &[(HTML, "text"), (JSON, "ProblemKindList")],
+                "The catalogue.",
+            ),
+            UNCHANGED,
+        ],
         problems: &[],
     },
     Operation {
@@ -975,10 +958,13 @@ pub static OPERATIONS: &[Operation] = &[
             "The end of the problem's type.",
         )],
         body: Body::None,
-        success: &[ok(
-            &[(HTML, "text"), (JSON, "ProblemKind")],
-            "What it means and what to do.",
-        )],
+        success: &[
+            ok(
+                &[(HTML, "text"), (JSON, "ProblemKind")],
+                "What it means and what to do.",
+            ),
+            UNCHANGED,
+        ],
         problems: &[],
     },
 ];
