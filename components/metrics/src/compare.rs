@@ -38,7 +38,7 @@ pub(crate) async fn compare(mut call: Call) -> Result<Answer, Problem> {
         };
         if slot.is_some() {
             let name = part.name().to_owned();
-            return Err(Problem::field(&name, "is there twice"));
+            return Err(Problem::field(&name, "is there twice; send it once"));
         }
         let name = part.name().to_owned();
         let read = Read::of(&mut part, limits)

@@ -6,7 +6,7 @@ mod compare;
 mod kept;
 mod measure;
 
-use cinecor_guest::{Answer, Call, Request, Response, serve};
+use cinecor_guest::{Answer, Call, Request, Response, sentence, serve};
 use cinecor_measures::{Error, Metrics};
 use cinecor_web::{CSV, Problem, ProblemKind};
 use cinecor_wire::{MetricsJson, metrics_csv};
@@ -43,9 +43,8 @@ fn in_form(form: &str, metrics: &Metrics) -> Result<Answer, Problem> {
 /// A measure's refusal as a problem that names the fact.
 fn not_measurable(error: &Error) -> Problem {
     match error.fact() {
-        Some(fact) => {
-            Problem::new(ProblemKind::InvalidField, error.to_string()).with("field", fact)
-        }
-        None => Problem::new(ProblemKind::NotMeasurable, error.to_string()),
+        Some(fact) => Problem::new(ProblemKind::InvalidField, sentence(&error.to_string()))
+            .with("field", fact),
+        None => Problem::new(ProblemKind::NotMeasurable, sentence(&error.to_string())),
     }
 }

@@ -33,7 +33,10 @@ pub(crate) async fn measure(mut call: Call) -> Result<Answer, Problem> {
             while let Some(mut part) = form.next().await? {
                 if part.is_file() {
                     if mask.geometry.is_some() {
-                        return Err(Problem::field("file", "is there twice; a mask is one file"));
+                        return Err(Problem::field(
+                            "file",
+                            "is there twice; send the mask as one file",
+                        ));
                     }
                     part.decode(limits, async |event| mask.take(event)).await?;
                 } else if Subject::is_fact(part.name()) {
@@ -57,7 +60,10 @@ pub(crate) async fn measure(mut call: Call) -> Result<Answer, Problem> {
         }
     }
     let Some(geometry) = mask.geometry else {
-        return Err(Problem::field("file", "is missing; the form holds no mask"));
+        return Err(Problem::field(
+            "file",
+            "is missing; send the mask as a part with a file name",
+        ));
     };
     let cycle = Cycle {
         frame_ms: subject.frame_ms.or(geometry.frame_ms),

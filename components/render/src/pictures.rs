@@ -4,7 +4,7 @@
 //! costs two records. Grey levels are chosen from the whole frame, so that slices of one frame can be compared.
 
 use cinecor_formats::{DataType, VoxelFormat};
-use cinecor_guest::{Answer, Call, GuestStore, chunk_from, open_store, storage_problem};
+use cinecor_guest::{Answer, Call, GuestStore, chunk_from, open_store, sentence, storage_problem};
 use cinecor_render::{Overlay, Picture, RenderError, Style, Window, render};
 use cinecor_store::{Id, SegmentationRecord, StudyRecord};
 use cinecor_volume::{Frame, Label, Shape};
@@ -69,7 +69,9 @@ fn frame_of(call: &Call, first: usize, exists: impl Fn(usize) -> bool) -> Result
         true => Ok(frame),
         false => Err(Problem::new(
             ProblemKind::NotFound,
-            format!("There is no frame {frame} here; frames count from 0."),
+            format!(
+                "There is no frame {frame} here; frames count from 0, ask for one that is there."
+            ),
         )),
     }
 }
@@ -87,7 +89,7 @@ async fn draw(
         return Err(Problem::new(
             ProblemKind::NotFound,
             format!(
-                "There is no slice {slice} here; the study has the slices 0 to {}.",
+                "There is no slice {slice} here; ask for one of the slices 0 to {}.",
                 shape.slices.saturating_sub(1)
             ),
         ));
@@ -150,11 +152,11 @@ fn window(call: &Call) -> Result<Option<Window>, Problem> {
             .map_err(|error| not_drawn(&error)),
         (Some(_), None) => Err(Problem::parameter(
             "window_width",
-            "is missing; a window has a center and a width",
+            "is missing; a window has a center and a width, send both or none",
         )),
         (None, Some(_)) => Err(Problem::parameter(
             "window_center",
-            "is missing; a window has a center and a width",
+            "is missing; a window has a center and a width, send both or none",
         )),
     }
 }
@@ -254,5 +256,6 @@ fn not_drawn(error: &RenderError) -> Problem {
         RenderError::BadSize { .. } => "width",
         other => return Problem::internal(other),
     };
-    Problem::new(ProblemKind::InvalidParameter, error.to_string()).with("parameter", parameter)
+    Problem::new(ProblemKind::InvalidParameter, sentence(&error.to_string()))
+        .with("parameter", parameter)
 }

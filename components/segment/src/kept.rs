@@ -212,7 +212,7 @@ impl Asked {
                 ("frames", _) => {
                     return Err(Problem::field(
                         "frames",
-                        "is neither \"all\" nor a list of frames",
+                        "is neither \"all\" nor a list of frames; send one of them",
                     ));
                 }
                 (other, _) => {
@@ -230,7 +230,12 @@ impl Asked {
 }
 
 fn frame_list(values: &[Value]) -> Result<Vec<usize>, Problem> {
-    let refused = || Problem::field("frames", "is no list of different whole numbers from 0");
+    let refused = || {
+        Problem::field(
+            "frames",
+            "is no list of different whole numbers from 0; send such a list, or \"all\"",
+        )
+    };
     let number = |value: &Value| {
         value
             .as_u64()

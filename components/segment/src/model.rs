@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cinecor_guest::variable;
+use cinecor_guest::{sentence, variable};
 use cinecor_store::ModelUsed;
 use cinecor_web::{Problem, ProblemKind};
 use spin_sdk::key_value;
@@ -167,21 +167,21 @@ fn highest_version(name: &str) -> Option<String> {
 
 fn problem(error: Error) -> Problem {
     match error {
-        Error::InvalidCard(text) => Problem::new(ProblemKind::ModelUnusable, text),
+        Error::InvalidCard(text) => Problem::new(ProblemKind::ModelUnusable, sentence(&text)),
         Error::UnknownModel(text) => Problem::new(
             ProblemKind::ModelUnusable,
-            "the engine does not know this model",
+            "The engine does not know this model; choose one that /api/v1/models lists with an engine.",
         )
         .caused_by(text),
-        Error::UnsupportedGrid(text) => Problem::new(ProblemKind::ModelUnusable, text),
+        Error::UnsupportedGrid(text) => Problem::new(ProblemKind::ModelUnusable, sentence(&text)),
         Error::Busy(text) => Problem::new(
             ProblemKind::Overloaded,
-            "the inference engine has no room now; try again in a second",
+            "The inference engine has no room now; try again in a second.",
         )
         .caused_by(text)
         .retry_after(1),
         Error::Engine(text) => {
-            Problem::new(ProblemKind::EngineFailed, "the inference engine failed").caused_by(text)
+            Problem::new(ProblemKind::EngineFailed, "The inference engine failed; try again. The request id finds the cause in the log.").caused_by(text)
         }
     }
 }

@@ -136,7 +136,7 @@ impl Job {
                         if self.file.is_some() {
                             return Err(Problem::field(
                                 "file",
-                                "is there twice; a NIfTI volume is one file",
+                                "is there twice; send the volume as one file",
                             ));
                         }
                         self.file = Some(
@@ -166,7 +166,7 @@ impl Job {
         if self.file.is_none() {
             return Err(Problem::field(
                 "file",
-                "is missing; the form holds no volume",
+                "is missing; send the volume as a part with a file name",
             ));
         }
         Ok(())

@@ -38,7 +38,7 @@ impl Listener {
             *self = Listener::Gone;
             return Err(Problem::new(
                 ProblemKind::MalformedRequest,
-                "the client has gone away",
+                "The client has gone away; nobody reads this.",
             ));
         }
         monotonic_clock::wait_for(FLUSH_NS).await;

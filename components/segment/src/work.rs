@@ -2,6 +2,7 @@
 //! small: deflated masks, counts, and the slices that pictures may need.
 
 use cinecor_formats::DeflatedChunk;
+use cinecor_guest::sentence;
 use cinecor_measures::{Counts, Cycle, FrameCounts, Metrics, measure};
 use cinecor_render::{Overlay, Picture, Style, render};
 use cinecor_store::Subject;
@@ -92,7 +93,7 @@ impl Work {
             return Err(Problem::new(
                 ProblemKind::NotMeasurable,
                 format!(
-                    "Frame {missing} was asked for, the study has the frames 0 to {}.",
+                    "Frame {missing} was asked for, the study has the frames 0 to {}; ask for some of them.",
                     frames.saturating_sub(1)
                 ),
             )
@@ -317,9 +318,8 @@ fn middle_slice(labels: ArrayView3<'_, u8>) -> usize {
 /// A measure's refusal as a problem that names the fact.
 fn not_measurable(error: &cinecor_measures::Error) -> Problem {
     match error.fact() {
-        Some(fact) => {
-            Problem::new(ProblemKind::InvalidField, error.to_string()).with("field", fact)
-        }
-        None => Problem::new(ProblemKind::NotMeasurable, error.to_string()),
+        Some(fact) => Problem::new(ProblemKind::InvalidField, sentence(&error.to_string()))
+            .with("field", fact),
+        None => Problem::new(ProblemKind::NotMeasurable, sentence(&error.to_string())),
     }
 }

@@ -155,7 +155,12 @@ fn tell(record: &mut StudyRecord, name: &str, value: &Value) -> Result<(), Refus
             Ok(())
         }
         ("sex", Value::String(text)) if !text.is_empty() => record.subject.tell_text(name, text),
-        ("sex", _) => return Err(refused(name, "is neither female nor male nor null")),
+        ("sex", _) => {
+            return Err(refused(
+                name,
+                "is neither female nor male nor null; send one of them",
+            ));
+        }
         (_, Value::Null) => record.subject.tell_number(name, None),
         (_, Value::Number(number)) => record.subject.tell_number(name, number.as_f64()),
         _ => return Err(refused(name, "is no number, expected a number or null")),
@@ -181,7 +186,9 @@ fn label(text: &str) -> Result<Option<String>, Problem> {
     if text.chars().count() > LABEL_CHARS || text.chars().any(char::is_control) {
         return Err(Problem::field(
             "label",
-            format!("has more than {LABEL_CHARS} characters, or characters that cannot be shown"),
+            format!(
+                "has more than {LABEL_CHARS} characters, or characters that cannot be shown; send a shorter text of letters, digits and signs"
+            ),
         ));
     }
     Ok((!text.is_empty()).then(|| text.to_owned()))
@@ -189,7 +196,7 @@ fn label(text: &str) -> Result<Option<String>, Problem> {
 
 fn consent(text: &str) -> Result<Consent, Problem> {
     Consent::from_name(text.trim())
-        .ok_or_else(|| Problem::field("consent", "is neither none nor research"))
+        .ok_or_else(|| Problem::field("consent", "is neither none nor research; send one of them"))
 }
 
 async fn delete(call: &Call) -> Result<Answer, Problem> {

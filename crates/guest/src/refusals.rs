@@ -40,7 +40,7 @@ pub fn storage_problem(error: StoreError) -> Problem {
 }
 
 /// A text with a capital at its start and a full stop at its end.
-pub(crate) fn sentence(text: &str) -> String {
+pub fn sentence(text: &str) -> String {
     let mut characters = text.chars();
     let Some(first) = characters.next() else {
         return String::new();

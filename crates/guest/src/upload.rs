@@ -132,12 +132,17 @@ impl FormPart {
             if (bytes.len() + chunk.len()) as u64 > limit {
                 return Err(Problem::field(
                     &shown(&self.name),
-                    format!("has more than {limit} bytes, which is the limit"),
+                    format!("has more than {limit} bytes, which is the limit; send a shorter text"),
                 ));
             }
             bytes.extend_from_slice(&chunk);
         }
-        String::from_utf8(bytes).map_err(|_| Problem::field(&shown(&self.name), "is no UTF-8 text"))
+        String::from_utf8(bytes).map_err(|_| {
+            Problem::field(
+                &shown(&self.name),
+                "is no UTF-8 text; encode it as HTTP libraries do",
+            )
+        })
     }
 }
 
@@ -317,7 +322,7 @@ pub async fn take_volume(
             if file.is_some() {
                 return Err(Problem::field(
                     "file",
-                    "is there more than once; a volume is one NIfTI file",
+                    "is there more than once; send the volume as one NIfTI file",
                 ));
             }
             file = Some(decode(&mut part, limits, consumer).await?);

@@ -23,7 +23,7 @@ pub enum Error {
         prediction: [usize; 4],
     },
     /// A distance or time that must be positive is not.
-    #[error("{name} is {found}; expected a finite number above 0")]
+    #[error("the {name} is {found}; expected a finite number above 0")]
     NotPositive {
         /// Name of the quantity, with its unit.
         name: &'static str,
@@ -32,7 +32,7 @@ pub enum Error {
     },
     /// A fact about the subject that no human has.
     #[error(
-        "{name} is {found}; expected a number from {low} to {high}: check the value and its unit"
+        "the fact {name} is {found}; expected a number from {low} to {high}: check the value and its unit"
     )]
     ImplausibleFact {
         /// Name of the fact, with its unit.
@@ -46,7 +46,7 @@ pub enum Error {
     },
     /// A phase was told that was not measured.
     #[error(
-        "{name} is {found}, but that frame was not measured; the measured frames are {measured}"
+        "the fact {name} is {found}, but that frame was not measured; choose one of those that were, {measured}"
     )]
     UnknownFrame {
         /// `ed_frame` or `es_frame`.
@@ -58,7 +58,7 @@ pub enum Error {
     },
     /// End-diastole and end-systole were told to be one frame.
     #[error(
-        "ed_frame and es_frame are both {frame}; end-diastole and end-systole are two frames: correct one, or leave it out to have it found"
+        "the facts ed_frame and es_frame are both {frame}; end-diastole and end-systole are two frames: correct one, or leave it out to have it found"
     )]
     SamePhases {
         /// The frame that was told twice.

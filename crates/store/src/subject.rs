@@ -133,7 +133,7 @@ impl Subject {
                 _ => {
                     return Err(FactError {
                         name: "sex",
-                        says: "is neither female nor male".to_owned(),
+                        says: "is neither female nor male; send one of them".to_owned(),
                     });
                 }
             };
@@ -192,7 +192,9 @@ impl Subject {
                 let last = frames.saturating_sub(1);
                 return Err(FactError {
                     name,
-                    says: format!("is {found}, but the study has the frames 0 to {last}"),
+                    says: format!(
+                        "is {found}, but the study has the frames 0 to {last}; choose one of them"
+                    ),
                 });
             }
         }
@@ -200,7 +202,7 @@ impl Subject {
             (Some(ed), Some(es)) if ed == es => Err(FactError {
                 name: "es_frame",
                 says: format!(
-                    "is {es}, the same as ed_frame; end-diastole and end-systole are two frames"
+                    "is {es}, the same as ed_frame; end-diastole and end-systole are two frames, correct one or leave it out"
                 ),
             }),
             _ => Ok(()),
@@ -214,7 +216,8 @@ fn find(name: &str) -> Result<&'static FactRange, FactError> {
         .find(|fact| fact.name == name)
         .ok_or(FactError {
             name: "subject",
-            says: "has a fact that is not known".to_owned(),
+            says: "has a fact that is not known; the OpenAPI document lists those that are"
+                .to_owned(),
         })
 }
 
