@@ -122,6 +122,17 @@ impl Nifti {
         self.bytes.clone()
     }
 
+    /// The first frames of it alone.
+    pub fn with_frames(self, frames: i64) -> Nifti {
+        let voxels = 2 * COLUMNS * ROWS * SLICES * frames;
+        let mut nifti = self.dim([4, COLUMNS, ROWS, SLICES, frames, 1, 1, 1]);
+        let header = if nifti.two { 544 } else { 352 };
+        nifti
+            .bytes
+            .truncate(header + usize::try_from(voxels).unwrap_or(0));
+        nifti
+    }
+
     fn put(&mut self, at: usize, bytes: &[u8]) {
         self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
     }

@@ -2,6 +2,9 @@
 //! Nothing here is a stand-in for a part of the product.
 
 pub mod client;
+pub mod forms;
 pub mod host;
 pub mod hostile;
+pub mod raw;
 pub mod volumes;
+pub mod wording;
