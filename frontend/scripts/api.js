@@ -9,6 +9,9 @@ const ROOT = '/api/v1';
 /** Label of the demonstration study, by which it is known again among the kept ones. */
 export const DEMO_LABEL = 'Demonstration heart';
 
+/** How many kept studies are listed at once. */
+const STUDIES_AT_ONCE = 20;
+
 let key = '';
 
 /**
@@ -191,13 +194,30 @@ export async function segmentStudy(studyId, onProgress, signal) {
   }
 }
 
+/**
+ * The newest segmentation of every frame of a kept study.
+ * @param {any} study
+ * @param {AbortSignal} signal
+ * @returns {Promise<any>} `undefined` where there is none
+ */
+export async function findSegmentation(study, signal) {
+  const { items } = await readDocument(await call(`/studies/${encodeURIComponent(study.id)}/segmentations`, { signal }));
+  return items.find((/** @type {any} */ segmentation) => segmentation.frames.length === study.shape.frames);
+}
+
 /** @param {string} studyId @param {string} segmentationId @param {AbortSignal} signal */
 export async function getMetrics(studyId, segmentationId, signal) {
   return readDocument(await call(`${segmentationPath(studyId, segmentationId)}/metrics`, { signal }));
 }
 
-export async function listStudies() {
-  return (await readDocument(await call('/studies?limit=20'))).items;
+/**
+ * Kept studies, the newest first.
+ * @param {string | null} [cursor] where the page before this one ended
+ * @returns {Promise<{items: any[], next_cursor: string | null}>}
+ */
+export async function listStudies(cursor) {
+  const query = new URLSearchParams({ limit: String(STUDIES_AT_ONCE), ...(cursor ? { cursor } : {}) });
+  return readDocument(await call(`/studies?${query}`));
 }
 
 /** @param {string} studyId @param {AbortSignal} signal */

@@ -56,8 +56,8 @@ function report(progress) {
 }
 
 async function refreshList() {
-  const studies = await api.listStudies();
-  store.change((now) => state.listed(now, studies));
+  const { items, next_cursor: older } = await api.listStudies();
+  store.change((now) => state.listed(now, items, older));
 }
 
 /** @param {string} stage @param {(signal: AbortSignal) => Promise<void>} run */
@@ -72,7 +72,11 @@ function start(stage, run) {
 
 /** @param {any} study @param {AbortSignal} signal */
 async function analyse(study, signal) {
-  const segmentation = await api.segmentStudy(study.id, report, signal);
+  await show(study, await api.segmentStudy(study.id, report, signal), signal);
+}
+
+/** @param {any} study @param {any} segmentation @param {AbortSignal} signal */
+async function show(study, segmentation, signal) {
   report({ stage: 'measure', done: 0, total: 0 });
   const metrics = await api.getMetrics(study.id, segmentation.id, signal);
   const truth = await api.getTruth(study, signal);
@@ -93,12 +97,24 @@ const actions = {
   /** @param {Record<string, string>} facts */
   openDemo: (facts) => start('demo', async (signal) => upload(await api.getDemo(signal), { ...facts, label: api.DEMO_LABEL }, signal)),
   /** @param {any} study */
-  reopen: (study) => start('decode', async (signal) => analyse(await api.getStudy(study.id, signal), signal)),
+  reopen: (study) => start('decode', async (signal) => {
+    const kept = await api.getStudy(study.id, signal);
+    const segmentation = await api.findSegmentation(kept, signal);
+    await (segmentation ? show(kept, segmentation, signal) : analyse(kept, signal));
+  }),
+  again: () => {
+    const { study } = store.get();
+    return start('segment', (signal) => analyse(study, signal));
+  },
   cancel: () => {
     work.abort();
     store.change(state.cancelled);
     return attempt(refreshList);
   },
+  listOlder: () => attempt(async () => {
+    const { items, next_cursor: older } = await api.listStudies(store.get().older);
+    store.change((now) => state.listed(now, [...now.studies, ...items], older));
+  }),
   /** @param {any} study */
   remove: (study) => attempt(async () => {
     await api.deleteStudy(study.id);

@@ -13,9 +13,10 @@ import { clampIndex } from './geometry.js';
  * @typedef {{frame: number, slice: number, overlay: Overlay, opacity: number, labels: number[], playing: boolean,
  *   windowCenter: number | null, windowWidth: number | null}} View
  * @typedef {{phase: Phase, needsKey: boolean, keyRefused: boolean, problem: Problem | null, progress: Progress | null,
- *   study: any, segmentation: any, metrics: any, truth: any, studies: any[], view: View}} State
+ *   study: any, segmentation: any, metrics: any, truth: any, studies: any[], older: string | null, view: View}} State
  *
- * `truth` is what is known of the demonstration heart; `null` for every other study.
+ * `truth` is what is known of the demonstration heart; `null` for every other study. `older` is where the list of kept studies goes on;
+ * `null` where it is whole.
  */
 
 /** @returns {State} */
@@ -31,6 +32,7 @@ export function initialState() {
     metrics: null,
     truth: null,
     studies: [],
+    older: null,
     view: {
       frame: 0,
       slice: 0,
@@ -141,10 +143,11 @@ export function keyWanted(state, refused) {
 /**
  * @param {State} state
  * @param {any[]} studies
+ * @param {string | null} [older]
  * @returns {State}
  */
-export function listed(state, studies) {
-  return { ...state, needsKey: false, keyRefused: false, studies };
+export function listed(state, studies, older = null) {
+  return { ...state, needsKey: false, keyRefused: false, studies, older };
 }
 
 /**
@@ -153,7 +156,7 @@ export function listed(state, studies) {
  * @returns {State}
  */
 export function cleared(state) {
-  return { ...initialState(), studies: state.studies };
+  return { ...initialState(), studies: state.studies, older: state.older };
 }
 
 /**

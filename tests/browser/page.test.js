@@ -312,15 +312,15 @@ describe('the page and a service that ends', { skip: !browser, concurrency: fals
 });
 
 describe('the page with keys', { skip: !browser, concurrency: false }, () => {
-  const key = 'a-key-for-the-browser-test';
+  const keys = { clinician: 'a-clinician-of-the-browser-test', reader: 'a-reader-of-the-browser-test' };
   /** @type {Awaited<ReturnType<typeof startHost>>} */
   let host;
   /** @type {import('playwright-core').Browser} */
   let chromium;
   before(async () => {
     chromium = await startBrowser();
-    const digest = createHash('sha256').update(key).digest('hex');
-    host = await startHost(['--variable', `api_keys=steward:tester:${digest}`]);
+    const entries = Object.entries(keys).map(([role, key]) => `${role}:tester:${createHash('sha256').update(key).digest('hex')}`);
+    host = await startHost(['--variable', `api_keys=${entries.join(',')}`]);
   });
   after(async () => {
     await chromium.close();
@@ -336,15 +336,67 @@ describe('the page with keys', { skip: !browser, concurrency: false }, () => {
     await page.fill('#key input', 'wrong');
     await page.click('#key button');
     await page.waitForFunction(() => document.querySelector('#key')?.textContent?.includes('not accepted'));
-    await page.fill('#key input', key);
-    await page.click('#key button');
-    await page.waitForSelector('#key', { state: 'hidden' });
-    assert.ok(await page.locator('#demo').isVisible());
-    assert.ok(!(await page.content()).includes(key));
+    await enter(page, keys.clinician);
+    assert.ok(!(await page.content()).includes(keys.clinician));
     assert.equal(await page.evaluate(() => localStorage.length + sessionStorage.length + document.cookie.length), 0);
+    const demo = Buffer.from(await (await fetch(`${host.url}/demo/phantom.nii.gz`)).arrayBuffer());
+    await page.setInputFiles('#file', { name: 'one-frame.nii.gz', mimeType: 'application/gzip', buffer: takeFrames(demo, 1) });
+    await page.waitForSelector(DONE, PATIENCE);
+    await page.waitForSelector('.slice[data-shown]');
+    assert.equal(readMask((await save(page, 'mask.nii.gz')).bytes).columns, 192);
+    assert.ok(!(await page.content()).includes(keys.clinician));
+    await page.close();
+  });
+
+  test('a reader looks at a kept study, and is told why another is not taken', async () => {
+    const { page } = await openPage(chromium, host.url);
+    await page.waitForSelector('#key:not([hidden])');
+    await enter(page, keys.reader);
+    await page.click('#demo');
+    await page.waitForSelector('.problem:not([hidden])', PATIENCE);
+    assert.match(await page.locator('.problem').innerText(), /clinician/);
+    await page.screenshot({ path: join(PICTURES, 'reader.png') });
+    await page.locator('.studies .link').first().click();
+    await page.waitForSelector(DONE, PATIENCE);
+    await page.waitForSelector('.slice[data-shown]');
+    await page.click('#again');
+    await page.waitForSelector('.problem:not([hidden])', PATIENCE);
+    assert.match(await page.locator('.problem').innerText(), /clinician/);
     await page.close();
   });
 });
+
+describe('the page and many studies', { skip: !browser, concurrency: false }, () => {
+  test('lists the newest, and older ones when asked', async () => {
+    const chromium = await startBrowser();
+    const host = await startHost();
+    try {
+      const demo = takeFrames(Buffer.from(await (await fetch(`${host.url}/demo/phantom.nii.gz`)).arrayBuffer()), 1);
+      for (let count = 0; count < 21; count += 1) {
+        const answer = await fetch(`${host.url}/api/v1/studies?label=number-${count}`, { method: 'POST', body: demo });
+        assert.equal(answer.status, 201);
+      }
+      const { page } = await openPage(chromium, host.url);
+      await page.waitForFunction(() => document.querySelectorAll('.studies li').length === 20);
+      await page.click('#older');
+      await page.waitForFunction(() => document.querySelectorAll('.studies li').length === 21);
+      assert.ok(await page.locator('#older').isHidden());
+      assert.match(await page.locator('.studies li').first().innerText(), /number-20/);
+      assert.match(await page.locator('.studies li').last().innerText(), /number-0/);
+    } finally {
+      await chromium.close();
+      await host.stop();
+    }
+  });
+});
+
+/** @param {import('playwright-core').Page} page @param {string} key */
+async function enter(page, key) {
+  await page.fill('#key input', key);
+  await page.click('#key button');
+  await page.waitForSelector('#key', { state: 'hidden' });
+  await page.waitForSelector('#intake:not([hidden])');
+}
 
 /** @param {import('playwright-core').Page} page */
 async function isAccessible(page) {

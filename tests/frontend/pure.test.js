@@ -175,7 +175,9 @@ test('a wanted key is asked for and forgotten once it works', () => {
   assert.deepEqual([asked.needsKey, asked.keyRefused], [true, true]);
   const { needsKey, keyRefused, studies } = listed(asked, [study]);
   assert.deepEqual({ needsKey, keyRefused, studies }, { needsKey: false, keyRefused: false, studies: [study] });
-  assert.deepEqual(cleared(listed(done, [study])).studies, [study]);
+  const again = cleared(listed(done, [study], 'next'));
+  assert.deepEqual([again.studies, again.older], [[study], 'next']);
+  assert.equal(listed(again, [study]).older, null);
 });
 
 test('work that is given up leaves neither its progress nor an old problem', () => {

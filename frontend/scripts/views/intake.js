@@ -15,7 +15,7 @@ const FACTS = [
 /**
  * @param {HTMLElement} root
  * @param {{open: (file: Blob, facts: Record<string, string>) => void, openDemo: (facts: Record<string, string>) => void,
- *   reopen: (study: any) => void, remove: (study: any) => void, refuse: (title: string, detail: string) => void}} actions
+ *   reopen: (study: any) => void, remove: (study: any) => void, listOlder: () => void, refuse: (title: string, detail: string) => void}} actions
  */
 export function mount(root, actions) {
   const picker = element('input', { type: 'file', id: 'file', class: 'visually-hidden', accept: '.nii,.gz' });
@@ -43,7 +43,9 @@ export function mount(root, actions) {
     element('form', { class: 'fields' }, label.field, ...inputs.map(({ field }) => field), element('label', { class: 'field' }, element('span', {}, 'Sex'), sex)),
   );
   const kept = element('ul', { class: 'studies' });
-  const keptBox = element('div', { hidden: true }, element('h2', {}, 'Kept studies'), kept);
+  const more = element('button', { type: 'button', class: 'quiet', id: 'older' }, 'Show older studies');
+  more.addEventListener('click', () => actions.listOlder());
+  const keptBox = element('div', { hidden: true }, element('h2', {}, 'Kept studies'), kept, more);
   root.append(element('div', { class: 'panel' }, picker, drop, demoRow, facts), keptBox);
 
   const told = () => {
@@ -88,10 +90,11 @@ export function mount(root, actions) {
   let shown = null;
   return {
     /** @param {import('../state.js').State} state */
-    update({ phase, needsKey, studies }) {
+    update({ phase, needsKey, studies, older }) {
       root.hidden = needsKey || (phase !== 'empty' && phase !== 'failed');
       if (root.hidden) drop.classList.remove('over');
       keptBox.hidden = studies.length === 0;
+      more.hidden = !older;
       if (studies === shown) return;
       shown = studies;
       kept.replaceChildren(...studies.map((study) => studyItem(study, actions)));

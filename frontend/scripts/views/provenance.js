@@ -7,7 +7,7 @@ import { duration, number, size } from '../format.js';
 
 /**
  * @param {HTMLElement} root
- * @param {{save: (what: 'mask.nii.gz' | 'metrics') => void}} actions
+ * @param {{again: () => void, save: (what: 'mask.nii.gz' | 'metrics') => void}} actions
  */
 export function mount(root, actions) {
   const facts = element('dl');
@@ -19,7 +19,9 @@ export function mount(root, actions) {
     button.addEventListener('click', () => actions.save(/** @type {any} */ (what)));
     return button;
   });
-  root.append(element('h2', {}, 'How this was made'), facts, element('div', { class: 'row' }, ...save));
+  const again = element('button', { type: 'button', class: 'quiet', id: 'again', title: 'The same result comes back unless the model, its engine or its component has changed since.' }, 'Segment with the active model');
+  again.addEventListener('click', () => actions.again());
+  root.append(element('h2', {}, 'How this was made'), facts, element('div', { class: 'row' }, ...save, again));
   /** @type {any} */
   let shown = null;
   return {
