@@ -251,6 +251,17 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
     await page.close();
   });
 
+  test('a height that nobody has is pointed at, even where it is folded away', async () => {
+    const { page } = await openPage(browser, host.url);
+    await page.click('.facts summary');
+    await page.fill('[name=height_cm]', '900');
+    await page.click('.facts summary');
+    await page.click('#demo');
+    await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'height_cm');
+    assert.equal(await page.evaluate(() => document.body.dataset.phase), 'empty');
+    await page.close();
+  });
+
   test('what is sent is counted, and can be given up', async () => {
     const { page } = await openPage(browser, host.url);
     const network = await page.context().newCDPSession(page);

@@ -56,7 +56,14 @@ export function mount(root, actions) {
     if (label.input.value.trim()) values.label = label.input.value.trim();
     return values;
   };
-  const valid = () => inputs.every(({ input }) => input.reportValidity());
+  const valid = () => {
+    const wrong = inputs.find(({ input }) => !input.checkValidity());
+    if (!wrong) return true;
+    // What is folded away cannot be pointed at.
+    facts.open = true;
+    wrong.input.reportValidity();
+    return false;
+  };
   const take = (/** @type {File | undefined} */ file) => {
     if (file && valid()) actions.open(file, told());
   };

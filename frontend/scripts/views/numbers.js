@@ -42,7 +42,7 @@ export function mount(root) {
       conventions.textContent = [
         used?.papillary === 'cavity' ? 'Papillary muscles are counted as cavity.' : '',
         used?.myocardial_density_g_per_ml ? `Myocardial density ${used.myocardial_density_g_per_ml} g/ml.` : '',
-        size?.bsa_m2 ? `Body surface ${size.bsa_m2.toFixed(2)} m² (${size.formula}).` : 'Not indexed: height and weight were not told.',
+        size?.bsa_m2 ? `Body surface ${size.bsa_m2.toFixed(2)} m² (formula: ${size.formula}).` : 'Not indexed: height and weight were not told.',
       ].filter(Boolean).join(' ');
     },
   };
