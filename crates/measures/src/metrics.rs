@@ -462,6 +462,8 @@ fn phases_of(points: &[Point], subject: &Subject, measured: usize) -> PhasePair 
 }
 
 fn runner_up(points: &[Point], subject: &Subject, chosen: PhasePair) -> Option<RunnerUp> {
+    // Where no phases were chosen, as of one frame alone, there is no second choice; nor where both are told.
+    chosen.ed_frame.zip(chosen.es_frame)?;
     if subject.ed_frame.is_some() && subject.es_frame.is_some() {
         return None;
     }

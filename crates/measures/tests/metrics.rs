@@ -227,7 +227,10 @@ fn one_frame_alone_has_a_curve_and_a_mass_but_no_phases() {
     )
     .unwrap();
     close(told.myocardium.es_mass_g, 126.0);
-    assert_eq!(told.myocardium.ed_mass_g, None);
+    assert_eq!(
+        (told.myocardium.ed_mass_g, told.phases.runner_up),
+        (None, None)
+    );
 }
 
 #[test]
