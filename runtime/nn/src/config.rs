@@ -87,7 +87,24 @@ impl Default for Config {
     }
 }
 
+/// Most threads, and most computes side by side, that the settings can ask for: engines start what they are asked to.
+const THREADS_MAX: usize = 1024;
+
 impl Config {
+    /// Refuses numbers that no engine survives.
+    pub(crate) fn check(&self) -> Result<(), crate::SetupError> {
+        for (key, found) in [("threads", self.threads), ("streams", self.streams)] {
+            if found > THREADS_MAX {
+                return Err(crate::SetupError::Setting {
+                    key,
+                    found,
+                    most: THREADS_MAX,
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Threads that an engine computes with.
     pub(crate) fn thread_count(&self) -> usize {
         match self.threads {

@@ -92,6 +92,16 @@ pub enum SetupError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A number in the settings that is out of range.
+    #[error("`{key}` of the inference settings is {found}; at most {most} can be asked for")]
+    Setting {
+        /// The setting.
+        key: &'static str,
+        /// What it is.
+        found: usize,
+        /// What it may be.
+        most: usize,
+    },
     /// Threads could not be started.
     #[error("the engine's threads could not be started: {0}")]
     Threads(String),

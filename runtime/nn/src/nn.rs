@@ -99,8 +99,9 @@ impl Nn {
     /// Opens the engine that the settings ask for. May block for as long as a shared library takes to load.
     ///
     /// # Errors
-    /// When no engine serves the device that was asked for, or a folder of models cannot be read.
+    /// When no engine serves the device that was asked for, a folder of models cannot be read, or a number is out of range.
     pub fn new(config: Config) -> Result<Self, SetupError> {
+        config.check()?;
         let chooser = Chooser::new(config.clone())?;
         Self::with_chooser(config, chooser)
     }

@@ -22,7 +22,13 @@ pub(crate) fn signature(model: &[u8]) -> Result<Signature, Error> {
     for field in Fields(model) {
         match field? {
             (1, Value::Number(_)) => ir_version = true,
+            // A protobuf parser would merge the two: what is checked here would not be what an engine sees.
+            (7, Value::Bytes(_)) if graph.is_some() => {
+                return Err(corrupt("it has two graphs"));
+            }
             (7, Value::Bytes(bytes)) => graph = Some(bytes),
+            // Operators that the model defines are nodes as well.
+            (25, Value::Bytes(function)) => refuse_in_function(function)?,
             _ => {}
         }
     }
@@ -172,16 +178,31 @@ fn refuse_outside_data(graph: &[u8], depth: usize) -> Result<(), Error> {
     }
     for field in Fields(graph) {
         match field? {
-            (1, Value::Bytes(node)) => {
-                for field in Fields(node) {
-                    if let (5, Value::Bytes(attribute)) = field? {
-                        refuse_in_attribute(attribute, depth)?;
-                    }
-                }
-            }
+            (1, Value::Bytes(node)) => refuse_in_node(node, depth)?,
             (5, Value::Bytes(tensor)) => refuse_in_tensor(tensor)?,
             (15, Value::Bytes(sparse)) => refuse_in_sparse(sparse)?,
             _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A FunctionProto: its nodes, and the defaults of its attributes.
+fn refuse_in_function(function: &[u8]) -> Result<(), Error> {
+    for field in Fields(function) {
+        match field? {
+            (7, Value::Bytes(node)) => refuse_in_node(node, 0)?,
+            (11, Value::Bytes(attribute)) => refuse_in_attribute(attribute, 0)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn refuse_in_node(node: &[u8], depth: usize) -> Result<(), Error> {
+    for field in Fields(node) {
+        if let (5, Value::Bytes(attribute)) = field? {
+            refuse_in_attribute(attribute, depth)?;
         }
     }
     Ok(())
@@ -308,5 +329,56 @@ impl<'a> Iterator for Fields<'a> {
             self.0 = &[];
         }
         Some(field)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorCode;
+
+    /// A field of bytes, short enough for a length of one byte.
+    fn field(number: u64, bytes: &[u8]) -> Vec<u8> {
+        let mut key = number << 3 | 2;
+        let mut out = Vec::new();
+        while key >= 0x80 {
+            out.push(key as u8 | 0x80);
+            key >>= 7;
+        }
+        out.push(key as u8);
+        out.push(u8::try_from(bytes.len()).unwrap());
+        out.extend_from_slice(bytes);
+        out
+    }
+
+    /// A node with a constant that lies in a file of the host.
+    fn outside_node() -> Vec<u8> {
+        let location = [field(1, b"location"), field(2, b"/etc/passwd")].concat();
+        field(5, &field(5, &field(13, &location)))
+    }
+
+    fn model(parts: &[Vec<u8>]) -> Vec<u8> {
+        [vec![0x08, 0x09], parts.concat()].concat()
+    }
+
+    fn graph() -> Vec<u8> {
+        let ty = field(1, &[0x08, 0x01]);
+        field(7, &field(12, &[field(1, b"y"), field(2, &ty)].concat()))
+    }
+
+    #[test]
+    fn a_graph_cannot_point_at_files_from_where_nobody_looks() {
+        assert_eq!(signature(&model(&[graph()])).unwrap().outputs.len(), 1);
+        let in_graph = field(7, &field(1, &outside_node()));
+        let in_function = field(25, &field(7, &outside_node()));
+        for (parts, code) in [
+            (vec![in_graph.clone()], ErrorCode::Security),
+            (vec![in_function.clone(), graph()], ErrorCode::Security),
+            (vec![graph(), in_function], ErrorCode::Security),
+            (vec![in_graph.clone(), graph()], ErrorCode::InvalidEncoding),
+            (vec![graph(), in_graph], ErrorCode::InvalidEncoding),
+        ] {
+            assert_eq!(signature(&model(&parts)).unwrap_err().code, code);
+        }
     }
 }

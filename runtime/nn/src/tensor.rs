@@ -8,7 +8,7 @@ use std::fmt;
 compile_error!("wasi:nn tensors are little-endian and are handed to the engines as they are");
 
 /// Largest rank that is accepted: what every engine handles.
-const RANK_MAX: usize = 16;
+pub(crate) const RANK_MAX: usize = 16;
 
 /// Type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,7 +3,8 @@
 
 use crate::nn::{Encoding, LoadedGraph, Nn};
 use crate::stats::ComputeReport;
-use crate::{Error, ErrorCode, Tensor, TensorType};
+use crate::tensor::RANK_MAX;
+use crate::{Error, ErrorCode, Tensor, TensorType, byte_length};
 use bindings::cinecor::inference::graphs;
 use bindings::wasi::nn::{errors, graph, inference, tensor};
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
@@ -298,10 +299,15 @@ impl tensor::HostTensor for NnCtxView<'_> {
         data: tensor::TensorData,
     ) -> wasmtime::Result<Resource<GuestTensor>> {
         let ty = from_wit(ty);
-        let (data, refused) = match self.room(data.len()) {
+        let fits = byte_length(&dims, ty).and_then(|_| self.room(data.len()));
+        let (data, refused) = match fits {
             Ok(()) => (data, None),
             Err(error) => (Vec::new(), Some(error)),
         };
+        // Dimensions that no tensor has are not kept: they are memory of the host as well.
+        let mut dims = dims;
+        dims.truncate(RANK_MAX);
+        dims.shrink_to_fit();
         self.ctx.tensor_bytes += data.len();
         Ok(self.table.push(GuestTensor {
             dims,

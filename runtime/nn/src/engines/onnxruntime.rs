@@ -16,7 +16,7 @@ use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{DynTensor, DynTensorValueType, TensorElementType};
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where the shared library is looked for when the settings do not tell.
@@ -51,10 +51,11 @@ pub(super) fn open(device: &str, config: &Config) -> Result<Arc<dyn Engine>, Str
     });
     let library = library.ok_or_else(|| format!("onnxruntime is not set up: neither the settings' onnxruntime_lib nor {LIBRARY_VARIABLE} names its library"))?;
     let threads = config.thread_count();
+    let version = version_in_name(&library);
     let environment = environment(library, threads)?;
     let engine = OnnxRuntime {
         environment,
-        version: version(),
+        version: version.unwrap_or_else(version_in_build),
         device,
         sessions_max: (threads / 4).max(2),
         batch: if config.batch == 0 {
@@ -117,10 +118,23 @@ fn environment(library: PathBuf, threads: usize) -> Result<Environment, String> 
     Ok(environment)
 }
 
-/// The version, from the text that the library tells about its build: `…git-branch=rel-1.24.1, …`.
-fn version() -> String {
+/// The version at the end of the library's file name: `libonnxruntime.so.1.32.0`, perhaps behind a link.
+fn version_in_name(library: &Path) -> Option<String> {
+    let file = library.canonicalize().ok()?;
+    let (_, version) = file.file_name()?.to_str()?.split_once(".so.")?;
+    let numbers = version
+        .split('.')
+        .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    (numbers && version.contains('.')).then(|| version.to_owned())
+}
+
+/// The version, from the text that the library tells about its build: `…git-branch=rel-1.24.1, …`. Not every build tells one; the
+/// commit does then.
+fn version_in_build() -> String {
     let info = ort::info();
-    info.split_once("rel-")
+    ["git-branch=rel-", "git-commit-id="]
+        .into_iter()
+        .find_map(|key| info.split_once(key))
         .and_then(|(_, rest)| rest.split([',', ' ']).next())
         .unwrap_or(info)
         .to_owned()
@@ -335,5 +349,27 @@ fn element_type(ty: TensorType) -> TensorElementType {
         TensorType::U8 => TensorElementType::Uint8,
         TensorType::I32 => TensorElementType::Int32,
         TensorType::I64 => TensorElementType::Int64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_told_by_the_file_name_also_behind_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("libonnxruntime.so.1.32.0");
+        std::fs::write(&file, b"").unwrap();
+        assert_eq!(version_in_name(&file).as_deref(), Some("1.32.0"));
+        let plain = folder.path().join("libonnxruntime.so");
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(&file, &plain).unwrap();
+            assert_eq!(version_in_name(&plain).as_deref(), Some("1.32.0"));
+            std::fs::remove_file(&plain).unwrap();
+        }
+        std::fs::write(&plain, b"").unwrap();
+        assert_eq!(version_in_name(&plain), None);
     }
 }
