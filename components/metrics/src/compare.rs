@@ -1,6 +1,6 @@
 //! How well two masks agree; nothing is kept.
 
-use cinecor_formats::{Event, Header, labels_of};
+use cinecor_formats::{Event, Header};
 use cinecor_guest::{Answer, Call, FormPart, Upload, decode_problem, mask_limits};
 use cinecor_measures::compare as compare_masks;
 use cinecor_volume::{Shape, same_grid};
@@ -85,8 +85,7 @@ impl Read {
             match event {
                 Event::Header(found) => header = Some(*found),
                 Event::Frame(frame) => {
-                    let frame = labels_of(&frame.intensities, frame.index)
-                        .map_err(|error| decode_problem(&error))?;
+                    let frame = frame.labels().map_err(|error| decode_problem(&error))?;
                     labels.extend(frame.iter());
                 }
             }

@@ -1,6 +1,6 @@
 //! The numbers of a mask that is sent along; nothing is kept.
 
-use cinecor_formats::{Event, labels_of};
+use cinecor_formats::Event;
 use cinecor_guest::{Answer, Call, Upload, decode_problem, fact_problem, mask_limits};
 use cinecor_measures::{Counts, Cycle, FrameCounts, measure as measure_counts};
 use cinecor_store::Subject;
@@ -91,8 +91,7 @@ impl Counted {
         match event {
             Event::Header(header) => self.geometry = Some(header.geometry.clone()),
             Event::Frame(frame) => {
-                let labels = labels_of(&frame.intensities, frame.index)
-                    .map_err(|error| decode_problem(&error))?;
+                let labels = frame.labels().map_err(|error| decode_problem(&error))?;
                 let counts = Counts::of(labels.view()).map_err(|error| not_measurable(&error))?;
                 self.counts.push(FrameCounts {
                     frame: frame.index,

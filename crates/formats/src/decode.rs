@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cinecor_volume::{Frame, Mask, Shape, Volume};
+use cinecor_volume::{Frame, LabelFrame, Mask, Shape, Volume};
 use ndarray::{Array3, Array4};
 
 use crate::error::DecodeError;
@@ -28,6 +28,23 @@ pub struct DecodedFrame {
     pub raw: Vec<u8>,
     /// How many grey values were NaN or infinite and are 0 now.
     pub replaced: usize,
+}
+
+impl DecodedFrame {
+    /// The labels of a mask's frame.
+    ///
+    /// # Errors
+    /// [`DecodeError::BadLabel`] for values that are no labels. One that was NaN or infinite is none either: counted as background it
+    /// would make a volume too small without a word.
+    pub fn labels(&self) -> Result<LabelFrame, DecodeError> {
+        if self.replaced > 0 {
+            return Err(DecodeError::BadLabel {
+                frame: self.index,
+                found: f32::NAN,
+            });
+        }
+        labels_of(&self.intensities, self.index)
+    }
 }
 
 impl fmt::Debug for DecodedFrame {
@@ -501,9 +518,7 @@ pub fn decode(file: &[u8], limits: Limits) -> Result<Decoded, DecodeError> {
 /// # Errors
 /// Every [`DecodeError`]; [`DecodeError::BadLabel`] for values that are no labels.
 pub fn decode_mask(file: &[u8], limits: Limits) -> Result<(Header, Mask), DecodeError> {
-    let (header, labels) = gather(file, limits, |frame| {
-        labels_of(&frame.intensities, frame.index)
-    })?;
+    let (header, labels) = gather(file, limits, |frame| frame.labels())?;
     let geometry = header.geometry.clone();
     Ok((header, Mask { labels, geometry }))
 }

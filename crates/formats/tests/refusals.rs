@@ -281,6 +281,16 @@ fn masks_hold_labels_only() {
             .code(),
         "bad_label"
     );
+    // A voxel that is no number is no background either.
+    for value in [f32::NAN, f32::INFINITY] {
+        let mut voxels = vec![0u8; SHAPE.voxels() * 4];
+        voxels[4..8].copy_from_slice(&value.to_le_bytes());
+        let float = VoxelFormat::unscaled(DataType::F32);
+        let file = encode_volume(&source(), float, SHAPE, &voxels).unwrap();
+        assert!(decode(&file, Limits::default()).is_ok());
+        let refused = decode_mask(&file, Limits::for_masks());
+        assert_eq!(refused.unwrap_err().code(), "bad_label", "{value}");
+    }
     let smaller = Array3::<u8>::zeros((3, 4, 4));
     assert!(encode_mask(&source(), [&smaller].into_iter()).is_err());
 }
