@@ -71,6 +71,10 @@ pub(crate) async fn compare(mut call: Call) -> Result<Answer, Problem> {
     Answer::json(&CompareJson::from(&agreement))
 }
 
+/// The most voxels that a mask may have to be compared: 64 frames of 16 slices of 256 x 256. Both masks are in memory, one byte a voxel,
+/// and the distances of their surfaces beside them, sixteen bytes a voxel where a mask is nothing but surface.
+const VOXELS_MAX: usize = 64 << 20;
+
 /// A mask in memory: one byte a voxel.
 struct Read {
     header: Header,
@@ -83,7 +87,17 @@ impl Read {
         let mut labels = Vec::new();
         part.decode(limits, async |event| {
             match event {
-                Event::Header(found) => header = Some(*found),
+                Event::Header(found) => {
+                    let voxels = found.shape.voxels();
+                    if voxels > VOXELS_MAX {
+                        return Err(Problem::new(
+                            ProblemKind::VolumeTooLarge,
+                            format!("The mask has {voxels} voxels; at most {VOXELS_MAX} are compared. Send fewer frames at once."),
+                        )
+                        .with("code", "too_large"));
+                    }
+                    header = Some(*found);
+                }
                 Event::Frame(frame) => {
                     let frame = frame.labels().map_err(|error| decode_problem(&error))?;
                     labels.extend(frame.iter());

@@ -35,6 +35,13 @@ pub fn storage_problem(error: StoreError) -> Problem {
                 "Others changed {what} again and again at the same time; read it and try again."
             ),
         ),
+        StoreError::FrameTooLarge { .. } => Problem::new(
+            ProblemKind::VolumeTooLarge,
+            format!(
+                "{}; save the volume with fewer bits a voxel, or crop it.",
+                sentence(&error.to_string()).trim_end_matches('.')
+            ),
+        ),
         other => Problem::internal(other),
     }
 }

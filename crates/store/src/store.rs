@@ -21,6 +21,9 @@ const TOUCH_EVERY_MS: i64 = 5_000;
 /// succeeded, so that this is never reached unless hundreds of requests change one row at once.
 const MOST_TRIES: usize = 64;
 
+/// The most compressed bytes of a frame: what Spin hands over in one value is 128 MiB, with what goes with it.
+const FRAME_BYTES_MAX: usize = 127 << 20;
+
 /// Why something was not kept, found or deleted.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -43,6 +46,16 @@ pub enum StoreError {
     Gone {
         /// What it is.
         what: &'static str,
+    },
+    /// A frame that no value of a store can hold.
+    #[error("frame {frame} has {bytes} bytes when it is compressed, at most {limit} can be kept")]
+    FrameTooLarge {
+        /// Which frame, from 0.
+        frame: usize,
+        /// Its compressed bytes.
+        bytes: usize,
+        /// The most that are kept.
+        limit: usize,
     },
     /// Too many changed the same thing at once.
     #[error("{what} was changed by others {MOST_TRIES} times while it was to be changed")]
@@ -141,7 +154,7 @@ impl<K: KeyValue, D: Database> Store<K, D> {
     /// Puts a frame of what is being written under its key.
     ///
     /// # Errors
-    /// [`StoreError::Gone`] when it was swept, [`StoreError::Backend`].
+    /// [`StoreError::FrameTooLarge`], [`StoreError::Gone`] when it was swept, [`StoreError::Backend`].
     pub async fn put_frame(
         &self,
         staging: &mut Staging,
@@ -149,6 +162,13 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         chunk: &Chunk,
         now_ms: i64,
     ) -> Result<(), StoreError> {
+        if chunk.bytes.len() > FRAME_BYTES_MAX {
+            return Err(StoreError::FrameTooLarge {
+                frame,
+                bytes: chunk.bytes.len(),
+                limit: FRAME_BYTES_MAX,
+            });
+        }
         self.keep_alive(staging, now_ms).await?;
         self.keys
             .set(&staging.key(frame), &chunk.to_value())
