@@ -47,7 +47,7 @@ pub(crate) fn answer(method: &Method, path: &str, headers: &HeaderMap) -> Result
     let missing = || {
         Problem::new(
             ProblemKind::NotFound,
-            "There is no such address here; the page is at / and the API at /api/v1/openapi.json.",
+            "There is no such address here; the page is at /, and /api/v1/openapi.json lists what programs may call.",
         )
     };
     let (file, media_type) = locate(path).ok_or_else(missing)?;

@@ -69,7 +69,7 @@ pub enum DecodeError {
     },
     /// Compressed better than any image is.
     #[error(
-        "{compressed_bytes} compressed bytes inflate to {inflated_bytes}, more than the limit of {limit}:1; no image compresses like this, send it uncompressed if it is one"
+        "the {compressed_bytes} bytes of the gzip stream so far inflate to {inflated_bytes}, more than the limit of {limit}:1; no image compresses like this, send it uncompressed if it is one"
     )]
     InflateRatio {
         /// Compressed bytes read.

@@ -215,7 +215,7 @@ impl Problem {
     pub fn field(name: &str, says: impl fmt::Display) -> Problem {
         Problem::new(
             ProblemKind::InvalidField,
-            format!("The field {name} {says}."),
+            format!("The field {} {says}.", named(name)),
         )
         .with("field", name)
     }
@@ -224,7 +224,7 @@ impl Problem {
     pub fn parameter(name: &str, says: impl fmt::Display) -> Problem {
         Problem::new(
             ProblemKind::InvalidParameter,
-            format!("The query parameter {name} {says}."),
+            format!("The query parameter {} {says}.", named(name)),
         )
         .with("parameter", name)
     }
@@ -306,6 +306,15 @@ impl Problem {
             headers.append(name.clone(), value.clone());
         }
         response
+    }
+}
+
+/// A name in a sentence, also where it is empty.
+fn named(name: &str) -> &str {
+    if name.is_empty() {
+        "without a name"
+    } else {
+        name
     }
 }
 
