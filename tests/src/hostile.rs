@@ -1,7 +1,7 @@
 //! Files that a service on the network is sent sooner or later, each with the refusal that it has to get: cut, lying, broken,
 //! of another kind, or made to exhaust memory. Made from code, so that none of them lies in the repository.
 //!
-//! Every case is refused by any route that takes a volume. Those that are fine as a mask are marked by [`Case::as_mask`].
+//! Every case is refused by any route that takes a volume or a mask; [`Case::expected`] says how.
 
 use std::io::Write;
 
@@ -18,8 +18,10 @@ pub struct Case {
     pub slug: &'static str,
     /// Code of the decoder's error.
     pub code: &'static str,
-    /// Whether it is refused in the same way where a mask is expected.
-    pub as_mask: bool,
+    /// Status, slug and code where a mask is expected, if they are others.
+    pub as_mask: Option<(u16, &'static str, &'static str)>,
+    /// Whether its header asks for more voxels than are compared at once.
+    pub is_large: bool,
     make: Box<dyn Fn() -> Vec<u8> + Send + Sync>,
 }
 
@@ -28,6 +30,29 @@ impl Case {
     pub fn bytes(&self) -> Vec<u8> {
         (self.make)()
     }
+
+    /// Status, slug and code of its refusal by a route that takes it as this.
+    pub fn expected(&self, taken_as: TakenAs) -> (u16, &'static str, &'static str) {
+        match (taken_as, self.as_mask) {
+            // Both masks have to be in memory, so that the sizes alone are a reason.
+            (TakenAs::Compared, _) if self.is_large => (413, "volume-too-large", "too_large"),
+            (TakenAs::Measured | TakenAs::Compared, Some((status, slug, code))) => {
+                (status, slug, code)
+            }
+            _ => (self.status, self.slug, self.code),
+        }
+    }
+}
+
+/// What a route takes a file as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakenAs {
+    /// A volume.
+    Volume,
+    /// A mask that is measured.
+    Measured,
+    /// A mask that is compared with another.
+    Compared,
 }
 
 /// The refusals that the files of the corpus get.
@@ -131,6 +156,65 @@ impl Nifti {
             .bytes
             .truncate(header + usize::try_from(voxels).unwrap_or(0));
         nifti
+    }
+
+    /// The same with a name in every field of the header that can hold text, and in an extension behind it.
+    pub fn with_name(mut self, name: &str) -> Nifti {
+        // Offset and length: data_type, db_name, descrip, aux_file, intent_name; NIfTI-2 has the last three.
+        let fields: &[(usize, usize)] = match self.two {
+            true => &[(240, 80), (320, 24), (508, 16)],
+            false => &[(4, 10), (14, 18), (148, 80), (228, 24), (328, 16)],
+        };
+        for &(at, length) in fields {
+            let mut text = name.as_bytes().to_vec();
+            text.resize(length, 0);
+            self.put(at, &text);
+        }
+        let header = if self.two { 540 } else { 348 };
+        self.put(header, &[1, 0, 0, 0]);
+        // An extension of 32 bytes that is a comment.
+        let mut extension = [32i32.to_le_bytes(), 6i32.to_le_bytes()].concat();
+        extension.extend_from_slice(name.as_bytes());
+        extension.resize(32, 0);
+        self.bytes.splice(header + 4..header + 4, extension);
+        let start = (header + 4 + 32) as f64;
+        self.vox_offset(start)
+    }
+
+    /// One frame of 512 x 512 and so many slices of doubles without a pattern.
+    pub fn largest_frame(slices: i64) -> Vec<u8> {
+        let voxels = usize::try_from(512 * 512 * slices).unwrap_or(0);
+        let mut bytes = noise(5, 8 * voxels);
+        for double in bytes.chunks_exact_mut(8) {
+            // From 1 to 1.9.., whatever the noise is.
+            double[6] |= 0xf0;
+            double[7] = 0x3f;
+        }
+        Nifti::one()
+            .dim([3, 512, 512, slices, 1, 1, 1, 1])
+            .datatype(64, 64)
+            .voxels(bytes)
+            .bytes()
+    }
+
+    /// A good mask of 512 x 512 and so many slices and frames, in gzip; it is mostly background.
+    pub fn largest_mask(slices: i64, frames: i64) -> Vec<u8> {
+        let head = Nifti::one()
+            .dim([4, 512, 512, slices, frames, 1, 1, 1])
+            .datatype(2, 8)
+            .voxels(Vec::new())
+            .bytes();
+        let mut slice = vec![0u8; 512 * 512];
+        for (index, voxel) in slice.iter_mut().enumerate().step_by(97) {
+            *voxel = (index % 4) as u8;
+        }
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        // Writing into memory does not fail.
+        let _ = encoder.write_all(&head);
+        for _ in 0..slices * frames {
+            let _ = encoder.write_all(&slice);
+        }
+        encoder.finish().unwrap_or_default()
     }
 
     fn put(&mut self, at: usize, bytes: &[u8]) {
@@ -250,7 +334,8 @@ impl Corpus {
             status,
             slug,
             code,
-            as_mask: true,
+            as_mask: None,
+            is_large: false,
             make: Box::new(make),
         });
         let last = self.0.len() - 1;
@@ -908,40 +993,44 @@ fn bombs(corpus: &mut Corpus) {
     }
     for mib in [16usize, 64, 256] {
         let name = format!("{mib} MiB of a cine of zeros in gzip");
-        // A mask is mostly zeros: there the ratio is no reason to refuse, and the missing end is.
         corpus
             .add(name, Refused::Body, "inflate_ratio", move || {
                 packed(&large(mib << 20))
             })
-            .as_mask = false;
+            .is_large = true;
     }
+    // A mask is mostly zeros: there the ratio is no reason to refuse, and the missing end is.
+    let many = corpus.add(
+        "a bomb of many members",
+        Refused::Body,
+        "inflate_ratio",
+        || {
+            let mut bytes = packed(&large(352));
+            let zeros = packed(&vec![0; 1 << 20]);
+            for _ in 0..64 {
+                bytes.extend(&zeros);
+            }
+            bytes
+        },
+    );
+    many.as_mask = Some((422, "invalid-volume", "truncated"));
+    many.is_large = true;
     corpus
         .add(
-            "a bomb of many members",
-            Refused::Body,
-            "inflate_ratio",
-            || {
-                let mut bytes = packed(&large(352));
-                let zeros = packed(&vec![0; 1 << 20]);
-                for _ in 0..64 {
-                    bytes.extend(&zeros);
-                }
-                bytes
-            },
+            "a header that asks for 3 GB and ends",
+            Refused::Content,
+            "truncated",
+            || large(352),
         )
-        .as_mask = false;
-    corpus.add(
-        "a header that asks for 3 GB and ends",
-        Refused::Content,
-        "truncated",
-        || large(352),
-    );
-    corpus.add(
-        "a header in gzip that asks for 3 GB and ends",
-        Refused::Content,
-        "truncated",
-        || packed(&large(352)),
-    );
+        .is_large = true;
+    corpus
+        .add(
+            "a header in gzip that asks for 3 GB and ends",
+            Refused::Content,
+            "truncated",
+            || packed(&large(352)),
+        )
+        .is_large = true;
 }
 
 #[cfg(test)]
@@ -999,10 +1088,9 @@ mod tests {
                 Refusal::Unprocessable => 422,
             };
             assert_eq!(status, case.status, "{}: {error}", case.name);
-            if case.as_mask {
-                let error = read(&file, Limits::for_masks()).expect_err(&case.name);
-                assert_eq!(error.code(), case.code, "as a mask, {}: {error}", case.name);
-            }
+            let (_, _, code) = case.expected(TakenAs::Measured);
+            let error = read(&file, Limits::for_masks()).expect_err(&case.name);
+            assert_eq!(error.code(), code, "as a mask, {}: {error}", case.name);
         }
     }
 }

@@ -2,6 +2,7 @@
 //! Nothing here is a stand-in for a part of the product.
 
 pub mod client;
+pub mod document;
 pub mod forms;
 pub mod host;
 pub mod hostile;

@@ -37,17 +37,21 @@ impl Connection {
             .and_then(|()| self.stream.flush());
     }
 
-    /// Reads until the host closes the connection. `None` when it did so without a word.
+    /// Reads one answer, or until the host closes the connection. `None` when it did so without a word.
     ///
     /// # Errors
     /// What came is no HTTP, or nothing came for a minute.
     pub fn answer(mut self) -> Result<Option<Answer>> {
         let mut bytes = Vec::new();
-        match self.stream.read_to_end(&mut bytes) {
-            Ok(_) => {}
-            // A reset after the answer takes nothing away from it.
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
-            Err(error) => return Err(error).context("waiting for an answer"),
+        let mut buffer = vec![0; 64 << 10];
+        while !is_whole(&bytes) {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => bytes.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+                // A reset after the answer takes nothing away from it.
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
+                Err(error) => return Err(error).context("waiting for an answer"),
+            }
         }
         if bytes.is_empty() {
             return Ok(None);
@@ -64,6 +68,17 @@ pub fn exchange(authority: &str, request: &[u8]) -> Result<Option<Answer>> {
     let mut connection = Connection::open(authority)?;
     connection.write(request);
     connection.answer()
+}
+
+/// Whether the answer is all there by its own length. The host may read on before it closes the connection.
+fn is_whole(bytes: &[u8]) -> bool {
+    let Ok(answer) = parse(bytes) else {
+        return false;
+    };
+    answer
+        .header("content-length")
+        .and_then(|length| length.parse().ok())
+        .is_some_and(|length: usize| answer.body.len() >= length)
 }
 
 fn parse(bytes: &[u8]) -> Result<Answer> {

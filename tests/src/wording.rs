@@ -56,7 +56,8 @@ pub fn check(detail: &str) -> Result<()> {
         "the detail does not end as a sentence: {detail}"
     );
     ensure!(detail.len() >= 40, "the detail says too little: {detail}");
-    let words: Vec<&str> = detail
+    let lower = detail.to_lowercase();
+    let words: Vec<&str> = lower
         .split(|character: char| !character.is_alphanumeric())
         .collect();
     ensure!(

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use cinecor_tests::client::{Answer, Client};
+use cinecor_tests::document::{PROBLEM, escaped, kinds, resolved};
 use cinecor_tests::forms::Form;
 use cinecor_tests::host::{Host, Options};
 use cinecor_tests::hostile::Nifti;
@@ -15,7 +16,6 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 const DOCUMENT: &str = "/api/v1/openapi.json";
-const PROBLEM: &str = "application/problem+json";
 const JSON: &str = "application/json";
 const NIFTI: &str = "application/x-nifti";
 const GZIP: &str = "application/gzip";
@@ -748,21 +748,8 @@ impl Document {
             outcome.method.to_ascii_lowercase(),
             outcome.status
         );
-        let found = self
-            .json
-            .pointer(&place)
-            .with_context(|| format!("the document does not name {outcome:?}"))?;
-        match found["$ref"].as_str() {
-            Some(reference) => {
-                let place = reference.trim_start_matches('#').to_owned();
-                let found = self
-                    .json
-                    .pointer(&place)
-                    .with_context(|| format!("{reference} leads nowhere"))?;
-                Ok((place, found))
-            }
-            None => Ok((place, found)),
-        }
+        resolved(&self.json, place)
+            .with_context(|| format!("the document does not name {outcome:?}"))
     }
 
     /// Every method and path.
@@ -819,20 +806,6 @@ impl Document {
         }
         Ok(outcomes)
     }
-}
-
-/// The slugs that a problem answer can have.
-fn kinds(form: &Value) -> Vec<String> {
-    let parts = form["schema"]["allOf"].as_array().into_iter().flatten();
-    parts
-        .filter_map(|part| part["properties"]["type"]["enum"].as_array())
-        .flatten()
-        .filter_map(|kind| Some(kind.as_str()?.rsplit('/').next()?.to_owned()))
-        .collect()
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('~', "~0").replace('/', "~1")
 }
 
 /// Allows no member that is not written down.
