@@ -214,10 +214,11 @@ fn clippy(_: &mut Report) -> Result<()> {
 
 fn frontend(report: &mut Report) -> Result<()> {
     browser::node()?;
+    // Without arguments node finds what is named *.test.js; a folder as an argument means different things to its versions.
     report.run(
         Command::new("node")
-            .current_dir(workspace::root())
-            .args(["--test", "tests/frontend/"]),
+            .current_dir(workspace::root().join("tests/frontend"))
+            .arg("--test"),
     )
 }
 
