@@ -540,6 +540,21 @@ proptest! {
     }
 
     #[test]
+    fn four_times_the_weight_is_twice_the_body_and_half_of_what_is_per_square_metre(beat in beats(), height_cm in 100.0..220.0_f64, weight_kg in 5.0..170.0_f64) {
+        let of = |weight_kg| whole(&beat, None, Subject { height_cm: Some(height_cm), weight_kg: Some(weight_kg), heart_rate_bpm: Some(70.0), ..Subject::default() }).unwrap();
+        let (light, heavy) = (of(weight_kg), of(4.0 * weight_kg));
+        prop_assert!(nearly(light.body.map(|body| 2.0 * body.bsa_m2), heavy.body.map(|body| body.bsa_m2)));
+        prop_assert_eq!(light.left_ventricle.edv_ml, heavy.left_ventricle.edv_ml);
+        let half = |value: Option<f64>| value.map(|value| value / 2.0);
+        for (one, other) in [(light.left_ventricle, heavy.left_ventricle), (light.right_ventricle, heavy.right_ventricle)] {
+            prop_assert!(nearly(half(one.edv_ml_per_m2), other.edv_ml_per_m2) && nearly(half(one.esv_ml_per_m2), other.esv_ml_per_m2));
+            prop_assert!(nearly(half(one.sv_ml_per_m2), other.sv_ml_per_m2) && nearly(half(one.co_l_min_per_m2), other.co_l_min_per_m2));
+        }
+        prop_assert!(nearly(half(light.myocardium.ed_mass_g_per_m2), heavy.myocardium.ed_mass_g_per_m2));
+        prop_assert!(nearly(half(light.myocardium.es_mass_g_per_m2), heavy.myocardium.es_mass_g_per_m2));
+    }
+
+    #[test]
     fn twice_the_heart_rate_is_twice_the_output_and_nothing_else(beat in beats(), bpm in 20.0..190.0_f64) {
         let of = |bpm| whole(&beat, None, Subject { heart_rate_bpm: Some(bpm), ..Subject::default() }).unwrap();
         let (slow, fast) = (of(bpm), of(2.0 * bpm));
