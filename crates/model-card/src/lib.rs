@@ -459,11 +459,13 @@ fn check(raw: raw::Card) -> Result<Card, Error> {
 }
 
 /// The label of each channel.
-fn labels(map: std::collections::BTreeMap<String, u32>) -> Result<[Label; 4], Error> {
+fn labels(raw::Entries(entries): raw::Entries) -> Result<[Label; 4], Error> {
     const EXPECTED: &str = "background, right_ventricle, myocardium and left_ventricle, each with its own channel from 0 to 3";
     let mut channels = [None; 4];
-    for (name, channel) in &map {
-        let label = Label::ALL.into_iter().find(|label| label.name() == name);
+    for (name, channel) in &entries {
+        let label = Label::ALL
+            .into_iter()
+            .find(|label| label.name() == name && !channels.contains(&Some(*label)));
         let slot = usize::try_from(*channel)
             .ok()
             .and_then(|channel| channels.get_mut(channel));
@@ -482,7 +484,7 @@ fn labels(map: std::collections::BTreeMap<String, u32>) -> Result<[Label; 4], Er
         [Some(a), Some(b), Some(c), Some(d)] => Ok([a, b, c, d]),
         _ => Err(refuse(
             "labels",
-            format!("a map of {} names", map.len()),
+            format!("a map of {} names", entries.len()),
             EXPECTED,
         )),
     }

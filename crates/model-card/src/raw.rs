@@ -1,9 +1,10 @@
 //! The JSON of a card as it is written. What serde can refuse is refused here; meaning is checked by the crate's root.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 #[derive(Deserialize)]
 pub(crate) struct Card {
@@ -18,7 +19,7 @@ pub(crate) struct Card {
     pub(crate) preprocessing: Preprocessing,
     pub(crate) postprocessing: Postprocessing,
     /// Optional only so that its absence is refused with a reason of its own.
-    pub(crate) labels: Option<BTreeMap<String, u32>>,
+    pub(crate) labels: Option<Entries>,
     #[serde(rename = "training")]
     pub(crate) _training: Training,
     pub(crate) licence: String,
@@ -30,6 +31,34 @@ pub(crate) struct Card {
     pub(crate) limits: Vec<String>,
     #[serde(rename = "accuracy")]
     pub(crate) _accuracy: Vec<Accuracy>,
+}
+
+/// The members of a JSON object as they stand. A map would keep the last of a name that stands twice, where another reader keeps the
+/// first.
+pub(crate) struct Entries(pub(crate) Vec<(String, u32)>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map from names to channels")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
 }
 
 #[derive(Deserialize)]

@@ -70,6 +70,34 @@ fn a_card_without_labels_is_refused_with_its_own_reason() {
 }
 
 #[test]
+fn a_label_that_is_named_twice_is_refused_and_not_guessed() {
+    // JSON lets a name stand twice, and readers differ in which they take.
+    let labels = r#""labels":{"background":0,"left_ventricle":1,"right_ventricle":1,"myocardium":2,"left_ventricle":3}"#;
+    let card = with("/labels", Some(json!("here"))).to_string();
+    let twice = card.replace(r#""labels":"here""#, labels);
+    assert_ne!(card, twice);
+    let refused = Card::parse(&twice).expect_err("a card whose labels contradict themselves");
+    assert!(refused.to_string().contains("left_ventricle"), "{refused}");
+}
+
+#[test]
+fn no_damage_to_a_card_makes_the_parser_panic() {
+    let card = CARD.as_bytes();
+    for at in (0..card.len()).step_by(7) {
+        for byte in [b'"', b'}', b'[', b'9', b'-', b'e', 0, 0xff] {
+            let mut damaged = card.to_vec();
+            damaged[at] = byte;
+            // Whatever it says; a digit may well become another.
+            let _ = Card::parse(&String::from_utf8_lossy(&damaged));
+            let _ = Card::parse(&String::from_utf8_lossy(&card[..at]));
+        }
+    }
+    let deep = "[".repeat(100_000);
+    assert!(Card::parse(&deep).is_err());
+    assert!(Card::parse(&CARD.replace("\"limits\": [", &format!("\"more\": {deep}"))).is_err());
+}
+
+#[test]
 fn refuses_what_the_schema_cannot_say() {
     for (pointer, value) in [
         (
