@@ -7,18 +7,19 @@ use cinecor_guest::{
     Answer, Call, GuestStore, chunk_from, chunk_into, now_ms, open_store, random_id,
     storage_problem,
 };
+use cinecor_measures::Cycle;
 use cinecor_store::{
     Action, CheckRecord, Committed, Event, Id, LabelCounts, QualityRecord, SegmentationRecord,
     Staging, StudyRecord, TimingsMs, lookup_key,
 };
 use cinecor_volume::{Frame, Shape};
 use cinecor_web::{Cursor, JSON, Problem, SSE, rfc3339};
-use cinecor_wire::{SegmentationJson, SegmentationListJson};
+use cinecor_wire::{SegmentationJson, SegmentationListJson, measure_kept};
 use serde_json::{Map, Value};
 
 use crate::model::Model;
 use crate::progress::Listener;
-use crate::work::{Cine, Wanted, Work};
+use crate::work::{Cine, Wanted, Work, not_measurable};
 
 /// How many segmentations a page has unless told.
 const PAGE: u64 = 20;
@@ -47,7 +48,11 @@ pub(crate) async fn create(mut call: Call) -> Result<Answer, Problem> {
         frames: asked.frames,
         previews: false,
     };
-    let work = Work::begin(wanted, cine, &study.subject)?;
+    let facts = match &wanted.frames {
+        Some(frames) => study.subject.for_frames(frames),
+        None => study.subject,
+    };
+    let work = Work::begin(wanted, cine, &facts)?;
     let frames: Vec<usize> = work.selected().collect();
 
     let lookup = lookup_key(&study_id, &frames, &model.used());
@@ -56,7 +61,7 @@ pub(crate) async fn create(mut call: Call) -> Result<Answer, Problem> {
         .await
         .map_err(storage_problem)?
     {
-        let json = to_json(&record)?;
+        let json = to_json(&record, &study)?;
         return Ok(match form {
             SSE => Answer::events(move |sink| Listener::Events(sink).end(Ok(json))),
             _ => Answer::bytes(JSON, json),
@@ -85,13 +90,13 @@ pub(crate) async fn create(mut call: Call) -> Result<Answer, Problem> {
             if !job.listener.is_gone() {
                 let listener = std::mem::replace(&mut job.listener, Listener::Silent);
                 listener
-                    .end(outcome.and_then(|(record, _)| to_json(&record)))
+                    .end(outcome.and_then(|(record, _)| to_json(&record, &job.study)))
                     .await;
             }
         }));
     }
     let (record, is_new) = job.run(work).await?;
-    let answer = Answer::bytes(JSON, to_json(&record)?);
+    let answer = Answer::bytes(JSON, to_json(&record, &job.study)?);
     let location = format!(
         "/api/v1/studies/{}/segmentations/{}",
         record.study_id.as_str(),
@@ -115,7 +120,7 @@ pub(crate) async fn list(call: &Call) -> Result<Answer, Problem> {
         usize::try_from(call.query.integer("limit").unwrap_or(PAGE)).map_err(Problem::internal)?;
     let cursor = call.query.text("cursor").map(Cursor::decode).transpose()?;
     let store = open_store().await?;
-    store
+    let study = store
         .study(&study_id)
         .await
         .map_err(storage_problem)?
@@ -140,8 +145,8 @@ pub(crate) async fn list(call: &Call) -> Result<Answer, Problem> {
     });
     let items = records
         .iter()
-        .map(|record| SegmentationJson::kept(record, rfc3339(record.created_at_ms)))
-        .collect();
+        .map(|record| in_words(record, &study))
+        .collect::<Result<_, _>>()?;
     Answer::json(&SegmentationListJson { items, next_cursor })
 }
 
@@ -152,14 +157,18 @@ pub(crate) async fn list(call: &Call) -> Result<Answer, Problem> {
 pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
     call.accepted()?;
     let store = open_store().await?;
-    let found = store
-        .segmentation(&call.id("id")?, &call.id("sid")?)
+    let study_id = call.id("id")?;
+    let record = store
+        .segmentation(&study_id, &call.id("sid")?)
         .await
-        .map_err(storage_problem)?;
-    Ok(Answer::bytes(
-        JSON,
-        to_json(&found.ok_or_else(Call::no_segmentation)?)?,
-    ))
+        .map_err(storage_problem)?
+        .ok_or_else(Call::no_segmentation)?;
+    let study = store
+        .study(&study_id)
+        .await
+        .map_err(storage_problem)?
+        .ok_or_else(Call::no_study)?;
+    Ok(Answer::bytes(JSON, to_json(&record, &study)?))
 }
 
 /// `DELETE /api/v1/studies/{id}/segmentations/{sid}`.
@@ -180,12 +189,22 @@ pub(crate) async fn delete(call: &Call) -> Result<Answer, Problem> {
     }
 }
 
-fn to_json(record: &SegmentationRecord) -> Result<Vec<u8>, Problem> {
-    serde_json::to_vec(&SegmentationJson::kept(
+fn to_json(record: &SegmentationRecord, study: &StudyRecord) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(&in_words(record, study)?).map_err(Problem::internal)
+}
+
+/// A segmentation with the phases that its numbers have now.
+fn in_words(record: &SegmentationRecord, study: &StudyRecord) -> Result<SegmentationJson, Problem> {
+    let spacing = study.geometry().map_err(Problem::internal)?.spacing;
+    // The phases do not hang on time.
+    let cycle = Cycle::default();
+    let metrics = measure_kept(record, &study.subject, &spacing, &cycle)
+        .map_err(|error| not_measurable(&error))?;
+    Ok(SegmentationJson::kept(
         record,
+        metrics.phases.left_ventricle,
         rfc3339(record.created_at_ms),
     ))
-    .map_err(Problem::internal)
 }
 
 /// What the body asks for.
@@ -283,7 +302,7 @@ impl Job {
 
     async fn segment(&mut self, mut work: Work) -> Result<(SegmentationRecord, bool), Problem> {
         let lost = || Problem::internal("the segmentation under way was lost");
-        let (total, frames) = (work.total(), work.selected().collect::<Vec<_>>());
+        let (total, selected) = (work.total(), work.selected().collect::<Vec<_>>());
         let shape = self.study.shape().map_err(Problem::internal)?;
         let voxels = VoxelFormat {
             data_type: DataType::from_code(self.study.voxels.nifti_datatype)
@@ -293,7 +312,7 @@ impl Job {
         let mut chunks = Vec::with_capacity(total);
         let mut decode_ms = 0.0;
         self.listener.segmented(0, total).await?;
-        for frame in frames {
+        for &frame in &selected {
             let reading = Instant::now();
             let intensities = self.read(frame, voxels, shape).await?;
             decode_ms += reading.elapsed().as_secs_f64() * 1000.0;
@@ -309,7 +328,8 @@ impl Job {
             }
             self.listener.segmented(work.done(), total).await?;
         }
-        let outcome = work.finish(&self.study.subject, self.study.frame_ms())?;
+        let facts = self.study.subject.for_frames(&selected);
+        let outcome = work.finish(&facts, self.study.frame_ms())?;
         let staging = self.staging.take().ok_or_else(lost)?;
         let phases = outcome.metrics.phases.left_ventricle;
         let quality = &outcome.metrics.quality;

@@ -316,7 +316,7 @@ fn middle_slice(labels: ArrayView3<'_, u8>) -> usize {
 }
 
 /// A measure's refusal as a problem that names the fact.
-fn not_measurable(error: &cinecor_measures::Error) -> Problem {
+pub(crate) fn not_measurable(error: &cinecor_measures::Error) -> Problem {
     match error.fact() {
         Some(fact) => Problem::new(ProblemKind::InvalidField, sentence(&error.to_string()))
             .with("field", fact),

@@ -182,6 +182,17 @@ impl Subject {
         Ok(())
     }
 
+    /// The facts for a part of the study's frames. A phase that was told for the study need not be among them; it is left to be found
+    /// among those that are.
+    pub fn for_frames(&self, frames: &[usize]) -> Subject {
+        let among = |told: Option<usize>| told.filter(|frame| frames.contains(frame));
+        Subject {
+            ed_frame: among(self.ed_frame),
+            es_frame: among(self.es_frame),
+            ..*self
+        }
+    }
+
     /// Checks what can only be checked against the study.
     ///
     /// # Errors
@@ -255,6 +266,20 @@ mod tests {
         subject.tell_text("sex", "").unwrap();
         subject.tell_number("height_cm", None).unwrap();
         assert_eq!((subject.height_cm, subject.sex), (None, None));
+    }
+
+    #[test]
+    fn a_phase_beyond_the_frames_at_hand_is_left_to_be_found() {
+        let subject = Subject {
+            height_cm: Some(170.0),
+            ed_frame: Some(5),
+            es_frame: Some(2),
+            ..Subject::default()
+        };
+        let part = subject.for_frames(&[1, 2]);
+        assert_eq!((part.ed_frame, part.es_frame), (None, Some(2)));
+        assert_eq!(part.height_cm, Some(170.0));
+        assert_eq!(subject.for_frames(&[2, 5]), subject);
     }
 
     #[test]

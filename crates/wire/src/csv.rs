@@ -31,6 +31,25 @@ pub fn metrics_csv(metrics: &MetricsJson) -> String {
     ] {
         table.row(name, frame, time_of(frame), frame);
     }
+    let runner_up = phases.runner_up.as_ref();
+    for (name, frame) in [
+        (
+            "phases.runner_up.ed_frame",
+            runner_up.map(|found| found.ed_frame),
+        ),
+        (
+            "phases.runner_up.es_frame",
+            runner_up.map(|found| found.es_frame),
+        ),
+    ] {
+        table.row(name, frame, time_of(frame), frame);
+    }
+    table.row(
+        "phases.runner_up.ef_percent",
+        None,
+        None,
+        runner_up.map(|found| found.ef_percent),
+    );
     for (structure, ventricle, ed, es) in [
         (
             "left_ventricle",
@@ -60,19 +79,18 @@ pub fn metrics_csv(metrics: &MetricsJson) -> String {
         }
     }
     let wall = &metrics.myocardium;
+    // One frame alone has no phases, and yet a mass.
+    let lone = |mass: Option<f64>| match metrics.curve.frames[..] {
+        [only] => mass.map(|_| only),
+        _ => None,
+    };
+    let ed = phases.ed_frame.or_else(|| lone(wall.ed_mass_g));
+    let es = phases.es_frame.or_else(|| lone(wall.es_mass_g));
     for (name, frame, value) in [
-        ("myocardium.ed_mass_g", phases.ed_frame, wall.ed_mass_g),
-        ("myocardium.es_mass_g", phases.es_frame, wall.es_mass_g),
-        (
-            "myocardium.ed_mass_g_per_m2",
-            phases.ed_frame,
-            wall.ed_mass_g_per_m2,
-        ),
-        (
-            "myocardium.es_mass_g_per_m2",
-            phases.es_frame,
-            wall.es_mass_g_per_m2,
-        ),
+        ("myocardium.ed_mass_g", ed, wall.ed_mass_g),
+        ("myocardium.es_mass_g", es, wall.es_mass_g),
+        ("myocardium.ed_mass_g_per_m2", ed, wall.ed_mass_g_per_m2),
+        ("myocardium.es_mass_g_per_m2", es, wall.es_mass_g_per_m2),
     ] {
         table.row(name, frame, time_of(frame), value);
     }

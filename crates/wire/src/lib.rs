@@ -30,7 +30,7 @@ pub use metrics::{
 };
 pub use one_shot::{OneShot, Preview, Progress};
 pub use segmentation::{
-    LabelsJson, ModelJson, SegmentationJson, SegmentationListJson, TimingsJson,
+    LabelsJson, ModelJson, SegmentationJson, SegmentationListJson, TimingsJson, measure_kept,
 };
 pub use study::{
     ShapeJson, SourceJson, SpacingJson, StudyJson, StudyListJson, SubjectJson, WarningJson,

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use cinecor_store::{ModelUsed, QualityRecord, SegmentationRecord, TimingsMs};
-use cinecor_volume::Label;
+use cinecor_measures::{Counts, Cycle, Error, FrameCounts, Metrics, PhasePair, measure};
+use cinecor_store::{ModelUsed, QualityRecord, SegmentationRecord, Subject, TimingsMs};
+use cinecor_volume::{Label, Spacing};
 use serde::{Deserialize, Serialize};
 
-use crate::{CheckJson, QualityJson};
+use crate::{CheckJson, QualityJson, measured_with};
 
 /// A segmentation. One that is not kept has no id and no links.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,8 +43,13 @@ pub struct SegmentationJson {
 }
 
 impl SegmentationJson {
-    /// A kept segmentation; `created_at` is its date in RFC 3339.
-    pub fn kept(record: &SegmentationRecord, created_at: String) -> SegmentationJson {
+    /// A kept segmentation with the left ventricle's `phases` as its numbers have them now ([`measure_kept`]): what is told of a study
+    /// may change after the segmentation was made. `created_at` is its date in RFC 3339.
+    pub fn kept(
+        record: &SegmentationRecord,
+        phases: PhasePair,
+        created_at: String,
+    ) -> SegmentationJson {
         let path = format!(
             "/api/v1/studies/{}/segmentations/{}",
             record.study_id.as_str(),
@@ -58,8 +64,8 @@ impl SegmentationJson {
             labels: LabelsJson::default(),
             frames: record.frames.clone(),
             excluded_slices: record.excluded_slices.clone(),
-            ed_frame: record.ed_frame,
-            es_frame: record.es_frame,
+            ed_frame: phases.ed_frame,
+            es_frame: phases.es_frame,
             quality: QualityJson::from(&record.quality),
             review: None,
             timings_ms: TimingsJson::from(&record.timings),
@@ -74,6 +80,34 @@ impl SegmentationJson {
             ]),
         }
     }
+}
+
+/// The numbers of a kept segmentation, made anew from its counts with what is told of the study now. A told phase that is not among its
+/// frames is found among those that are.
+///
+/// # Errors
+/// As [`measure`].
+pub fn measure_kept(
+    record: &SegmentationRecord,
+    subject: &Subject,
+    spacing: &Spacing,
+    cycle: &Cycle,
+) -> Result<Metrics, Error> {
+    let counts: Vec<FrameCounts> = record
+        .frames
+        .iter()
+        .zip(&record.counts)
+        .map(|(&frame, counts)| FrameCounts {
+            frame,
+            counts: Counts {
+                right_ventricle: counts.right_ventricle,
+                myocardium: counts.myocardium,
+                left_ventricle: counts.left_ventricle,
+            },
+        })
+        .collect();
+    let told = measured_with(&subject.for_frames(&record.frames));
+    measure(&counts, spacing, cycle, &told)
 }
 
 impl From<&ModelUsed> for ModelJson {

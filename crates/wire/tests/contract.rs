@@ -1,11 +1,12 @@
 //! The keys and the nulls of the contract, read off documents that are made from measured masks.
 
 use cinecor_measures::{Counts, Cycle, FrameCounts, Metrics, Subject, compare, measure};
+use cinecor_store::{Id, LabelCounts, ModelUsed, QualityRecord, SegmentationRecord, TimingsMs};
 use cinecor_volume::Spacing;
 use cinecor_wire::{
     CompareJson, LabelsJson, MetricsJson, ModelJson, OneShot, Preview, Progress, QualityJson,
     SegmentationJson, ShapeJson, SourceJson, SpacingJson, StudyJson, SubjectJson, TimingsJson,
-    WarningJson, metrics_csv,
+    WarningJson, measure_kept, metrics_csv,
 };
 use ndarray::Array4;
 use serde_json::{Value, json};
@@ -182,6 +183,97 @@ fn csv_says_what_the_json_says() {
     assert_eq!(curve, 6);
     assert!(csv.contains("left_ventricle.edv_ml,0,0,160\r\n"), "{csv}");
     assert!(csv.contains("body.bsa_m2,,,\r\n"), "{csv}");
+}
+
+#[test]
+fn csv_holds_every_number_and_says_which_frame_it_is_of() {
+    let cycle = Cycle {
+        frame_ms: Some(40.0),
+        frames_in_study: None,
+    };
+    let counts: Vec<[u64; 3]> = [150, 120, 60, 50, 90]
+        .map(|ml| [90 * ml, 16_000, 100 * ml])
+        .to_vec();
+    let csv = metrics_csv(&MetricsJson::from(&measured(
+        &counts,
+        cycle,
+        Subject::default(),
+    )));
+    for line in [
+        "phases.runner_up.ed_frame,1,40,1\r\n",
+        "phases.runner_up.es_frame,2,80,2\r\n",
+        "phases.runner_up.ef_percent,,,50\r\n",
+    ] {
+        assert!(csv.contains(line), "{line} {csv}");
+    }
+    let lone = metrics_csv(&MetricsJson::from(&measured(
+        &counts[..1],
+        cycle,
+        Subject::default(),
+    )));
+    assert!(lone.contains("phases.ed_frame,,,\r\n"), "{lone}");
+    assert!(lone.contains("myocardium.ed_mass_g,0,0,168\r\n"), "{lone}");
+    assert!(lone.contains("myocardium.es_mass_g,,,\r\n"), "{lone}");
+}
+
+#[test]
+fn a_kept_segmentation_has_the_phases_that_its_numbers_have_now() {
+    let record = SegmentationRecord {
+        id: Id::from_random([1; 16]),
+        study_id: Id::from_random([2; 16]),
+        created_at_ms: 0,
+        revision: 1,
+        model: ModelUsed {
+            name: "cinecor-unet".to_owned(),
+            version: "1.0.0".to_owned(),
+            digest: String::new(),
+            component_digest: None,
+            engine: "tract".to_owned(),
+            device: "cpu".to_owned(),
+            precision: "fp32".to_owned(),
+        },
+        frames: vec![1, 2, 4],
+        excluded_slices: Vec::new(),
+        ed_frame: Some(1),
+        es_frame: Some(4),
+        counts: [150, 100, 60]
+            .map(|ml| LabelCounts {
+                right_ventricle: 100 * ml,
+                myocardium: 16_000,
+                left_ventricle: 100 * ml,
+            })
+            .to_vec(),
+        quality: QualityRecord {
+            verdict: "review".to_owned(),
+            checks: Vec::new(),
+            score: None,
+        },
+        timings: TimingsMs::default(),
+        chunks: Vec::new(),
+    };
+    for (ed_frame, es_frame, phases, ef_percent) in [
+        (None, None, (1, 4), 60.0),
+        (Some(2), None, (2, 4), 40.0),
+        // Frame 3 was told for the study, and this segmentation does not have it.
+        (Some(3), Some(2), (1, 2), 100.0 / 3.0),
+    ] {
+        let told = cinecor_store::Subject {
+            ed_frame,
+            es_frame,
+            ..cinecor_store::Subject::default()
+        };
+        let metrics = measure_kept(&record, &told, &SPACING, &Cycle::default()).expect("numbers");
+        let json = SegmentationJson::kept(&record, metrics.phases.left_ventricle, String::new());
+        assert_eq!(
+            (json.ed_frame, json.es_frame),
+            (Some(phases.0), Some(phases.1))
+        );
+        let found = metrics
+            .left_ventricle
+            .ef_percent
+            .expect("an ejection fraction");
+        assert!((found - ef_percent).abs() < 1e-9, "{found}");
+    }
 }
 
 #[test]
