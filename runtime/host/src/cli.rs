@@ -9,6 +9,7 @@ use crate::settings::Settings;
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -112,8 +113,12 @@ fn duration(text: &str) -> Result<Duration, String> {
         "m" => number.checked_mul(60).map(Duration::from_secs),
         _ => None,
     }
+    .filter(|duration| *duration <= DURATION_MAX)
     .ok_or_else(refusal)
 }
+
+/// Far beyond any use, and far from where the arithmetic of times ends.
+const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// Runs the command line of this process to its end.
 ///
@@ -130,6 +135,44 @@ pub fn run() -> anyhow::Result<()> {
     // Computes that nobody waits for any more are not waited for.
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
+}
+
+/// An error and its causes, one after another. A cause that the error before it has told already is not told again.
+pub fn told(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        let text = if cause.is::<toml::de::Error>() || text.starts_with("TOML parse error") {
+            one_line(&text)
+        } else {
+            text
+        };
+        if !line.contains(&text) {
+            if !line.is_empty() {
+                line.push_str(": ");
+            }
+            line.push_str(&text);
+        }
+    }
+    line
+}
+
+/// The parser of TOML draws the place below its line number; line and column say it as well.
+fn one_line(text: &str) -> String {
+    let drawn = |line: &str| {
+        line.split_once('|').is_some_and(|(number, _)| {
+            number
+                .bytes()
+                .all(|byte| byte == b' ' || byte.is_ascii_digit())
+        })
+    };
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !drawn(line))
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    lines.join("; ")
 }
 
 impl Up {
@@ -228,7 +271,7 @@ impl Up {
             .with_context(|| format!("cannot make the state folder {}", state_dir.display()))?;
         let state_dir = state_dir.canonicalize()?;
         Ok(AppSpec {
-            variables: self.given_variables(std::env::vars())?,
+            variables: self.given_variables(std::env::vars_os())?,
             manifest,
             base,
             state_dir,
@@ -268,12 +311,19 @@ impl Up {
     /// Values of variables: those of the command line, before those of the environment.
     fn given_variables(
         &self,
-        environment: impl Iterator<Item = (String, String)>,
+        environment: impl Iterator<Item = (OsString, OsString)>,
     ) -> anyhow::Result<BTreeMap<String, String>> {
         let mut values = BTreeMap::new();
         for (name, value) in environment {
-            if let Some(name) = name.strip_prefix("SPIN_VARIABLE_") {
-                values.insert(name.to_ascii_lowercase(), value);
+            // Whatever else is in the environment may be any bytes.
+            if let Some(variable) = name
+                .to_str()
+                .and_then(|name| name.strip_prefix("SPIN_VARIABLE_"))
+            {
+                let Ok(value) = value.into_string() else {
+                    bail!("the environment's SPIN_VARIABLE_{variable} is not UTF-8");
+                };
+                values.insert(variable.to_ascii_lowercase(), value);
             }
         }
         for argument in &self.variables {
@@ -400,7 +450,15 @@ mod tests {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
-        for bad in ["", "5", "s", "-1s", "1h", "999999999999999999999s"] {
+        for bad in [
+            "",
+            "5",
+            "s",
+            "-1s",
+            "1h",
+            "999999999999999999999s",
+            "18446744073709551615s",
+        ] {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }
@@ -416,11 +474,45 @@ mod tests {
             ("SPIN_VARIABLE_B_B", "env"),
             ("HOME", "/"),
         ]
-        .map(|(k, v)| (k.to_owned(), v.to_owned()));
+        .map(|(k, v)| (k.into(), v.into()));
         let values = up.given_variables(environment.into_iter()).unwrap();
         let expected =
             [("a", "cli"), ("b_b", "env"), ("c", "x=y")].map(|(k, v)| (k.to_owned(), v.to_owned()));
         assert_eq!(values, expected.into());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_environment_of_other_bytes_is_no_panic() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let bytes = || OsString::from_vec(vec![0xff]);
+        let up = Up::default();
+        let foreign = [("HOME".into(), bytes()), (bytes(), "x".into())];
+        assert!(up.given_variables(foreign.into_iter()).unwrap().is_empty());
+        let own = [("SPIN_VARIABLE_KEY".into(), bytes())];
+        let error = up.given_variables(own.into_iter()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the environment's SPIN_VARIABLE_KEY is not UTF-8"
+        );
+    }
+
+    #[test]
+    fn an_error_is_one_line_that_says_everything_once() {
+        let error =
+            Manifest::parse("spin_manifest_version = 2\n[application]\nname = \"x\"\nfoo = 1\n")
+                .unwrap_err();
+        let error = anyhow::Error::from(error).context("the manifest cannot be used");
+        assert_eq!(
+            told(&error),
+            "the manifest cannot be used: TOML parse error at line 4, column 1; unknown field `foo`, expected one of `name`, \
+             `version`, `description`, `authors`, `trigger`, `tool`"
+        );
+        let error = Manifest::read(Path::new("/nonexistent/spin.toml")).unwrap_err();
+        assert_eq!(
+            told(&anyhow::Error::from(error)),
+            "cannot read the manifest /nonexistent/spin.toml: No such file or directory (os error 2)"
+        );
     }
 
     #[test]

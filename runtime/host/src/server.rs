@@ -20,6 +20,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -69,12 +70,14 @@ impl Server {
         let graceful = GracefulShutdown::new();
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
-            // The semaphore is never closed.
-            let Ok(place) = connections.clone().acquire_owned().await else {
-                break;
+            let accept = async {
+                // The semaphore is never closed.
+                let place = connections.clone().acquire_owned().await;
+                (place, listener.accept().await)
             };
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+            // As many connections as may be are no reason to miss that the host is told to end.
+            let (place, accepted) = tokio::select! {
+                accepted = accept => accepted,
                 () = shutdown.as_mut() => break,
             };
             match accepted {
@@ -120,15 +123,16 @@ impl Server {
         let _ = stream.set_nodelay(true);
         let limits = self.app.limits();
         let head_timeout = Duration::from_millis(limits.head_timeout_ms);
+        let end = Arc::new(OtherEnd::of(&stream));
         let stream = Patient::new(stream, limits.body_stall());
         if let Some(tls) = self.tls.clone() {
             match tokio::time::timeout(head_timeout, tls.accept(stream)).await {
-                Ok(Ok(stream)) => self.http(stream, peer, head_timeout, watcher).await,
+                Ok(Ok(stream)) => self.http(stream, peer, end, head_timeout, watcher).await,
                 Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                 Err(_) => tracing::debug!("a TLS handshake took too long"),
             }
         } else {
-            self.http(stream, peer, head_timeout, watcher).await;
+            self.http(stream, peer, end, head_timeout, watcher).await;
         }
     }
 
@@ -136,6 +140,7 @@ impl Server {
         self: Arc<Self>,
         stream: S,
         peer: SocketAddr,
+        end: Arc<OtherEnd>,
         head_timeout: Duration,
         watcher: hyper_util::server::graceful::Watcher,
     ) where
@@ -153,12 +158,35 @@ impl Server {
             .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
             .keep_alive_interval(head_timeout)
             .max_concurrent_streams(128);
-        let service = hyper::service::service_fn(move |request| {
-            let server = self.clone();
-            async move { Ok::<_, Infallible>(server.answer(request, peer).await) }
+        let asked = Arc::new(AtomicBool::new(false));
+        let service = hyper::service::service_fn({
+            let asked = asked.clone();
+            move |request| {
+                asked.store(true, Relaxed);
+                let (server, end) = (self.clone(), end.clone());
+                async move {
+                    tokio::select! {
+                        biased;
+                        response = server.answer(request, peer) => Ok(response),
+                        () = end.gone() => Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted)),
+                    }
+                }
+            }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = watcher.watch(connection.into_owned()).await {
+        let mut connection = std::pin::pin!(watcher.watch(connection.into_owned()));
+        // The HTTP library has no time limit for the bytes that tell the version of HTTP: whoever never sends them would hold a place.
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = tokio::time::sleep(head_timeout) => {
+                if !asked.load(Relaxed) {
+                    tracing::debug!("a connection ended: no request came over it in time");
+                    return;
+                }
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended early");
         }
     }
@@ -178,6 +206,7 @@ impl Server {
             watch: Arc::default(),
             link: None,
             permit: None,
+            told: false,
         };
         let head_only = request.method() == Method::HEAD;
         let outcome = self.route(request, peer, &mut record).await;
@@ -443,7 +472,7 @@ fn random_id() -> [u8; 16] {
     use std::collections::hash_map::RandomState;
     use std::hash::BuildHasher as _;
     use std::sync::LazyLock;
-    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    use std::sync::atomic::AtomicU64;
     static SEEDS: LazyLock<[RandomState; 2]> = LazyLock::new(Default::default);
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Relaxed);
@@ -463,10 +492,28 @@ struct Record {
     watch: Arc<BodyWatch>,
     link: Option<LinkGuard>,
     permit: Option<Permit>,
+    told: bool,
 }
 
 impl Finish for Record {
     fn finish(mut self, bytes: u64, complete: bool) {
+        self.tell(bytes, complete);
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.told {
+            // The client left before there was an answer. No status says so; this one is what others use in their logs.
+            self.status = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
+            self.tell(0, false);
+        }
+    }
+}
+
+impl Record {
+    fn tell(&mut self, bytes: u64, complete: bool) {
+        self.told = true;
         let took = self.arrived.elapsed();
         if let Some(link) = self.link.take() {
             link.finish(complete);
@@ -492,6 +539,48 @@ impl Finish for Record {
             response_bytes = bytes,
             complete,
         );
+    }
+}
+
+/// Whether the client is still there. The HTTP library learns of its end when it has read all that came before, and of a body it reads
+/// only what is asked for: the work of a client that sent its body and left would go on, or wait in the queue in others' way.
+struct OtherEnd {
+    /// The connection once more, never read from. Without it the client's end is noticed later.
+    #[cfg(target_os = "linux")]
+    stream: Option<TcpStream>,
+}
+
+impl OtherEnd {
+    #[cfg(target_os = "linux")]
+    fn of(stream: &TcpStream) -> Self {
+        use std::os::fd::AsFd as _;
+        let again = stream.as_fd().try_clone_to_owned();
+        let again = again.and_then(|socket| TcpStream::from_std(socket.into()));
+        Self { stream: again.ok() }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn of(_: &TcpStream) -> Self {
+        Self {}
+    }
+
+    /// Resolves when the client has closed its end, whether all that it sent has been read or not.
+    async fn gone(&self) {
+        #[cfg(target_os = "linux")]
+        if let Some(stream) = &self.stream {
+            use tokio::io::Interest;
+            // Of all that can be waited for, this is what data that waits to be read does not wake.
+            while let Ok(ready) = stream.ready(Interest::PRIORITY).await {
+                if ready.is_read_closed() {
+                    return;
+                }
+                // Urgent data, which nobody reads; saying so is what makes the next wait one.
+                let _ = stream.try_io(Interest::PRIORITY, || {
+                    Err::<(), _>(std::io::ErrorKind::WouldBlock.into())
+                });
+            }
+        }
+        std::future::pending().await
     }
 }
 

@@ -301,6 +301,32 @@ fn a_client_that_goes_ends_the_work_it_asked_for() {
 }
 
 #[test]
+fn a_client_that_goes_leaves_the_queue_with_its_body_unread() {
+    let host = Setup::probes("")
+        .settings("[limits]\nat_work_max = 1")
+        .start();
+    let _at_work = start_work(&host);
+    let waiting = |host: &Host| host.figure("cinecor_requests_waiting");
+    let mut leaves = host.connect();
+    leaves
+        .send(b"POST /probe/count HTTP/1.1\r\nhost: localhost\r\nx-request-id: it-left\r\ncontent-length: 40000\r\n\r\n")
+        .unwrap();
+    // More than is read before somebody asks for it, and less than the system holds for a process that does not read.
+    leaves.send(&[b'x'; 40_000]).unwrap();
+    host.until("nothing waits", |host| waiting(host) == Some(1.0));
+    drop(leaves);
+    host.until("it waits on", |host| waiting(host) == Some(0.0));
+    host.until("it is not logged", |host| {
+        host.log().lines().any(|line| {
+            line.contains("it-left")
+                && line.contains("\"status\":499")
+                && line.contains("\"complete\":false")
+        })
+    });
+    assert_eq!(host.figure("cinecor_requests_abandoned_total"), Some(1.0));
+}
+
+#[test]
 fn a_component_of_concurrency_one_gives_each_request_an_instance() {
     let host = Setup::probes("")
         .settings("[component.probe]\nconcurrency = 1")
@@ -392,6 +418,43 @@ fn logs_hold_neither_paths_nor_queries_nor_headers() {
 }
 
 #[test]
+fn connections_over_which_no_request_comes_are_closed() {
+    let host = Setup::probes("")
+        .settings("[limits]\nhead_timeout_ms = 200")
+        .start();
+    for start in [
+        &b""[..],
+        b"P",
+        b"PRI * HTTP/2.0\r\n",
+        b"GET /probe/hello HT",
+    ] {
+        let mut connection = host.connect();
+        connection.send(start).unwrap();
+        assert!(connection.closed(), "{start:?}");
+    }
+    // A request that takes longer than its head may is not cut.
+    let mut connection = host.connect();
+    connection.start_chunked("/probe/echo");
+    connection.send_chunk(b"one").unwrap();
+    assert_eq!(connection.head().status, 200);
+    assert_eq!(connection.chunk(), b"one");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    connection.send_chunk(b"two").unwrap();
+    assert_eq!(connection.chunk(), b"two");
+}
+
+#[test]
+fn a_host_with_all_connections_taken_is_told_to_end_all_the_same() {
+    let mut host = Setup::probes("")
+        .settings("[limits]\nconnections_max = 1\nshutdown_ms = 50")
+        .start();
+    let mut work = start_work(&host);
+    host.terminate();
+    assert!(host.ended());
+    assert!(work.closed());
+}
+
+#[test]
 fn requests_under_way_finish_when_the_host_is_told_to_end() {
     let mut host = probes();
     let mut connection = host.connect();
@@ -462,6 +525,10 @@ fn refuses_to_start_in_words() {
     refused(
         Setup::probes("").settings("[limits]\nbody = 1"),
         "unknown field `body`",
+    );
+    refused(
+        Setup::probes("").settings("[nn]\nengine = \"tract\"\nthreads = 100000000"),
+        "`threads` of the inference settings is 100000000; at most 1024 can be asked for",
     );
     refused(
         Setup::probes("").settings("[component.none]\nconcurrency = 1"),
