@@ -23,7 +23,7 @@ const CLIENTS: usize = 4;
 
 /// The most memory that the host may take while the corpus is thrown at it by all clients at once. The largest frames that the limits
 /// allow are 33 MB as stored and 67 MB as numbers, a few of each are held by each request, and the engine takes what it always takes.
-const PEAK_BYTES: u64 = 1_500_000_000;
+const PEAK_BYTES: u64 = 1_200_000_000;
 
 /// A way to send a file.
 struct Route {
