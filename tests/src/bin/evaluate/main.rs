@@ -10,7 +10,7 @@ mod sunnybrook;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -43,6 +43,9 @@ struct Arguments {
     /// Only the first so many patients.
     #[arg(long)]
     first: Option<usize>,
+    /// Folder for the figures; `evaluate` in cargo's target folder if it is not given.
+    #[arg(long)]
+    out: Option<PathBuf>,
 }
 
 /// The structures, in the order of the tables.
@@ -119,7 +122,9 @@ fn main() -> Result<()> {
         eprintln!("{} of {}", done + 1, patients.len());
         cases.push(score(&client, patient, &mut model).with_context(|| patient.name.clone())?);
     }
+    let folder = arguments.out.unwrap_or_else(|| target().join("evaluate"));
     report(
+        &folder,
         &arguments.set,
         &model,
         &cases,
@@ -220,7 +225,7 @@ fn voxels(mask: &Mask, label: Label) -> usize {
         .count()
 }
 
-fn report(set: &str, model: &Value, cases: &[Case], seconds: f64) -> Result<()> {
+fn report(folder: &Path, set: &str, model: &Value, cases: &[Case], seconds: f64) -> Result<()> {
     let mut table = String::new();
     writeln!(table, "# acdc-{set}: {} patients\n", cases.len())?;
     let text = |key: &str| model[key].as_str().unwrap_or("?").to_owned();
@@ -323,8 +328,7 @@ fn report(set: &str, model: &Value, cases: &[Case], seconds: f64) -> Result<()> 
         "cases": details,
     });
     println!("{table}");
-    let folder: PathBuf = target().join("evaluate");
-    std::fs::create_dir_all(&folder)?;
+    std::fs::create_dir_all(folder)?;
     std::fs::write(
         folder.join(format!("{set}.json")),
         serde_json::to_string_pretty(&whole)?,
