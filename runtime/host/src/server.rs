@@ -253,7 +253,7 @@ impl Server {
             return Err(Problem::new(
                 ProblemKind::AddressTooLong,
                 format!(
-                    "The address has {target_bytes} bytes; at most {TARGET_BYTES_MAX} are read."
+                    "The address has {target_bytes} bytes; at most {TARGET_BYTES_MAX} are read. Send what is long in the body."
                 ),
             ));
         }
@@ -413,7 +413,7 @@ impl Server {
             Failure::Body(BodyFault::Broken) => malformed("The connection broke, or the body's framing did, before the body was all there."),
             Failure::Deadline => Problem::new(
                 ProblemKind::DeadlineExceeded,
-                format!("No answer was there after {} s, which is the time that a request has.", service.deadline().as_secs_f64()),
+                format!("No answer was there after {} s, which is the time that a request has. Send fewer frames at once, or try again when less is going on.", service.deadline().as_secs_f64()),
             ),
             Failure::Memory { bytes_max } => Problem::new(
                 ProblemKind::Internal,
@@ -437,7 +437,7 @@ fn too_large(declared: Option<u64>, bytes_max: u64) -> Problem {
     );
     Problem::new(
         ProblemKind::BodyTooLarge,
-        format!("The body has {found} bytes; at most {bytes_max} are taken."),
+        format!("The body has {found} bytes; at most {bytes_max} are taken. Send less, or have [limits] body_bytes_max of the host's settings raised."),
     )
     .with("limit_bytes", bytes_max)
 }
