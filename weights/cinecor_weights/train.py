@@ -34,6 +34,9 @@ class Recipe:
     cosine_epochs: int = 40
     #: … and in the last of `epochs` goes straight to 0 from where it is: the end of a cosine moves little and takes as long.
     cooldown_epochs: int = 4
+    #: After `epochs` the rate starts again from this share of `learning_rate`, and goes straight to 0 in so many epochs more.
+    again_epochs: int = 0
+    again_rate: float = 0.3
     batch: int = 16
     crop: int = 160
     #: Channels of the five levels, the finest first.
@@ -65,9 +68,10 @@ RECIPES: dict[str, Recipe] = {
     "cinecor-unet/1.0.0": Recipe(),
     # Half as wide again where a channel costs little memory traffic, none wider at full resolution, which would cost most of the time.
     "cinecor-unet/1.1.0": Recipe(
-        epochs=60,
+        epochs=32,
         cosine_epochs=90,
-        cooldown_epochs=10,
+        cooldown_epochs=7,
+        again_epochs=8,
         crop=144,
         width=(16, 48, 96, 192, 256),
         learning_rate=1.5e-3,
@@ -83,8 +87,10 @@ RECIPES: dict[str, Recipe] = {
 
 
 def rate_factor(recipe: Recipe, steps: int, step: int) -> float:
-    """The share of `recipe.learning_rate` at `step`, with `steps` an epoch: warm-up of a hundred steps, cosine, straight to 0."""
+    """The share of `recipe.learning_rate` at `step`, with `steps` an epoch: warm-up of a hundred steps, cosine, straight to 0, and again."""
     turn, end = max(0, recipe.epochs - recipe.cooldown_epochs) * steps, recipe.epochs * steps
+    if recipe.again_epochs and step >= end:
+        return recipe.again_rate * max(0.0, 1 - (step - end) / (recipe.again_epochs * steps))
     warm = min(1.0, (step + 1) / 100)
     cosine = 0.5 * (1 + math.cos(math.pi * min(step, turn) / (recipe.cosine_epochs * steps)))
     return warm * cosine * (1.0 if step <= turn else max(0.0, (end - step) / (end - turn)))
@@ -109,17 +115,20 @@ def _save(state: dict[str, object], path: Path) -> None:
 
 
 def _is_further_along(kept: dict[str, object], epoch: int, recipe: Recipe) -> bool:
-    """Whether the first `epoch` epochs of the recipe `kept` are those of `recipe` too: all is the same but where the end begins."""
+    """Whether the first `epoch` epochs of the recipe `kept` are those of `recipe` too: all is the same but where an end begins."""
     before = Recipe(**kept)
+    if before == recipe:
+        return True
+    again = replace(before, again_epochs=recipe.again_epochs, again_rate=recipe.again_rate)
+    end = replace(again, epochs=recipe.epochs, cooldown_epochs=recipe.cooldown_epochs)
     turns = (r.epochs - r.cooldown_epochs for r in (before, recipe))
-    same = replace(before, epochs=recipe.epochs, cooldown_epochs=recipe.cooldown_epochs) == recipe
-    return before == recipe or (same and epoch <= min(turns))
+    return (again == recipe and epoch <= recipe.epochs) or (end == recipe and epoch <= min(turns))
 
 
 def train(images: np.ndarray, labels: np.ndarray, recipe: Recipe, out: Path, augmented: bool = True) -> UNet:
     """Trains on `images` `[N, Y, X]` float16 and `labels` `[N, Y, X]` uint8; resumes from `out/checkpoint.pt` if it is of the same recipe.
 
-    `epochs` may have changed since, as long as the rate had not begun to go straight to 0 and has not to have begun.
+    `epochs` may have changed since, as long as the rate had not begun to go straight to 0 and has not to have begun; likewise `again_epochs`.
     Returns the averaged network in evaluation mode, and leaves its weights in `out/weights.pt`.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -144,7 +153,11 @@ def train(images: np.ndarray, labels: np.ndarray, recipe: Recipe, out: Path, aug
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
         first = state["epoch"]
-    for epoch in range(first, recipe.epochs):
+        # The rate that the checkpoint holds is that of its own recipe, whose end may have been another.
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.learning_rate * rate_factor(recipe, steps, first * steps)
+    last = recipe.epochs + recipe.again_epochs
+    for epoch in range(first, last):
         # One generator an epoch: a resumed run draws what an unbroken one would have drawn.
         generator = torch.Generator().manual_seed(recipe.seed * 100_003 + epoch)
         order = torch.randperm(len(images), generator=generator).numpy()
@@ -173,8 +186,8 @@ def train(images: np.ndarray, labels: np.ndarray, recipe: Recipe, out: Path, aug
             averaged.update_parameters(network)
             total += loss.item()
         seconds = time.monotonic() - started
-        left = seconds * (recipe.epochs - epoch - 1) / 60
-        print(f"epoch {epoch + 1}/{recipe.epochs} loss {total / steps:.4f} seconds {seconds:.1f} minutes left {left:.0f}", flush=True)
+        left = seconds * (last - epoch - 1) / 60
+        print(f"epoch {epoch + 1}/{last} loss {total / steps:.4f} seconds {seconds:.1f} minutes left {left:.0f}", flush=True)
         _save(
             {
                 "recipe": asdict(recipe),

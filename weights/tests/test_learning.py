@@ -105,6 +105,18 @@ def test_training_goes_on_with_another_end_until_its_rate_goes_straight_to_zero(
         train.train(*data, longer, tmp_path)
 
 
+def test_training_begun_again_after_its_end_equals_one_that_was_to(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    data = drawn_hearts(16, 4)
+    once = train.Recipe(epochs=2, cooldown_epochs=1, batch=8, crop=32, width=doubling(4))
+    again = dataclasses.replace(once, again_epochs=1)
+    unbroken = train.train(*data, again, tmp_path / "unbroken")
+    train.train(*data, once, tmp_path / "broken")
+    resumed = train.train(*data, again, tmp_path / "broken")
+    for name, value in unbroken.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
+
+
 def test_grown_network_computes_what_the_package_computes(trained: tuple[UNet, train.Recipe, Path], tmp_path: Path) -> None:
     graph = tmp_path / "model.onnx"
     graph.write_bytes(export.graph_of(trained[0]))
@@ -163,6 +175,12 @@ def test_rate_warms_up_falls_and_ends_at_zero() -> None:
     assert all(later < earlier for earlier, later in zip(rates[100:], rates[101:]))
     # After 8 of 12 epochs the cosine is at a quarter; from there it is a straight line.
     assert rates[8 * steps] == pytest.approx(0.25) and rates[9 * steps] == pytest.approx(0.125)
+
+
+def test_rate_that_starts_again_is_a_straight_line() -> None:
+    recipe, steps = train.Recipe(epochs=10, cosine_epochs=12, cooldown_epochs=2, again_epochs=4, again_rate=0.4), 50
+    rates = [train.rate_factor(recipe, steps, steps * epoch) for epoch in (8, 10, 11, 13, 14)]
+    assert rates == pytest.approx([0.25, 0.4, 0.3, 0.1, 0])
 
 
 def test_augmentation_moves_image_and_labels_together() -> None:
