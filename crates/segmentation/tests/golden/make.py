@@ -10,6 +10,7 @@ import numpy as np
 from cinecor_weights import grid
 
 CANVAS = 16
+GRID = grid.Grid(canvas=CANVAS)
 CASES = [
     # name, (slices, rows, columns), row_mm, column_mm: finer, coarser, cropped, stretched, equal
     ("landscape_finer_than_the_canvas", (2, 14, 20), 1.0, 1.0),
@@ -28,7 +29,6 @@ def rows_of(labels: np.ndarray) -> list[str]:
 
 
 def main() -> None:
-    grid.CANVAS = CANVAS
     random = np.random.default_rng(7)
     cases = []
     for name, shape, row_mm, column_mm in CASES:
@@ -40,9 +40,9 @@ def main() -> None:
         border[4:13, 5:11] = False
         weights[:, :, border] = np.array([1, 0, 0, 0])[None, :, None]
         probabilities = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
-        tensor = grid.to_canvas(frame.astype(np.float32), row_mm, column_mm)
-        labels = grid.from_canvas(probabilities, shape[1], shape[2], row_mm, column_mm)
-        y, x = grid._canvas_positions(shape[1], row_mm), grid._canvas_positions(shape[2], column_mm)
+        tensor = grid.to_canvas(frame.astype(np.float32), row_mm, column_mm, GRID)
+        labels = grid.from_canvas(probabilities, shape[1], shape[2], row_mm, column_mm, GRID)
+        y, x = (grid._canvas_positions(size, mm, GRID) for size, mm in ((shape[1], row_mm), (shape[2], column_mm)))
         best = grid._linear(grid._linear(probabilities, y, -2), x, -1).max(1)
         confidence = np.floor(best * 255 + 0.5).astype(int)
         off_y, off_x = ((p < -0.5) | (p > CANVAS - 0.5) for p in (y, x))
