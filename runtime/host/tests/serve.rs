@@ -151,7 +151,9 @@ fn refuses_bodies_above_the_limit_declared_or_not() {
         (chunked.status, chunked.problem()["detail"].as_str()),
         (
             413,
-            Some("The body has more than 1000 bytes; at most 1000 are taken. Send less, or have [limits] body_bytes_max of the host's settings raised.")
+            Some(
+                "The body has more than 1000 bytes; at most 1000 are taken. Send less, or have [limits] body_bytes_max of the host's settings raised."
+            )
         )
     );
     assert_eq!(host.get("/probe/hello").text(), "hello");
