@@ -105,7 +105,7 @@ def card(name: str, version: str, graph: bytes, recipe: train.Recipe, accuracy: 
         "postprocessing": {
             "interpolation": "bilinear",
             "decision": "argmax",
-            "components": {"keep": "largest", "connectivity": 26},
+            "components": {"keep": "largest", "connectivity": 26, "share": grid.KEEP_SHARE},
         },
         "labels": LABELS,
         "training": {

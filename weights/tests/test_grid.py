@@ -81,7 +81,7 @@ def test_largest_component_stays_and_touches_at_corners() -> None:
     labels[0, 0, 0] = labels[1, 1, 1] = labels[2, 2, 2] = 3  # one component of three, joined by corners
     labels[0, 4, 4] = labels[0, 4, 5] = 3
     labels[2, 5, 5] = 1
-    kept = grid.keep_largest(labels)
+    kept = grid.keep_largest(labels, None)
     assert kept[0, 0, 0] == kept[1, 1, 1] == kept[2, 2, 2] == 3
     assert kept[2, 5, 5] == 1 and not kept[0, 4].any()
 
@@ -89,5 +89,12 @@ def test_largest_component_stays_and_touches_at_corners() -> None:
 def test_of_two_equal_components_the_first_stays() -> None:
     labels = np.zeros((1, 3, 5), np.uint8)
     labels[0, 0, 4] = labels[0, 2, 0] = 2
-    kept = grid.keep_largest(labels)
+    kept = grid.keep_largest(labels, None)
     assert kept[0, 0, 4] == 2 and kept.sum() == 2
+
+
+def test_components_of_enough_of_the_largest_stay() -> None:
+    labels = np.array([[[3, 3, 3, 3, 0, 3, 3, 0, 3]]], np.uint8)
+    assert grid.keep_largest(labels, 0.51).sum() == 4 * 3
+    assert grid.keep_largest(labels, 0.5).sum() == 6 * 3
+    assert (grid.keep_largest(labels, 0.25) == labels).all()

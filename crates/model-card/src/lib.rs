@@ -168,7 +168,7 @@ pub struct Canvas {
 }
 
 /// What is kept of each structure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Keep {
     /// Everything.
     All,
@@ -176,6 +176,8 @@ pub enum Keep {
     Largest {
         /// Whether voxels that share only an edge or a corner are neighbours (26 of them rather than 6).
         corners: bool,
+        /// Components of at least this share of the largest one's voxels stay too, above 0 and at most 1; `None`: no other stays.
+        share: Option<f64>,
     },
 }
 
@@ -423,8 +425,19 @@ fn check(raw: raw::Card) -> Result<Card, Error> {
     let components = raw.postprocessing.components;
     let keep = match (components.keep, components.connectivity) {
         (raw::Keep::All, _) => Keep::All,
-        (raw::Keep::Largest, 6) => Keep::Largest { corners: false },
-        (raw::Keep::Largest, 26) => Keep::Largest { corners: true },
+        (raw::Keep::Largest, connectivity @ (6 | 26)) => Keep::Largest {
+            corners: connectivity == 26,
+            share: match components.share {
+                Some(found) if !(found > 0.0 && found <= 1.0) => {
+                    return Err(refuse(
+                        "postprocessing.components.share",
+                        found,
+                        "a number above 0 and at most 1",
+                    ));
+                }
+                share => share,
+            },
+        },
         (raw::Keep::Largest, other) => {
             return Err(refuse(
                 "postprocessing.components.connectivity",

@@ -193,6 +193,7 @@ pub(crate) enum Decision {
 pub(crate) struct Components {
     pub(crate) keep: Keep,
     pub(crate) connectivity: u32,
+    pub(crate) share: Option<f64>,
 }
 
 #[derive(Deserialize)]

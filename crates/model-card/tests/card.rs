@@ -34,7 +34,13 @@ fn reads_the_card_of_a_package() {
         (224, 224, 0.0)
     );
     assert_eq!(card.labels, Label::ALL);
-    assert_eq!(card.keep, Keep::Largest { corners: true });
+    assert_eq!(
+        card.keep,
+        Keep::Largest {
+            corners: true,
+            share: None
+        }
+    );
     assert_eq!(
         (card.values, card.graph.precision),
         (Values::Probabilities, Precision::Fp32)
@@ -205,6 +211,14 @@ fn the_schema_and_the_parser_agree() {
         ),
         ("/postprocessing/decision", Some(json!("threshold")), false),
         ("/postprocessing/components/keep", Some(json!("all")), true),
+        ("/postprocessing/components/share", Some(json!(0.3)), true),
+        ("/postprocessing/components/share", Some(json!(0)), false),
+        ("/postprocessing/components/share", Some(json!(1.5)), false),
+        (
+            "/postprocessing/components/share",
+            Some(json!("a third")),
+            false,
+        ),
         (
             "/postprocessing/components/connectivity",
             Some(json!(6)),

@@ -12,10 +12,17 @@ struct Run {
 }
 
 /// Keeps, of every label but 0, the largest component of `labels` (`[Z, Y, X]` on `grid`); of equals the one that comes first in
-/// scan order. Neighbours share a face or, with `corners`, also an edge or a corner (26 of them rather than 6). What is removed becomes 0 in `labels` and in `confidence`: nothing is known of what replaces it.
+/// scan order. With a `share`, components of at least that share of the largest one's voxels stay too: a ventricle that one badly seen
+/// slice parts is two halves, of which neither is an error. Neighbours share a face or, with `corners`, also an edge or a corner (26 of them rather than 6). What is removed becomes 0 in `labels` and in `confidence`: nothing is known of what replaces it.
 ///
 /// Slices of another length than `grid` are left as they are beyond the shorter of the two.
-pub fn keep_largest(labels: &mut [u8], confidence: &mut [u8], grid: &FrameGrid, corners: bool) {
+pub fn keep_largest(
+    labels: &mut [u8],
+    confidence: &mut [u8],
+    grid: &FrameGrid,
+    corners: bool,
+    share: Option<f64>,
+) {
     let columns = grid.columns as usize;
     let rows = grid.rows as usize;
     if columns == 0 || rows == 0 {
@@ -70,7 +77,12 @@ pub fn keep_largest(labels: &mut [u8], confidence: &mut [u8], grid: &FrameGrid, 
     for row in 0..row_count {
         let here = starts[row]..starts[row + 1];
         for (run, index) in runs[here.clone()].iter().zip(here) {
-            if best[usize::from(run.label)] == Some(root(&mut parent, index)) {
+            let component = root(&mut parent, index);
+            let largest = best[usize::from(run.label)];
+            let is_large = largest.zip(share).is_some_and(|(largest, share)| {
+                sizes[component] as f64 >= share * sizes[largest] as f64
+            });
+            if largest == Some(component) || is_large {
                 continue;
             }
             let range = row * columns + run.start as usize..row * columns + run.end as usize;

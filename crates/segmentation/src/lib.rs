@@ -11,7 +11,7 @@
 //!
 //! let grid = FrameGrid { slices: 1, rows: 1, columns: 6, row_mm: 1.4, column_mm: 1.4 };
 //! let (mut labels, mut confidence) = ([3, 3, 0, 0, 3, 0], [255; 6]);
-//! keep_largest(&mut labels, &mut confidence, &grid, true);
+//! keep_largest(&mut labels, &mut confidence, &grid, true, None);
 //! assert_eq!(labels, [3, 3, 0, 0, 0, 0]);
 //! ```
 
@@ -242,8 +242,8 @@ impl Pipeline {
         let expected = self.grid.slice_voxels() * self.grid.slices as usize;
         length("the labels", labels.len(), expected)?;
         length("the confidence", confidence.len(), expected)?;
-        if let Keep::Largest { corners } = self.keep {
-            keep_largest(labels, confidence, &self.grid, corners);
+        if let Keep::Largest { corners, share } = self.keep {
+            keep_largest(labels, confidence, &self.grid, corners, share);
         }
         Ok(())
     }

@@ -83,6 +83,8 @@ struct Components {
     shape: [u32; 3],
     labels: Vec<String>,
     kept: Vec<String>,
+    /// With a share of a quarter.
+    kept_large: Vec<String>,
 }
 
 fn golden() -> Golden {
@@ -149,8 +151,19 @@ fn largest_components_are_those_of_scipy() {
             &mut confidence,
             &grid(slices, rows, columns, 1.0),
             true,
+            None,
         );
         assert_eq!(labels, digits(&case.kept));
+        let mut large = digits(&case.labels);
+        let mut unused = vec![200; large.len()];
+        keep_largest(
+            &mut large,
+            &mut unused,
+            &grid(slices, rows, columns, 1.0),
+            true,
+            Some(0.25),
+        );
+        assert_eq!(large, digits(&case.kept_large));
         for ((before, after), confidence) in
             digits(&case.labels).iter().zip(&labels).zip(&confidence)
         {
@@ -245,7 +258,13 @@ fn components_by_faces_part_where_corners_join() {
     let labels = [2, 0, 0, 2];
     for (corners, expected) in [(true, [2, 0, 0, 2]), (false, [2, 0, 0, 0])] {
         let (mut found, mut confidence) = (labels, [255; 4]);
-        keep_largest(&mut found, &mut confidence, &grid(1, 2, 2, 1.0), corners);
+        keep_largest(
+            &mut found,
+            &mut confidence,
+            &grid(1, 2, 2, 1.0),
+            corners,
+            None,
+        );
         assert_eq!(found, expected, "corners {corners}");
     }
 }
@@ -259,13 +278,47 @@ fn components_reach_across_slices() {
         (true, [1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]),
     ] {
         let mut labels = [1, 0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
-        keep_largest(&mut labels, &mut confidence, &grid(3, 1, 5, 1.0), corners);
+        keep_largest(
+            &mut labels,
+            &mut confidence,
+            &grid(3, 1, 5, 1.0),
+            corners,
+            None,
+        );
         assert_eq!(labels, expected, "corners {corners}");
     }
     // One voxel in each of three slices against two in one.
     let mut labels = [1, 0, 0, 1, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0];
-    keep_largest(&mut labels, &mut confidence, &grid(3, 1, 5, 1.0), false);
+    keep_largest(
+        &mut labels,
+        &mut confidence,
+        &grid(3, 1, 5, 1.0),
+        false,
+        None,
+    );
     assert_eq!(labels, [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
+}
+
+#[test]
+fn a_component_of_enough_of_the_largest_stays() {
+    // Four voxels, two and one.
+    let scattered = [3, 3, 3, 3, 0, 3, 3, 0, 3];
+    for (share, expected) in [
+        (None, [3, 3, 3, 3, 0, 0, 0, 0, 0]),
+        (Some(0.51), [3, 3, 3, 3, 0, 0, 0, 0, 0]),
+        (Some(0.5), [3, 3, 3, 3, 0, 3, 3, 0, 0]),
+        (Some(0.25), scattered),
+    ] {
+        let (mut labels, mut confidence) = (scattered, [255; 9]);
+        keep_largest(
+            &mut labels,
+            &mut confidence,
+            &grid(1, 1, 9, 1.0),
+            true,
+            share,
+        );
+        assert_eq!(labels, expected, "{share:?}");
+    }
 }
 
 #[test]
@@ -403,13 +456,17 @@ proptest! {
     }
 
     #[test]
-    fn clean_up_twice_is_clean_up_once(labels in proptest::collection::vec(0_u8..4, 3 * 5 * 7), corners: bool) {
+    fn clean_up_twice_is_clean_up_once(
+        labels in proptest::collection::vec(0_u8..4, 3 * 5 * 7),
+        corners: bool,
+        share in proptest::option::of(0.05_f64..1.0),
+    ) {
         let grid = grid(3, 5, 7, 1.0);
         let mut once = labels.clone();
         let mut confidence = vec![255; once.len()];
-        keep_largest(&mut once, &mut confidence, &grid, corners);
+        keep_largest(&mut once, &mut confidence, &grid, corners, share);
         let mut twice = once.clone();
-        keep_largest(&mut twice, &mut confidence, &grid, corners);
+        keep_largest(&mut twice, &mut confidence, &grid, corners, share);
         prop_assert_eq!(&once, &twice);
         for code in 1..4 {
             prop_assert_eq!(labels.contains(&code), once.contains(&code));

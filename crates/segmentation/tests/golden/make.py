@@ -10,6 +10,7 @@ import numpy as np
 from cinecor_weights import grid
 
 CANVAS = 16
+SHARE = 0.25
 GRID = grid.Grid(canvas=CANVAS)
 CASES = [
     # name, (slices, rows, columns), row_mm, column_mm: finer, coarser, cropped, stretched, equal
@@ -64,7 +65,8 @@ def main() -> None:
     scattered = []
     for density in (0.15, 0.35, 0.6):
         labels = (random.random((3, 12, 18)) < density) * random.integers(1, 4, (3, 12, 18))
-        scattered.append({"shape": labels.shape, "labels": rows_of(labels), "kept": rows_of(grid.keep_largest(labels.astype(np.uint8)))})
+        largest, large = (rows_of(grid.keep_largest(labels.astype(np.uint8), share)) for share in (None, SHARE))
+        scattered.append({"shape": labels.shape, "labels": rows_of(labels), "kept": largest, "kept_large": large})
     golden = {"canvas": CANVAS, "cases": cases, "components": scattered}
     Path(__file__).with_name("golden.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
 
