@@ -38,18 +38,8 @@ pub(crate) async fn study(call: &Call) -> Result<Answer, Problem> {
 /// No such segmentation, slice or frame; a window, width or opacity that is none.
 pub(crate) async fn segmentation(call: &Call) -> Result<Answer, Problem> {
     call.accepted()?;
-    let (study_id, id) = (call.id("id")?, call.id("sid")?);
     let store = open_store().await?;
-    let record = store
-        .segmentation(&study_id, &id)
-        .await
-        .map_err(storage_problem)?
-        .ok_or_else(Call::no_segmentation)?;
-    let study = store
-        .study(&study_id)
-        .await
-        .map_err(storage_problem)?
-        .ok_or_else(Call::no_study)?;
+    let (study, record) = call.kept_segmentation(&store).await?;
     let shape = study.shape().map_err(Problem::internal)?;
     let first = record.frames.first().copied().unwrap_or(0);
     let frame = frame_of(call, first, |frame| record.frames.contains(&frame))?;

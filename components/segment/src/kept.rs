@@ -157,17 +157,7 @@ pub(crate) async fn list(call: &Call) -> Result<Answer, Problem> {
 pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
     call.accepted()?;
     let store = open_store().await?;
-    let study_id = call.id("id")?;
-    let record = store
-        .segmentation(&study_id, &call.id("sid")?)
-        .await
-        .map_err(storage_problem)?
-        .ok_or_else(Call::no_segmentation)?;
-    let study = store
-        .study(&study_id)
-        .await
-        .map_err(storage_problem)?
-        .ok_or_else(Call::no_study)?;
+    let (study, record) = call.kept_segmentation(&store).await?;
     Ok(Answer::bytes(JSON, to_json(&record, &study)?))
 }
 

@@ -1,7 +1,7 @@
 //! Mask files: frames that are deflated once, joined to one gzip member wherever a file is asked for.
 
 use cinecor_formats::{DecodeError, DeflatedChunk, GzipStitcher, SourceHeader};
-use cinecor_guest::{Answer, Call, open_store, send_assembly, storage_problem};
+use cinecor_guest::{Answer, Call, open_store, send_assembly};
 use cinecor_store::{Assembly, mask_key};
 use cinecor_web::{Etag, Problem, ProblemKind};
 
@@ -62,18 +62,8 @@ impl MaskFile {
 /// byte of it is read.
 pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
     let media_type = call.accepted()?;
-    let (study_id, id) = (call.id("id")?, call.id("sid")?);
     let store = open_store().await?;
-    let record = store
-        .segmentation(&study_id, &id)
-        .await
-        .map_err(storage_problem)?
-        .ok_or_else(Call::no_segmentation)?;
-    let study = store
-        .study(&study_id)
-        .await
-        .map_err(storage_problem)?
-        .ok_or_else(Call::no_study)?;
+    let (study, record) = call.kept_segmentation(&store).await?;
     let header = SourceHeader::from_bytes(&study.header).map_err(Problem::internal)?;
     let asked = call
         .query
@@ -99,14 +89,18 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
     let mut values = Vec::with_capacity(frames.len());
     for (frame, chunk) in frames {
         stitcher.add(chunk.crc32, chunk.len);
-        values.push((mask_key(&study_id, &id, *frame), chunk.bytes));
+        values.push((mask_key(&study.id, &record.id, *frame), chunk.bytes));
     }
     let mut head = GzipStitcher::HEADER.to_vec();
     head.extend_from_slice(&first.bytes);
     let file = Assembly::new(head, values, stitcher.trailer().to_vec());
     // A revision's mask never changes.
     let frame = asked.map_or_else(|| "all".to_owned(), |frame| frame.to_string());
-    let etag = Etag::of(&format!("{}-{}-{frame}", id.as_str(), record.revision));
+    let etag = Etag::of(&format!(
+        "{}-{}-{frame}",
+        record.id.as_str(),
+        record.revision
+    ));
     let name = asked.map_or_else(
         || "mask.nii.gz".to_owned(),
         |frame| format!("mask-frame-{frame}.nii.gz"),

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use cinecor_store::{Action, Event, Id};
+use cinecor_store::{Action, Event, Id, SegmentationRecord, StudyRecord};
 use cinecor_web::{
     ContentCoding, HeaderMap, Identity, Method, Operation, PathParameters, Problem, ProblemKind,
     Query, content_coding, negotiate, require_json,
@@ -13,8 +13,9 @@ use spin_sdk::wasip3::http::types::{ErrorCode, Trailers};
 use spin_sdk::wit_bindgen::{FutureReader, FutureWriter, StreamReader};
 
 use crate::body::BodyReader;
+use crate::refusals::storage_problem;
 use crate::settings::Settings;
-use crate::spin::now_ms;
+use crate::spin::{GuestStore, now_ms};
 
 /// A request.
 pub struct Call {
@@ -56,6 +57,28 @@ impl Call {
     /// [`ProblemKind::NotFound`] when it has none; the table makes sure that it has.
     pub fn id(&self, name: &str) -> Result<Id, Problem> {
         Id::parse(self.path.text(name)).ok_or_else(|| self.not_here())
+    }
+
+    /// The study and the segmentation whose ids are in the path.
+    ///
+    /// # Errors
+    /// [`ProblemKind::NotFound`] when one of them is not there; what the store says when it fails.
+    pub async fn kept_segmentation(
+        &self,
+        store: &GuestStore,
+    ) -> Result<(StudyRecord, SegmentationRecord), Problem> {
+        let study_id = self.id("id")?;
+        let record = store
+            .segmentation(&study_id, &self.id("sid")?)
+            .await
+            .map_err(storage_problem)?
+            .ok_or_else(Self::no_segmentation)?;
+        let study = store
+            .study(&study_id)
+            .await
+            .map_err(storage_problem)?
+            .ok_or_else(Self::no_study)?;
+        Ok((study, record))
     }
 
     /// The form of the answer that the caller likes best among those of the operation.
