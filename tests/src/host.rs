@@ -78,7 +78,7 @@ impl Options {
         let binary = target().join("release/cinecor");
         if !binary.is_file() {
             bail!(
-                "the host is not built: expected {}; run `cargo build --release -p cinecor-host`",
+                "the host is not built: expected {}; run `cargo build --release`",
                 binary.display()
             );
         }

@@ -20,6 +20,7 @@ fn commands(heading: &str) -> Result<Vec<String>> {
         .with_context(|| format!("README.md has no section {heading}"))?;
     let blocks = section
         .split("```sh\n")
+        // What stands before the first block is none.
         .skip(1)
         .filter_map(|block| block.split("```").next());
     Ok(blocks
