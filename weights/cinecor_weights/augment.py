@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
@@ -40,13 +41,31 @@ def _bend(sampling: Tensor, size: int, pixels: float, generator: Generator) -> T
     return sampling + strength * field.permute(0, 2, 3, 1)
 
 
+def neighbours_of(frames: np.ndarray, picked: np.ndarray, neighbours: int, generator: Generator) -> np.ndarray:
+    """Which slices the network sees for each of `picked` `[B]`: `[B, 1 + 2·neighbours]`, as `grid.with_neighbours` takes them.
+
+    Half of the stacks are taken from apex to base, and a tenth of the pictures end their stack on one side or the other, as a single slice
+    or the outermost of a stack that was planned too short does. `frames` `[N]` say which slices are of one frame.
+    """
+    step = np.where(_chance(generator, len(picked), 0.5).numpy(), 1, -1)
+    ends = torch.rand(len(picked), 2, generator=generator).numpy() < 0.1
+    columns = [picked]
+    for side, sign in enumerate((-1, 1)):
+        last = picked
+        for _ in range(neighbours):
+            at = np.clip(last + sign * step, 0, len(frames) - 1)
+            last = np.where((frames[at] == frames[picked]) & ~ends[:, side], at, last)
+            columns = [last, *columns] if side == 0 else [*columns, last]
+    return np.stack(columns, 1)
+
+
 def crop_and_turn(
     image: Tensor, labels: Tensor, size: int, generator: Generator, heart_share: float = 0.0, bend_pixels: float = 0.0
 ) -> tuple[Tensor, Tensor]:
     """Random `size`×`size` crop, turned within ±45°, scaled by 0.75 to 1.35 and squeezed by up to 10 %.
 
     `heart_share` of the crops lie about the heart, a quarter of `size` off its middle at most, the others anywhere.
-    `image` `[N, 1, Y, X]` float32, `labels` `[N, Y, X]` uint8 → `[N, 1, size, size]` and int64 `[N, size, size]`.
+    `image` `[N, C, Y, X]` float32, `labels` `[N, Y, X]` uint8 → `[N, C, size, size]` and int64 `[N, size, size]`.
     """
     count, _, rows, columns = image.shape
     turned = _chance(generator, count, 0.6)
@@ -116,7 +135,7 @@ def _field_of_view(image: Tensor, labels: Tensor, generator: Generator, share: f
 
     All that is labelled in `labels` `[N, Y, X]` stays in the picture, and four pixels around it.
     """
-    count, _, rows, columns = image.shape
+    count, channels, rows, columns = image.shape
     cut = _chance(generator, count, share)
     inside = torch.ones(count, 1, 1, 1, dtype=torch.bool)
     for axis, size in ((1, rows), (2, columns)):
@@ -128,14 +147,14 @@ def _field_of_view(image: Tensor, labels: Tensor, generator: Generator, share: f
         low, high = torch.minimum(middle - half, first), torch.maximum(middle + half, last)
         kept = (at >= low[:, None]) & (at <= high[:, None])
         inside = inside & (kept[:, None, :, None] if axis == 1 else kept[:, None, None, :])
-    pixels = inside.sum((1, 2, 3), keepdim=True)
+    pixels = channels * inside.sum((1, 2, 3), keepdim=True)
     mean = (image * inside).sum((1, 2, 3), keepdim=True) / pixels
     deviation = (((image - mean) * inside) ** 2).sum((1, 2, 3), keepdim=True).div(pixels).sqrt().clamp_min(1e-3)
     return torch.where(cut.view(-1, 1, 1, 1), (image - mean) / deviation * inside, image)
 
 
 def scanner(image: Tensor, labels: Tensor, generator: Generator, strength: float = 1.0, field_of_view_share: float = 0.0) -> Tensor:
-    """Gamma, field of view, contrast, brightness, bias field, resolution and noise on `[N, 1, Y, X]`.
+    """Gamma, field of view, contrast, brightness, bias field, resolution and noise on `[N, C, Y, X]`, alike on all slices of a stack.
 
     `strength` times as much of contrast, brightness and bias field. `labels` `[N, Y, X]` stay as they are.
     """

@@ -17,7 +17,7 @@ from scipy import ndimage
 from . import grid, prepare
 from .labels import LABELS, STRUCTURES
 
-#: `[N, 1, canvas, canvas]` float32 → probabilities `[N, C, canvas, canvas]` float32.
+#: `[N, 1 + 2·neighbours, canvas, canvas]` float32 → probabilities `[N, C, canvas, canvas]` float32.
 Predictor = Callable[[np.ndarray], np.ndarray]
 
 #: Resamples of the patients for the 95 % intervals.
@@ -41,7 +41,7 @@ def grid_of(card: Path) -> grid.Grid:
     sides, spacings = ({stated[key][a], stated[key][b]} for key, a, b in (("canvas", "rows", "columns"), ("spacing_mm", "row", "column")))
     if len(sides) > 1 or len(spacings) > 1:
         raise ValueError(f"{card} has a canvas or pixels that are not square: this evaluation knows only square ones")
-    return grid.Grid(spacings.pop(), sides.pop())
+    return grid.Grid(spacings.pop(), sides.pop(), stated.get("neighbours", 0))
 
 
 def segment(
@@ -49,7 +49,7 @@ def segment(
 ) -> np.ndarray:
     """One frame `[Z, Y, X]` in scanner units → labels uint8 `[Z, Y, X]` on the same grid, as the service makes them."""
     canvas = grid.to_canvas(image, row_mm, column_mm, onto)
-    probabilities = predict(canvas[:, None])
+    probabilities = predict(grid.with_neighbours(canvas, onto.neighbours))
     labels = grid.from_canvas(probabilities, *image.shape[-2:], row_mm, column_mm, onto)
     return grid.keep_largest(labels) if largest else labels
 

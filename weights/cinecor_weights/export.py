@@ -27,6 +27,9 @@ OPSET: int = 17
 #: The largest difference of a probability between PyTorch and ONNX Runtime. Folding batch norm reorders float32 sums, no more.
 TOLERANCE: float = 1e-4
 
+#: Patients of each split of ACDC that a network may be trained on.
+PATIENTS: dict[str, int] = {"train": 78, "val": 20}
+
 CITATION = (
     "O. Bernard et al., Deep Learning Techniques for Automatic MRI Cardiac Multi-Structures Segmentation and Diagnosis: "
     "Is the Problem Solved?, IEEE Transactions on Medical Imaging 37(11):2514-2525, 2018, doi:10.1109/TMI.2018.2837502"
@@ -44,7 +47,7 @@ def fold_batch_norm(network: UNet) -> UNet:
 
 
 def graph_of(network: UNet) -> bytes:
-    """The ONNX graph: `image` `[N, 1, Y, X]` float32 → `probabilities` `[N, C, Y, X]` float32, any N, Y and X multiples of 16.
+    """The ONNX graph: `image` `[N, inputs, Y, X]` float32 → `probabilities` `[N, C, Y, X]` float32, any N, Y and X multiples of 16.
 
     Raises `ValueError` when ONNX Runtime and PyTorch do not agree on it.
     """
@@ -55,7 +58,7 @@ def graph_of(network: UNet) -> bytes:
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module,
-            (torch.zeros(2, 1, 64, 64),),
+            (torch.zeros(2, network.inputs, 64, 64),),
             buffer,
             dynamo=False,
             opset_version=OPSET,
@@ -75,7 +78,7 @@ def _check_equal(network: UNet, graph: bytes) -> None:
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     generator = torch.Generator().manual_seed(1)
     for slices, rows, columns in ((1, 64, 64), (3, 96, 160), (2, grid.CANVAS, grid.CANVAS)):
-        image = torch.randn(slices, 1, rows, columns, generator=generator)
+        image = torch.randn(slices, network.inputs, rows, columns, generator=generator)
         with torch.inference_mode():
             expected = Inference(network)(image).numpy()
         found = session.run(["probabilities"], {"image": image.numpy()})[0]
@@ -94,13 +97,14 @@ def card(name: str, version: str, graph: bytes, recipe: train.Recipe, accuracy: 
         "title": "2-D U-Net for short-axis cardiac cine MRI",
         "graph": {"format": "onnx", "file": "model.onnx", "digest": hashlib.sha256(graph).hexdigest(), "precision": "fp32"},
         "variants": [],
-        "inputs": [{"name": "image", **tensor, "shape": [-1, 1, -1, -1]}],
+        "inputs": [{"name": "image", **tensor, "shape": [-1, 1 + 2 * recipe.neighbours, -1, -1]}],
         "outputs": [{"name": "probabilities", **tensor, "shape": [-1, CLASSES, -1, -1], "values": "probabilities"}],
         "preprocessing": {
             "spacing_mm": {"row": recipe.spacing_mm, "column": recipe.spacing_mm},
             "interpolation": "bilinear",
             "canvas": {"rows": recipe.canvas, "columns": recipe.canvas, "multiple": 2**LEVELS_DOWN, "placement": "centre", "padding": 0.0},
             "normalisation": {"method": "z_score", "scope": "frame", "clip_sd": grid.CLIP_SD},
+            "neighbours": recipe.neighbours,
         },
         "postprocessing": {
             "interpolation": "bilinear",
@@ -110,13 +114,8 @@ def card(name: str, version: str, graph: bytes, recipe: train.Recipe, accuracy: 
         "labels": LABELS,
         "training": {
             "data": [
-                {
-                    "name": "ACDC",
-                    "set": "acdc-train",
-                    "patients": 78,
-                    "licence": "CC-BY-NC-SA-4.0",
-                    "citation": CITATION,
-                }
+                {"name": "ACDC", "set": f"acdc-{split}", "patients": PATIENTS[split], "licence": "CC-BY-NC-SA-4.0", "citation": CITATION}
+                for split in recipe.splits
             ],
             "recipe": asdict(recipe),
         },
@@ -128,11 +127,11 @@ def card(name: str, version: str, graph: bytes, recipe: train.Recipe, accuracy: 
             "each result reviewed by a qualified person. Not a medical device, not for diagnosis or treatment."
         ),
         "limits": [
-            "Trained on 78 adult patients of one hospital on Siemens scanners of 1.5 T and 3 T; other vendors, field strengths, children and "
+            f"Trained on {sum(PATIENTS[split] for split in recipe.splits)} adult patients of one hospital on Siemens scanners of 1.5 T and 3 T; other vendors, field strengths, children and "
             "congenital heart disease were not seen.",
             "Short-axis slices only; long-axis views, late enhancement and mapping were not seen.",
             f"What lies more than {recipe.canvas * recipe.spacing_mm / 2:.0f} mm from the middle of the image in a row or column is not looked at.",
-            "Each slice is seen alone: the most basal and the most apical slice are the least certain, and of the right ventricle more so.",
+            ("Each slice is seen alone" if recipe.neighbours == 0 else "Each slice is seen with its neighbours alone") + ": the most basal and the most apical slice are the least certain, and of the right ventricle more so.",
             "Papillary muscles and trabeculae count as cavity; the right ventricular outflow tract is left out, as in ACDC.",
         ],
         "accuracy": accuracy,

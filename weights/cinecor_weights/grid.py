@@ -25,10 +25,13 @@ CLIP_SD: float = 5.0
 
 @dataclass(frozen=True)
 class Grid:
-    """The network's grid, as the card states it: spacing of its square pixels in mm, and its rows, which are also its columns."""
+    """The network's grid, as the card states it: spacing of its square pixels in mm, its rows, which are also its columns, and how many
+    slices before and after it the network sees beside each slice.
+    """
 
     spacing_mm: float = SPACING_MM
     canvas: int = CANVAS
+    neighbours: int = 0
 
 
 #: The grid of 1.0.0, and of whoever names none.
@@ -87,6 +90,12 @@ def to_canvas(frame: np.ndarray, row_mm: float, column_mm: float, onto: Grid = G
     if deviation > 0:
         canvas[:, put_y, put_x] = np.clip((inside - mean) / deviation, -CLIP_SD, CLIP_SD)
     return canvas
+
+
+def with_neighbours(canvas: np.ndarray, neighbours: int) -> np.ndarray:
+    """Slices `[Z, Y, X]` → network input `[Z, 1 + 2·neighbours, Y, X]`: each slice between those before and after it, the outermost repeated."""
+    at = np.arange(len(canvas))[:, None] + np.arange(-neighbours, neighbours + 1)
+    return canvas[np.clip(at, 0, len(canvas) - 1)]
 
 
 def labels_to_canvas(labels: np.ndarray, row_mm: float, column_mm: float, onto: Grid = GRID) -> np.ndarray:

@@ -33,18 +33,19 @@ def doubling(base: int) -> tuple[int, ...]:
 class UNet(nn.Module):
     """U-Net of five levels, `width` channels each from the finest, with one auxiliary output at half resolution while it trains."""
 
-    def __init__(self, width: Sequence[int] = doubling(16), classes: int = CLASSES) -> None:
+    def __init__(self, width: Sequence[int] = doubling(16), classes: int = CLASSES, inputs: int = 1) -> None:
         super().__init__()
         if len(width) != LEVELS_DOWN + 1:
             raise ValueError(f"{len(width)} widths, but the network has {LEVELS_DOWN + 1} levels")
-        self.down = nn.ModuleList(_block(1 if i == 0 else width[i - 1], width[i]) for i in range(LEVELS_DOWN + 1))
+        self.inputs = inputs
+        self.down = nn.ModuleList(_block(inputs if i == 0 else width[i - 1], width[i]) for i in range(LEVELS_DOWN + 1))
         self.up = nn.ModuleList(nn.ConvTranspose2d(width[i + 1], width[i], 2, stride=2) for i in range(LEVELS_DOWN))
         self.merge = nn.ModuleList(_block(2 * width[i], width[i]) for i in range(LEVELS_DOWN))
         self.head = nn.Conv2d(width[0], classes, 1)
         self.auxiliary = nn.Conv2d(width[1], classes, 1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """`[N, 1, Y, X]` → logits `[N, C, Y, X]` and auxiliary logits `[N, C, Y/2, X/2]`; Y and X multiples of 16."""
+        """`[N, inputs, Y, X]` → logits `[N, C, Y, X]` and auxiliary logits `[N, C, Y/2, X/2]`; Y and X multiples of 16."""
         skips: list[Tensor] = []
         x = image
         for level, block in enumerate(self.down):
@@ -66,7 +67,7 @@ class Inference(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
-        """`[N, 1, Y, X]` float32 → probabilities `[N, C, Y, X]` float32 that sum to one over C."""
+        """`[N, inputs, Y, X]` float32 → probabilities `[N, C, Y, X]` float32 that sum to one over C."""
         return functional.softmax(self.network(image)[0], 1)
 
 
@@ -83,7 +84,7 @@ def macs(network: UNet, canvas: int) -> int:
     layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d) and m is not network.auxiliary]
     hooks = [layer.register_forward_hook(count) for layer in layers]
     with torch.inference_mode():
-        network(torch.zeros(1, 1, canvas, canvas))
+        network(torch.zeros(1, network.inputs, canvas, canvas))
     for hook in hooks:
         hook.remove()
     return counted

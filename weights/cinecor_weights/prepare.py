@@ -1,6 +1,6 @@
 """Unpacks, checks and resamples the ACDC archives into one cache per split. Reads `CINECOR_DATA`, writes under the cache folder only.
 
-The cache holds, per split and grid, `images` float16 `[N, canvas, canvas]` (normalised as the service normalises) and `labels` uint8.
+The cache holds `Slices` per split and grid, normalised as the service normalises.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import os
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,27 +100,43 @@ def sunnybrook_frames() -> list[Frame]:
     return found
 
 
-def slices(split: str, cache: Path = CACHE, onto: grid.Grid = grid.GRID) -> tuple[np.ndarray, np.ndarray]:
-    """Normalised slices `[N, canvas, canvas]` float16 and labels uint8 of `split`, computed once and kept."""
-    kept = cache / f"{split}-{onto.spacing_mm}mm-{onto.canvas}.npz"
-    if not kept.exists():
-        images, labels = [], []
-        for frame in frames(split, cache):
-            images.append(grid.to_canvas(frame.image, frame.row_mm, frame.column_mm, onto).astype(np.float16))
-            labels.append(grid.labels_to_canvas(frame.labels, frame.row_mm, frame.column_mm, onto))
-        partial = kept.with_suffix(".partial.npz")
-        np.savez(partial, images=np.concatenate(images), labels=np.concatenate(labels))
-        partial.rename(kept)
-    with np.load(kept) as arrays:
-        return arrays["images"], arrays["labels"]
+@dataclass(frozen=True)
+class Slices:
+    """Slices on the network's grid, in the order of their stacks: `images` float16 and `labels` uint8 `[N, canvas, canvas]`, and of
+    each the number of the frame it is of, `[N]`: neighbours of one frame are neighbours in space.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    frames: np.ndarray
+
+
+def slices(splits: Sequence[str], cache: Path = CACHE, onto: grid.Grid = grid.GRID) -> Slices:
+    """The slices of `splits`, each computed once and kept."""
+    found: list[Slices] = []
+    for split in splits:
+        kept = cache / f"{split}-{onto.spacing_mm}mm-{onto.canvas}-stacks.npz"
+        if not kept.exists():
+            images, labels, numbers = [], [], []
+            for number, frame in enumerate(frames(split, cache)):
+                images.append(grid.to_canvas(frame.image, frame.row_mm, frame.column_mm, onto).astype(np.float16))
+                labels.append(grid.labels_to_canvas(frame.labels, frame.row_mm, frame.column_mm, onto))
+                numbers.append(np.full(len(frame.image), number))
+            partial = kept.with_suffix(".partial.npz")
+            np.savez(partial, images=np.concatenate(images), labels=np.concatenate(labels), frames=np.concatenate(numbers))
+            partial.rename(kept)
+        with np.load(kept) as arrays:
+            after = 1 + found[-1].frames[-1] if found else 0
+            found.append(Slices(arrays["images"], arrays["labels"], arrays["frames"] + after))
+    return Slices(*(np.concatenate([getattr(s, name) for s in found]) for name in ("images", "labels", "frames")))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("splits", nargs="*", default=["train", "val"])
     for split in parser.parse_args().splits:
-        images, labels = slices(split)
-        print(f"{split}: {len(images)} slices, {np.mean(labels.reshape(len(labels), -1).any(1)):.1%} of them labelled")
+        labels = slices([split]).labels
+        print(f"{split}: {len(labels)} slices, {np.mean(labels.reshape(len(labels), -1).any(1)):.1%} of them labelled")
 
 
 if __name__ == "__main__":

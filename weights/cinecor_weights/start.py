@@ -45,7 +45,9 @@ def _layers(network: UNet) -> list[tuple[str, nn.Module, nn.BatchNorm2d | None, 
 
 @torch.no_grad()
 def grow(network: UNet, graph: Path, images: np.ndarray) -> None:
-    """Makes `network` compute what `graph` computes, exactly in evaluation; `images` `[N, Y, X]` say what its norms will meet.
+    """Makes `network` compute what `graph` computes, exactly in evaluation; `images` `[N, inputs, Y, X]` say what its norms will meet.
+
+    A network of more inputs than the graph reads the graph's in the middle of its own, and at first nothing of its neighbours.
 
     Raises `ValueError` when the graph is wider than the network somewhere.
     """
@@ -61,13 +63,16 @@ def grow(network: UNet, graph: Path, images: np.ndarray) -> None:
         if old.shape[0] > new.shape[0] or old.shape[1] > new.shape[1]:
             raise ValueError(f"{graph} has {old.shape[0]}x{old.shape[1]} channels at {name}, the network has room for {new.shape[0]}x{new.shape[1]}")
         # Inputs lie side by side, each source's old channels first and then its new ones.
-        columns, offset = [], 0
+        columns: list[int] | range = []
+        offset = 0
         for source in sources:
-            columns += range(offset, offset + old_count[source])
+            columns = [*columns, *range(offset, offset + old_count[source])]
             offset += new_count[source]
         new[: old.shape[0]] = 0
+        if not sources:
+            columns = range((new.shape[1] - old.shape[1]) // 2, (new.shape[1] + old.shape[1]) // 2)
         for row in range(old.shape[0]):
-            new[row, columns or [0]] = old[row]
+            new[row, columns] = old[row]
         bias = weights[f"{name}.bias"]
         if norm is None:
             layer.bias[: len(bias)] = bias
@@ -85,7 +90,7 @@ def grow(network: UNet, graph: Path, images: np.ndarray) -> None:
     training = network.training
     network.eval()
     hooks = [norm.register_forward_pre_hook(settle) for norm in old_bias]
-    network(torch.from_numpy(images.astype(np.float32))[:, None])
+    network(torch.from_numpy(images.astype(np.float32)))
     for hook in hooks:
         hook.remove()
     network.train(training)

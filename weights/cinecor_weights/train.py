@@ -55,12 +55,16 @@ class Recipe:
     #: How much scanners differ, 1 being what 1.0.0 saw, and the share of pictures cut to a smaller field of view.
     scanner_strength: float = 1.0
     field_of_view_share: float = 0.0
+    #: How many slices before and after it the network sees beside each slice.
+    neighbours: int = 0
+    #: The splits it is trained on.
+    splits: tuple[str, ...] = ("train",)
     #: The package it starts from, `name/version` under `models`; empty: random weights.
     start: str = ""
 
     @property
     def grid(self) -> grid.Grid:
-        return grid.Grid(self.spacing_mm, self.canvas)
+        return grid.Grid(self.spacing_mm, self.canvas, self.neighbours)
 
 
 #: The recipes of the packages under `models`.
@@ -82,6 +86,23 @@ RECIPES: dict[str, Recipe] = {
         scanner_strength=1.6,
         field_of_view_share=0.15,
         start="cinecor-unet/1.0.0",
+    ),
+    # Each slice between its neighbours: where the base of a ventricle lies is not seen in one slice.
+    "cinecor-unet/1.2.0": Recipe(
+        epochs=30,
+        cosine_epochs=34,
+        cooldown_epochs=4,
+        crop=144,
+        width=(16, 48, 96, 192, 256),
+        learning_rate=1.2e-3,
+        average_decay=0.998,
+        canvas=208,
+        heart_share=0.8,
+        bend_pixels=6.0,
+        scanner_strength=1.6,
+        field_of_view_share=0.15,
+        neighbours=1,
+        start="cinecor-unet/1.1.0",
     ),
 }
 
@@ -125,18 +146,25 @@ def _is_further_along(kept: dict[str, object], epoch: int, recipe: Recipe) -> bo
     return (again == recipe and epoch <= recipe.epochs) or (end == recipe and epoch <= min(turns))
 
 
-def train(images: np.ndarray, labels: np.ndarray, recipe: Recipe, out: Path, augmented: bool = True) -> UNet:
-    """Trains on `images` `[N, Y, X]` float16 and `labels` `[N, Y, X]` uint8; resumes from `out/checkpoint.pt` if it is of the same recipe.
+def network_of(recipe: Recipe) -> UNet:
+    """The recipe's network, its weights at random."""
+    return UNet(recipe.width, inputs=1 + 2 * recipe.neighbours)
+
+
+def train(slices: prepare.Slices, recipe: Recipe, out: Path, augmented: bool = True) -> UNet:
+    """Trains on `slices`; resumes from `out/checkpoint.pt` if it is of the same recipe.
 
     `epochs` may have changed since, as long as the rate had not begun to go straight to 0 and has not to have begun; likewise `again_epochs`.
     Returns the averaged network in evaluation mode, and leaves its weights in `out/weights.pt`.
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
-    network = UNet(recipe.width)
+    images, labels = slices.images, slices.labels
+    network = network_of(recipe)
     if recipe.start:
         some = np.random.default_rng(recipe.seed).permutation(len(images))[:64]
-        start.grow(network, MODELS / recipe.start / "model.onnx", images[some])
+        seen = augment.neighbours_of(slices.frames, some, recipe.neighbours, torch.Generator().manual_seed(recipe.seed))
+        start.grow(network, MODELS / recipe.start / "model.onnx", images[seen])
     network = network.to(memory_format=torch.channels_last)
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average_decay), use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
@@ -165,7 +193,8 @@ def train(images: np.ndarray, labels: np.ndarray, recipe: Recipe, out: Path, aug
         network.train()
         for step in range(steps):
             picked = order[step * recipe.batch : (step + 1) * recipe.batch]
-            image = torch.from_numpy(images[picked].astype(np.float32))[:, None]
+            seen = augment.neighbours_of(slices.frames, picked, recipe.neighbours, generator) if recipe.neighbours else picked[:, None]
+            image = torch.from_numpy(images[seen].astype(np.float32))
             truth = torch.from_numpy(labels[picked])
             if augmented:
                 image, truth = augment.crop_and_turn(image, truth, recipe.crop, generator, recipe.heart_share, recipe.bend_pixels)
@@ -208,7 +237,7 @@ def load(path: Path) -> tuple[UNet, Recipe]:
     """The averaged network of `weights.pt`, in evaluation mode, and the recipe it was trained with."""
     state = torch.load(path, weights_only=True)
     recipe = Recipe(**state["recipe"])
-    network = UNet(recipe.width)
+    network = network_of(recipe)
     network.load_state_dict(state["weights"])
     return network.eval(), recipe
 
@@ -226,8 +255,7 @@ def main() -> None:
     recipe = RECIPES[arguments.recipe]
     if arguments.epochs is not None:
         recipe = replace(recipe, epochs=arguments.epochs)
-    images, labels = prepare.slices("train", onto=recipe.grid)
-    train(images, labels, recipe, arguments.out or prepare.CACHE / "run" / arguments.recipe)
+    train(prepare.slices(recipe.splits, onto=recipe.grid), recipe, arguments.out or prepare.CACHE / "run" / arguments.recipe)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def test_package_is_of_its_recipe(package: Path) -> None:
     stated |= {"width": tuple(base << level for level in range(LEVELS_DOWN + 1))} if base else {}
     assert train.Recipe(**stated) == recipe
     assert evaluate.grid_of(package / "model.json") == recipe.grid
-    UNet(recipe.width)
+    train.network_of(recipe)
 
 
 def test_sunnybrook_is_read_with_its_phases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

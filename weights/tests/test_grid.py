@@ -34,6 +34,12 @@ def test_scale_and_offset_of_the_scanner_do_not_matter() -> None:
     np.testing.assert_allclose(grid.to_canvas(frame, 1.2, 1.3), grid.to_canvas(300 * frame + 7, 1.2, 1.3), atol=1e-4)
 
 
+def test_neighbours_stand_beside_each_slice_and_the_outermost_is_repeated() -> None:
+    canvas = np.arange(4, dtype=np.float32)[:, None, None]
+    np.testing.assert_array_equal(grid.with_neighbours(canvas, 2)[..., 0, 0], [[0, 0, 0, 1, 2], [0, 0, 1, 2, 3], [0, 1, 2, 3, 3], [1, 2, 3, 3, 3]])
+    np.testing.assert_array_equal(grid.with_neighbours(canvas, 0), canvas[:, None])
+
+
 def test_constant_frame_becomes_zero() -> None:
     assert not grid.to_canvas(np.full((2, 30, 30), 5.0), 1.4, 1.4).any()
 

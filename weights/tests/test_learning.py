@@ -10,15 +10,15 @@ import onnxruntime
 import pytest
 import torch
 
-from cinecor_weights import augment, evaluate, export, start, train
+from cinecor_weights import augment, evaluate, export, grid, prepare, start, train
 from cinecor_weights.labels import LABELS
 from cinecor_weights.model import Inference, UNet, doubling, macs
 
 SIZE = 64
 
 
-def drawn_hearts(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Discs in rings with a second cavity to the left: images `[N, SIZE, SIZE]` float16, labels uint8."""
+def drawn_hearts(count: int, seed: int) -> prepare.Slices:
+    """Discs in rings with a second cavity to the left, each in a frame of its own: `[count, SIZE, SIZE]`."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:SIZE, :SIZE]
     images, labels = [], []
@@ -31,7 +31,7 @@ def drawn_hearts(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         label[distance < inner] = LABELS["left_ventricle"]
         images.append(np.array([-0.5, 1.2, -1.0, 1.5])[label] + rng.normal(0, 0.3, label.shape))
         labels.append(label)
-    return np.stack(images).astype(np.float16), np.stack(labels)
+    return prepare.Slices(np.stack(images).astype(np.float16), np.stack(labels), np.arange(count))
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +39,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[UNet, train.Recip
     torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("run")
     recipe = train.Recipe(epochs=6, batch=8, crop=48, width=doubling(8), average_decay=0.95, learning_rate=4e-3)
-    return train.train(*drawn_hearts(96, 1), recipe, out), recipe, out
+    return train.train(drawn_hearts(96, 1), recipe, out), recipe, out
 
 
 def dice_on_unseen(network: UNet) -> list[float]:
-    images, labels = drawn_hearts(16, 2)
+    unseen = drawn_hearts(16, 2)
     with torch.inference_mode():
-        found = network(torch.from_numpy(images.astype(np.float32))[:, None])[0].argmax(1).numpy()
-    return [evaluate.dice(labels == c, found == c) or 0.0 for c in (1, 2, 3)]
+        found = network(torch.from_numpy(unseen.images.astype(np.float32))[:, None])[0].argmax(1).numpy()
+    return [evaluate.dice(unseen.labels == c, found == c) or 0.0 for c in (1, 2, 3)]
 
 
 def test_learns_what_an_untrained_network_cannot(trained: tuple[UNet, train.Recipe, Path]) -> None:
@@ -68,7 +68,7 @@ def test_resumed_training_equals_an_unbroken_one(tmp_path: Path, monkeypatch: py
     torch.set_num_threads(1)
     data = drawn_hearts(16, 4)
     recipe = train.Recipe(epochs=2, batch=8, crop=32, width=doubling(4))
-    unbroken = train.train(*data, recipe, tmp_path / "unbroken")
+    unbroken = train.train(data, recipe, tmp_path / "unbroken")
     save, calls = train._save, []
 
     def killed_after_first_epoch(state: dict[str, object], path: Path) -> None:
@@ -79,8 +79,8 @@ def test_resumed_training_equals_an_unbroken_one(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(train, "_save", killed_after_first_epoch)
     with pytest.raises(KeyboardInterrupt):
-        train.train(*data, recipe, tmp_path / "broken")
-    resumed = train.train(*data, recipe, tmp_path / "broken")
+        train.train(data, recipe, tmp_path / "broken")
+    resumed = train.train(data, recipe, tmp_path / "broken")
     for name, value in unbroken.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
 
@@ -88,9 +88,9 @@ def test_resumed_training_equals_an_unbroken_one(tmp_path: Path, monkeypatch: py
 def test_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
     data = drawn_hearts(8, 5)
     recipe = train.Recipe(epochs=1, batch=8, crop=32, width=doubling(4))
-    train.train(*data, recipe, tmp_path)
+    train.train(data, recipe, tmp_path)
     with pytest.raises(SystemExit, match="another recipe"):
-        train.train(*data, dataclasses.replace(recipe, seed=2), tmp_path)
+        train.train(data, dataclasses.replace(recipe, seed=2), tmp_path)
 
 
 def test_training_goes_on_with_another_end_until_its_rate_goes_straight_to_zero(tmp_path: Path) -> None:
@@ -100,9 +100,9 @@ def test_training_goes_on_with_another_end_until_its_rate_goes_straight_to_zero(
     longer = dataclasses.replace(recipe, epochs=3)
     assert train._is_further_along(kept, 1, longer) and not train._is_further_along(kept, 2, longer)
     assert not train._is_further_along(kept, 1, dataclasses.replace(longer, cosine_epochs=50))
-    train.train(*data, recipe, tmp_path)
+    train.train(data, recipe, tmp_path)
     with pytest.raises(SystemExit, match="another recipe"):
-        train.train(*data, longer, tmp_path)
+        train.train(data, longer, tmp_path)
 
 
 def test_training_begun_again_after_its_end_equals_one_that_was_to(tmp_path: Path) -> None:
@@ -110,9 +110,9 @@ def test_training_begun_again_after_its_end_equals_one_that_was_to(tmp_path: Pat
     data = drawn_hearts(16, 4)
     once = train.Recipe(epochs=2, cooldown_epochs=1, batch=8, crop=32, width=doubling(4))
     again = dataclasses.replace(once, again_epochs=1)
-    unbroken = train.train(*data, again, tmp_path / "unbroken")
-    train.train(*data, once, tmp_path / "broken")
-    resumed = train.train(*data, again, tmp_path / "broken")
+    unbroken = train.train(data, again, tmp_path / "unbroken")
+    train.train(data, once, tmp_path / "broken")
+    resumed = train.train(data, again, tmp_path / "broken")
     for name, value in unbroken.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
 
@@ -120,17 +120,18 @@ def test_training_begun_again_after_its_end_equals_one_that_was_to(tmp_path: Pat
 def test_grown_network_computes_what_the_package_computes(trained: tuple[UNet, train.Recipe, Path], tmp_path: Path) -> None:
     graph = tmp_path / "model.onnx"
     graph.write_bytes(export.graph_of(trained[0]))
-    images, _ = drawn_hearts(8, 10)
+    images = drawn_hearts(8, 10).images
     torch.manual_seed(11)
-    wider = UNet((8, 24, 40, 64, 130))
-    start.grow(wider, graph, images)
-    unseen = torch.from_numpy(drawn_hearts(4, 12)[0].astype(np.float32))[:, None]
+    # Wider, and seeing a slice on either side of the one that the package sees.
+    wider = UNet((8, 24, 40, 64, 130), inputs=3)
+    start.grow(wider, graph, grid.with_neighbours(images, 1))
+    unseen = torch.from_numpy(grid.with_neighbours(drawn_hearts(4, 12).images.astype(np.float32), 1))
     with torch.inference_mode():
-        expected, found = Inference(trained[0])(unseen), Inference(wider.eval())(unseen)
+        expected, found = Inference(trained[0])(unseen[:, 1:2]), Inference(wider.eval())(unseen)
     # The same sums of float32 in another order, with zeros among them.
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
     with pytest.raises(ValueError, match="the network has room for"):
-        start.grow(UNet(doubling(4)), graph, images)
+        start.grow(UNet(doubling(4)), graph, images[:, None])
 
 
 def test_cost_of_a_slice_is_that_of_the_convolutions() -> None:
@@ -184,7 +185,8 @@ def test_rate_that_starts_again_is_a_straight_line() -> None:
 
 
 def test_augmentation_moves_image_and_labels_together() -> None:
-    images, labels = drawn_hearts(32, 8)
+    drawn = drawn_hearts(32, 8)
+    images, labels = drawn.images, drawn.labels
     truth = torch.from_numpy(labels)
     # The image is the label itself: after any crop and turn, bright pixels are where the cavity is.
     picture = (truth == 3).float()[:, None]
@@ -195,7 +197,7 @@ def test_augmentation_moves_image_and_labels_together() -> None:
 
 
 def test_crops_about_the_heart_hold_its_middle() -> None:
-    _, labels = drawn_hearts(64, 13)
+    labels = drawn_hearts(64, 13).labels
     labels[0] = 0
     truth = torch.from_numpy(labels)
     assert augment.heart_centres(truth)[0].isnan().all()
@@ -209,7 +211,7 @@ def test_crops_about_the_heart_hold_its_middle() -> None:
 
 
 def test_bent_crop_moves_image_and_labels_together() -> None:
-    truth = torch.from_numpy(drawn_hearts(32, 8)[1])
+    truth = torch.from_numpy(drawn_hearts(32, 8).labels)
     picture = (truth == 3).float()[:, None]
     straight = augment.crop_and_turn(picture, truth, 48, torch.Generator().manual_seed(9))[1]
     image, bent = augment.crop_and_turn(picture, truth, 48, torch.Generator().manual_seed(9), bend_pixels=6.0)
@@ -220,7 +222,8 @@ def test_bent_crop_moves_image_and_labels_together() -> None:
 
 
 def test_smaller_field_of_view_is_normalised_and_keeps_the_heart() -> None:
-    images, labels = drawn_hearts(32, 15)
+    drawn = drawn_hearts(32, 15)
+    images, labels = drawn.images, drawn.labels
     image = torch.from_numpy(images.astype(np.float32))[:, None] * 3 + 7
     out = augment._field_of_view(image, torch.from_numpy(labels), torch.Generator().manual_seed(16), 1.0)
     inside = out != 0
@@ -235,3 +238,35 @@ def test_dice_of_two_empty_masks_is_unknown_and_of_one_empty_is_zero() -> None:
     assert evaluate.dice(empty, empty) is None
     assert evaluate.dice(empty, full) == 0
     assert evaluate.dice(full, full) == 1
+
+
+def test_neighbours_are_those_of_the_stack_and_end_with_it() -> None:
+    frames = np.array([0, 0, 0, 1, 1, 2])
+    picked = np.tile(np.arange(6), 300)
+    seen = augment.neighbours_of(frames, picked, 2, torch.Generator().manual_seed(17))
+    assert seen.shape == (1800, 5) and (seen[:, 2] == picked).all()
+    # Never a slice of another frame, never farther than the column says, and past the last slice the last again.
+    assert (frames[seen] == frames[picked][:, None]).all()
+    assert (np.abs(seen - picked[:, None]) <= np.array([2, 1, 0, 1, 2])).all()
+    # The middle of three slices: most often between the other two, as often upside down, now and then alone on one side or both.
+    middle = seen[picked == 1].tolist()
+    upright, turned, single = (middle.count(row) for row in ([0, 0, 1, 2, 2], [2, 2, 1, 0, 0], [1, 1, 1, 1, 1]))
+    assert 90 < upright < 150 and 90 < turned < 150 and 0 < single < 12
+    assert set(map(tuple, seen[picked == 5].tolist())) == {(5, 5, 5, 5, 5)}
+
+
+def test_learns_from_stacks(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    drawn = drawn_hearts(96, 1)
+    # Each heart three times: a stack whose slices are alike.
+    stacks = prepare.Slices(drawn.images.repeat(3, 0), drawn.labels.repeat(3, 0), drawn.frames.repeat(3))
+    recipe = train.Recipe(epochs=2, batch=8, crop=48, width=doubling(8), average_decay=0.95, learning_rate=4e-3, neighbours=1)
+    network = train.train(stacks, recipe, tmp_path)
+    unseen = drawn_hearts(16, 2)
+    predict = Inference(network)
+    with torch.inference_mode():
+        found = predict(torch.from_numpy(unseen.images.astype(np.float32))[:, None].expand(-1, 3, -1, -1)).argmax(1).numpy()
+    assert min(evaluate.dice(unseen.labels == c, found == c) or 0.0 for c in (1, 2, 3)) > 0.75
+    folder = export.package(network, recipe, "drawn", "0.0.1", tmp_path, [])
+    assert json.loads((folder / "model.json").read_text())["inputs"][0]["shape"] == [-1, 3, -1, -1]
+    assert evaluate.grid_of(folder / "model.json") == recipe.grid

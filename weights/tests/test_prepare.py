@@ -40,8 +40,10 @@ def test_frames_are_slices_rows_columns_with_the_spacing_of_pixdim(tmp_path: Pat
     assert [(f.patient, f.phase) for f in frames] == [("patient007", "ED"), ("patient007", "ES")]
     assert frames[0].labels.shape == (3, 5, 4) and frames[0].labels[2, 1, 3] == LABELS["left_ventricle"]
     assert (frames[0].column_mm, frames[0].row_mm, frames[0].slice_mm) == (1.5, 1.25, 10)
-    images, labels = prepare.slices("train", tmp_path / "cache")
-    assert images.shape == labels.shape == (6, 224, 224)
+    slices = prepare.slices(["train", "train"], tmp_path / "cache")
+    assert slices.images.shape == slices.labels.shape == (12, 224, 224)
+    # Two frames of three slices, twice over: those of two frames are no neighbours.
+    assert slices.frames.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
 
 
 def test_archive_with_another_checksum_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

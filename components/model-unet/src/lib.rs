@@ -43,7 +43,8 @@ bindings::export!(ModelUnet with_types_in bindings);
 struct Kept {
     network: Option<Network>,
     pipeline: Option<Pipeline>,
-    tensor: Vec<f32>,
+    canvases: Vec<f32>,
+    batch: Vec<f32>,
 }
 
 thread_local! {
@@ -132,7 +133,7 @@ impl Kept {
         };
         let pipeline = self.pipeline.insert(pipeline);
         pipeline
-            .prepare(intensities, &mut self.tensor)
+            .prepare(intensities, &mut self.canvases)
             .map_err(unsupported)?;
         let mut preprocess_ms = milliseconds(started);
         let (mut inference_ms, mut postprocess_ms) = (0.0, 0.0);
@@ -144,13 +145,15 @@ impl Kept {
         let mut places = labels
             .chunks_exact_mut(slice_voxels)
             .zip(confidence.chunks_exact_mut(slice_voxels));
-        for batch in self
-            .tensor
-            .chunks(pipeline.input_values_per_slice() * network.batch())
-        {
+        let all = grid.slices as usize;
+        for first in (0..all).step_by(network.batch()) {
             let started = Instant::now();
-            let slices = batch.len() / pipeline.input_values_per_slice();
-            let input = network.input([slices, 1, rows as usize, columns as usize], batch)?;
+            let slices = network.batch().min(all - first);
+            let batch = pipeline
+                .batch(&self.canvases, first..first + slices, &mut self.batch)
+                .map_err(unsupported)?;
+            let shape = [slices, pipeline.channels(), rows as usize, columns as usize];
+            let input = network.input(shape, batch)?;
             preprocess_ms += milliseconds(started);
 
             let started = Instant::now();

@@ -29,6 +29,9 @@ pub const MAX_CANVAS: u32 = 1024;
 /// In-plane spacing that a network may ask for, in mm; cine MRI lies between 0.7 and 2.5.
 pub const SPACING_MM: std::ops::RangeInclusive<f64> = 0.1..=20.0;
 
+/// The most slices on either side of a slice that a network may ask for: four of 8 mm reach from the middle of a heart to its ends.
+pub const MAX_NEIGHBOURS: u32 = 4;
+
 /// Why a package is refused.
 #[derive(Debug, Error, PartialEq)]
 pub enum Error {
@@ -194,7 +197,7 @@ pub struct Card {
     pub graph: Graph,
     /// The same network at other precisions.
     pub variants: Vec<Graph>,
-    /// Name of the input tensor, `[N, 1, Y, X]` float32.
+    /// Name of the input tensor, `[N, 1 + 2 · neighbours, Y, X]` float32.
     pub input_name: String,
     /// Name of the output tensor, `[N, 4, Y, X]` float32.
     pub output_name: String,
@@ -208,6 +211,8 @@ pub struct Card {
     pub canvas: Canvas,
     /// Normalised intensities are limited to this many standard deviations.
     pub clip_sd: f64,
+    /// How many slices before and after it the network sees beside each slice.
+    pub neighbours: u32,
     /// What is kept of each structure.
     pub keep: Keep,
     /// What each channel of the output means.
@@ -409,7 +414,15 @@ fn check(raw: raw::Card) -> Result<Card, Error> {
             "more than 0 and at most 1000 standard deviations",
         ));
     }
-    let input = tensor("inputs", raw.inputs, 1, &canvas)?;
+    let neighbours = raw.preprocessing.neighbours;
+    if neighbours > MAX_NEIGHBOURS {
+        return Err(refuse(
+            "preprocessing.neighbours",
+            neighbours,
+            format!("0 to {MAX_NEIGHBOURS} slices on either side"),
+        ));
+    }
+    let input = tensor("inputs", raw.inputs, 1 + 2 * neighbours as usize, &canvas)?;
     let output = tensor("outputs", raw.outputs, labels.len(), &canvas)?;
     let values = match output.values {
         Some(raw::Values::Probabilities) => Values::Probabilities,
@@ -463,6 +476,7 @@ fn check(raw: raw::Card) -> Result<Card, Error> {
             padding,
         },
         clip_sd,
+        neighbours,
         keep,
         labels,
         licence: raw.licence,

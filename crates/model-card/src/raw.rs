@@ -123,6 +123,8 @@ pub(crate) struct Preprocessing {
     pub(crate) _interpolation: Interpolation,
     pub(crate) canvas: Canvas,
     pub(crate) normalisation: Normalisation,
+    #[serde(default)]
+    pub(crate) neighbours: u32,
 }
 
 #[derive(Deserialize)]

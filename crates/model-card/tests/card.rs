@@ -209,6 +209,11 @@ fn the_schema_and_the_parser_agree() {
             Some(json!(0)),
             false,
         ),
+        // The fixture's tensor has one channel: none but its own slice is seen.
+        ("/preprocessing/neighbours", Some(json!(0)), true),
+        ("/preprocessing/neighbours", Some(json!(1)), false),
+        ("/preprocessing/neighbours", Some(json!(5)), false),
+        ("/preprocessing/neighbours", Some(json!(-1)), false),
         ("/postprocessing/decision", Some(json!("threshold")), false),
         ("/postprocessing/components/keep", Some(json!("all")), true),
         ("/postprocessing/components/share", Some(json!(0.3)), true),

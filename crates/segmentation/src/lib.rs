@@ -112,6 +112,7 @@ pub struct Pipeline {
     canvas_columns: u32,
     padding: f32,
     clip_sd: f64,
+    neighbours: usize,
     values: Values,
     /// The label of each channel.
     labels: [Label; 4],
@@ -197,6 +198,7 @@ impl Pipeline {
             canvas_columns: card.canvas.columns,
             padding: card.canvas.padding,
             clip_sd: card.clip_sd,
+            neighbours: card.neighbours as usize,
             values: card.values,
             labels: card.labels,
             keep: card.keep,
@@ -224,14 +226,19 @@ impl Pipeline {
         (self.canvas_rows, self.canvas_columns)
     }
 
-    /// Values of the input tensor for one slice.
-    pub fn input_values_per_slice(&self) -> usize {
+    /// Channels of the network's input: a slice, and its neighbours on either side.
+    pub fn channels(&self) -> usize {
+        1 + 2 * self.neighbours
+    }
+
+    /// Values of one slice on the canvas.
+    pub fn canvas_values(&self) -> usize {
         self.canvas_rows as usize * self.canvas_columns as usize
     }
 
     /// Values of the output tensor for one slice.
     pub fn output_values_per_slice(&self) -> usize {
-        self.input_values_per_slice() * self.labels.len()
+        self.canvas_values() * self.labels.len()
     }
 
     /// Cleans up a whole frame as the card says: what is removed becomes background of confidence 0.

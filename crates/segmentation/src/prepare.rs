@@ -3,7 +3,7 @@
 use crate::{Error, Pipeline, length};
 
 impl Pipeline {
-    /// One frame `[Z, Y, X]` of grey values as the network's input `[Z, 1, rows, columns]`, which replaces what `tensor` holds.
+    /// One frame `[Z, Y, X]` of grey values on the network's grid, `[Z, rows, columns]`, which replaces what `tensor` holds.
     ///
     /// # Errors
     /// [`Error::Length`] when `intensities` is not of this grid, [`Error::NotFinite`] when one of them is NaN or infinite.
@@ -15,7 +15,7 @@ impl Pipeline {
             slice_voxels * self.grid.slices as usize,
         )?;
         let canvas_columns = self.canvas_columns as usize;
-        let canvas_voxels = self.input_values_per_slice();
+        let canvas_voxels = self.canvas_values();
         tensor.clear();
         tensor.resize(canvas_voxels * self.grid.slices as usize, self.padding);
 
@@ -81,6 +81,40 @@ impl Pipeline {
             });
         }
         Ok(())
+    }
+
+    /// The network's input `[slices, channels, rows, columns]` for some slices of the frame that [`Pipeline::prepare`] put into `canvases`:
+    /// each between its neighbours in the order of the stack, the outermost slice repeated where there is none.
+    ///
+    /// `scratch` holds what has to be copied; a network that sees each slice alone reads `canvases` itself.
+    ///
+    /// # Errors
+    /// [`Error::Length`] when `canvases` is not of this grid or `slices` reaches beyond it.
+    pub fn batch<'a>(
+        &self,
+        canvases: &'a [f32],
+        slices: std::ops::Range<usize>,
+        scratch: &'a mut Vec<f32>,
+    ) -> Result<&'a [f32], Error> {
+        let values = self.canvas_values();
+        let count = self.grid.slices as usize;
+        length("the canvases", canvases.len(), values * count)?;
+        if slices.end > count || slices.start > slices.end {
+            return length("the batch", slices.end, count).map(|()| &canvases[..0]);
+        }
+        if self.neighbours == 0 {
+            return Ok(&canvases[slices.start * values..slices.end * values]);
+        }
+        scratch.clear();
+        for slice in slices {
+            for channel in 0..self.channels() {
+                let seen = (slice + channel)
+                    .saturating_sub(self.neighbours)
+                    .min(count - 1);
+                scratch.extend_from_slice(&canvases[seen * values..(seen + 1) * values]);
+            }
+        }
+        Ok(scratch)
     }
 }
 

@@ -51,7 +51,7 @@ impl Pipeline {
         let probabilities = match self.values {
             Values::Probabilities => output,
             Values::Logits => {
-                probabilities_of(output, self.input_values_per_slice(), &mut softmax);
+                probabilities_of(output, self.canvas_values(), &mut softmax);
                 &softmax
             }
         };
@@ -65,7 +65,7 @@ impl Pipeline {
         let columns = self.canvas_columns as usize;
         let mut channels = [&[][..]; 4];
         for (channel, label) in probabilities
-            .chunks_exact(self.input_values_per_slice())
+            .chunks_exact(self.canvas_values())
             .zip(self.labels)
         {
             if let Some(slot) = channels.get_mut(usize::from(label.code())) {

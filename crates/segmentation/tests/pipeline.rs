@@ -189,6 +189,34 @@ fn normalises_over_the_whole_frame_and_pads_with_the_mean() {
 }
 
 #[test]
+fn a_slice_goes_to_the_network_between_its_neighbours() {
+    let mut card = card(1);
+    let batch = |card: &Card, slices| {
+        let pipeline = Pipeline::new(card, grid(4, 1, 1, 1.4)).expect("a good grid");
+        let mut scratch = Vec::new();
+        pipeline
+            .batch(&[0.0, 1.0, 2.0, 3.0], slices, &mut scratch)
+            .map(<[f32]>::to_vec)
+    };
+    // Alone, with one on either side, with two; the outermost again where the stack has ended.
+    assert_eq!(batch(&card, 1..3), Ok(vec![1.0, 2.0]));
+    card.neighbours = 1;
+    let expected = [[0.0, 0.0, 1.0], [0.0, 1.0, 2.0]].concat();
+    assert_eq!(batch(&card, 0..2), Ok(expected));
+    card.neighbours = 2;
+    let expected = [[0.0, 1.0, 2.0, 3.0, 3.0], [1.0, 2.0, 3.0, 3.0, 3.0]].concat();
+    assert_eq!(batch(&card, 2..4), Ok(expected));
+    assert_eq!(
+        batch(&card, 2..5),
+        Err(Error::Length {
+            what: "the batch",
+            found: 5,
+            expected: 4
+        })
+    );
+}
+
+#[test]
 fn an_even_frame_is_all_zero() {
     let mut pipeline = Pipeline::new(&card(4), grid(1, 2, 2, 1.4)).expect("a good grid");
     let mut tensor = Vec::new();
