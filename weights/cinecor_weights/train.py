@@ -61,6 +61,9 @@ class Recipe:
     splits: tuple[str, ...] = ("train",)
     #: The package it starts from, `name/version` under `models`; empty: random weights.
     start: str = ""
+    #: The package whose probabilities it learns beside the labels, the recipe of which is among `RECIPES`, and how much of its loss they are.
+    teacher: str = ""
+    teacher_weight: float = 0.5
 
     @property
     def grid(self) -> grid.Grid:
@@ -104,6 +107,25 @@ RECIPES: dict[str, Recipe] = {
         neighbours=1,
         start="cinecor-unet/1.1.0",
     ),
+    # Three quarters of 1.0.0's channels, on coarser pixels, taught by the large network.
+    "cinecor-unet-lite/1.0.0": Recipe(
+        epochs=40,
+        cosine_epochs=44,
+        cooldown_epochs=5,
+        crop=128,
+        width=(12, 24, 48, 96, 160),
+        learning_rate=2e-3,
+        average_decay=0.998,
+        canvas=176,
+        spacing_mm=1.6,
+        heart_share=0.8,
+        bend_pixels=5.0,
+        scanner_strength=1.4,
+        field_of_view_share=0.1,
+        neighbours=1,
+        start="cinecor-unet/1.0.0",
+        teacher="cinecor-unet/1.2.0",
+    ),
 }
 
 
@@ -126,6 +148,25 @@ def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
     either = probabilities.sum((0, 2, 3)) + truth.sum((0, 2, 3))
     dice = (2 * both + 1) / (either + 1)
     return functional.cross_entropy(logits, labels) + 1 - dice[1:].mean()
+
+
+def loss_against(logits: Tensor, probabilities: Tensor) -> Tensor:
+    """Cross-entropy against a teacher's `probabilities`, both `[N, C, Y, X]` → scalar."""
+    return -(probabilities * functional.log_softmax(logits.float(), 1)).sum(1).mean()
+
+
+def taught_by(package: str, slices: prepare.Slices) -> UNet:
+    """The network of a package, in evaluation mode."""
+    recipe = RECIPES[package]
+    network = network_of(recipe)
+    _start_from(network, package, slices, recipe)
+    return network.eval().to(memory_format=torch.channels_last)
+
+
+def _start_from(network: UNet, package: str, slices: prepare.Slices, recipe: Recipe) -> None:
+    some = np.random.default_rng(recipe.seed).permutation(len(slices.images))[:64]
+    seen = augment.neighbours_of(slices.frames, some, recipe.neighbours, torch.Generator().manual_seed(recipe.seed))
+    start.grow(network, MODELS / package / "model.onnx", slices.images[seen])
 
 
 def _save(state: dict[str, object], path: Path) -> None:
@@ -162,9 +203,10 @@ def train(slices: prepare.Slices, recipe: Recipe, out: Path, augmented: bool = T
     images, labels = slices.images, slices.labels
     network = network_of(recipe)
     if recipe.start:
-        some = np.random.default_rng(recipe.seed).permutation(len(images))[:64]
-        seen = augment.neighbours_of(slices.frames, some, recipe.neighbours, torch.Generator().manual_seed(recipe.seed))
-        start.grow(network, MODELS / recipe.start / "model.onnx", images[seen])
+        _start_from(network, recipe.start, slices, recipe)
+    teacher = taught_by(recipe.teacher, slices) if recipe.teacher else None
+    if teacher is not None and teacher.inputs != network.inputs:
+        raise ValueError(f"{recipe.teacher} sees {teacher.inputs} slices at once, the network it is to teach {network.inputs}")
     network = network.to(memory_format=torch.channels_last)
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average_decay), use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
@@ -204,6 +246,10 @@ def train(slices: prepare.Slices, recipe: Recipe, out: Path, augmented: bool = T
             with torch.autocast("cpu", torch.bfloat16):
                 logits, half = network(image)
             loss = loss_of(logits, truth) + recipe.auxiliary_weight * loss_of(half, truth[:, ::2, ::2])
+            if teacher is not None:
+                with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+                    taught = functional.softmax(teacher(image)[0].float(), 1)
+                loss = (1 - recipe.teacher_weight) * loss + recipe.teacher_weight * loss_against(logits, taught)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)

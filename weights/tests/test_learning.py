@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import json
+import subprocess
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -130,8 +132,41 @@ def test_grown_network_computes_what_the_package_computes(trained: tuple[UNet, t
         expected, found = Inference(trained[0])(unseen[:, 1:2]), Inference(wider.eval())(unseen)
     # The same sums of float32 in another order, with zeros among them.
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
-    with pytest.raises(ValueError, match="the network has room for"):
+    with pytest.raises(ValueError, match="8x3 channels at down.0.0, the network has 4x1"):
+        graph.write_bytes(export.graph_of(wider.eval()))
         start.grow(UNet(doubling(4)), graph, images[:, None])
+
+
+def test_narrower_network_starts_with_the_channels_of_the_largest_weights(trained: tuple[UNet, train.Recipe, Path], tmp_path: Path) -> None:
+    graph = tmp_path / "model.onnx"
+    # At the deepest level every other channel weighs nothing: without some of them all is the same.
+    network = export.fold_batch_norm(trained[0])
+    with torch.no_grad():
+        for layer in (network.down[4][0], network.down[4][3]):
+            layer.weight[::2] = 0
+            layer.bias[::2] = -1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(Inference(network).eval(), (torch.zeros(1, 1, 64, 64),), graph, dynamo=False, opset_version=export.OPSET)
+    torch.manual_seed(22)
+    narrower = UNet((8, 16, 32, 64, 100))
+    images = drawn_hearts(8, 10).images[:, None]
+    start.grow(narrower, graph, images)
+    unseen = torch.from_numpy(drawn_hearts(4, 12).images.astype(np.float32))[:, None]
+    with torch.inference_mode():
+        expected, found = Inference(network)(unseen), Inference(narrower.eval())(unseen)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+
+
+def test_teacher_teaches_where_labels_say_nothing(trained: tuple[UNet, train.Recipe, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher, of_teacher, _ = trained
+    export.package(teacher, of_teacher, "drawn", "0.0.1", tmp_path, [])
+    monkeypatch.setattr(train, "MODELS", tmp_path)
+    monkeypatch.setitem(train.RECIPES, "drawn/0.0.1", of_teacher)
+    drawn = drawn_hearts(96, 21)
+    unlabelled = dataclasses.replace(drawn, labels=np.zeros_like(drawn.labels))
+    recipe = dataclasses.replace(of_teacher, teacher="drawn/0.0.1", teacher_weight=1.0)
+    assert min(dice_on_unseen(train.train(unlabelled, recipe, tmp_path / "run"))) > 0.75
 
 
 def test_cost_of_a_slice_is_that_of_the_convolutions() -> None:
@@ -270,3 +305,22 @@ def test_learns_from_stacks(tmp_path: Path) -> None:
     folder = export.package(network, recipe, "drawn", "0.0.1", tmp_path, [])
     assert json.loads((folder / "model.json").read_text())["inputs"][0]["shape"] == [-1, 3, -1, -1]
     assert evaluate.grid_of(folder / "model.json") == recipe.grid
+
+
+def test_graph_of_a_replaced_package_comes_from_history(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        who = ["-c", "user.name=Nobody", "-c", "user.email=nobody@localhost", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", "-C", tmp_path, *who, *arguments], check=True, capture_output=True)
+
+    file = tmp_path / "models" / "drawn" / "0.0.1" / "model.onnx"
+    git("init")
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"first")
+    git("add", ".")
+    git("commit", "-m", "first")
+    assert start.committed(file) == b"first"
+    git("rm", str(file))
+    git("commit", "-m", "replaced")
+    assert not file.exists() and start.committed(file) == b"first"
+    with pytest.raises(SystemExit, match="nor in this clone's history"):
+        start.committed(file.with_name("other.onnx"))
