@@ -25,6 +25,18 @@ pub struct FrameCounts {
     pub counts: Counts,
 }
 
+impl std::ops::Add for Counts {
+    type Output = Counts;
+
+    fn add(self, other: Counts) -> Counts {
+        Counts {
+            right_ventricle: self.right_ventricle + other.right_ventricle,
+            myocardium: self.myocardium + other.myocardium,
+            left_ventricle: self.left_ventricle + other.left_ventricle,
+        }
+    }
+}
+
 impl Counts {
     /// Counts the voxels of one frame of label codes, shape `[Z, Y, X]`.
     ///

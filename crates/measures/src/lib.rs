@@ -27,13 +27,21 @@
 //! ```
 
 mod agreement;
+mod beat;
+mod checks;
 mod counts;
 mod distance;
 mod error;
 mod metrics;
+mod pieces;
+mod profile;
+mod reference;
 mod subject;
+mod wall;
 
 pub use agreement::{Agreement, StructureAgreement, compare};
+pub use beat::{Beat, SMOOTHER, SmoothCurve};
+pub use checks::{Evidence, SCORE_PASS, SCORE_REJECT, assess, checks, verdict};
 pub use counts::{Counts, FrameCounts};
 pub use error::Error;
 pub use metrics::{
@@ -41,4 +49,7 @@ pub use metrics::{
     Myocardium, PAPILLARY_RULE, PhaseMethod, PhasePair, Phases, Quality, RunnerUp, VOLUME_RULE,
     Ventricle, Verdict, measure,
 };
+pub use profile::{FrameProfile, Grid, SliceProfile};
+pub use reference::{Place, Reference, Sex, references};
 pub use subject::{BSA_FORMULA, Subject, bsa_m2};
+pub use wall::{APEX_RULE, SEGMENTS, Wall};

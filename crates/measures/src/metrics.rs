@@ -6,6 +6,7 @@
 
 use cinecor_volume::{Label, Spacing};
 
+use crate::beat::{Beat, smooth_curve};
 use crate::subject::{BSA_FORMULA, Subject, bsa_m2};
 use crate::{Error, FrameCounts};
 
@@ -44,6 +45,8 @@ pub struct Metrics {
     pub myocardium: Myocardium,
     /// Volumes over the heart beat.
     pub curve: Curve,
+    /// The same curves smoothed, with rates and their times.
+    pub beat: Beat,
     /// Body surface area; `None` unless height and weight are told.
     pub body: Option<Body>,
     /// What the numbers mean.
@@ -315,6 +318,13 @@ pub fn measure(
             ed_mass_g_per_m2: per(mass(wall_ed), bsa),
             es_mass_g_per_m2: per(mass(wall_es), bsa),
         },
+        beat: beat(
+            frames,
+            cycle,
+            subject,
+            [&left_ml, &right_ml, &wall_ml],
+            [left_phases, right_phases],
+        ),
         curve: curve(frames, cycle, subject, left_ml, right_ml, wall_ml),
         body,
         conventions: Conventions::default(),
@@ -538,6 +548,27 @@ fn curve(
         myocardium_ml,
         peak_ejection_ml_per_s: rates.map(|(lowest, _)| -lowest).filter(|&rate| rate > 0.0),
         peak_filling_ml_per_s: rates.map(|(_, highest)| highest).filter(|&rate| rate > 0.0),
+    }
+}
+
+/// The smoothed curves of left ventricle, right ventricle and wall.
+fn beat(
+    frames: &[FrameCounts],
+    cycle: &Cycle,
+    subject: &Subject,
+    [left_ml, right_ml, wall_ml]: [&[Option<f64>]; 3],
+    [left, right]: [PhasePair; 2],
+) -> Beat {
+    let indices: Vec<usize> = frames.iter().map(|f| f.frame).collect();
+    let closes = match cycle.frame_ms {
+        Some(frame_ms) => closes(frames, frame_ms, cycle, subject),
+        None => cycle.frames_in_study == Some(frames.len()),
+    };
+    let of = |raw_ml, phases| smooth_curve(&indices, raw_ml, phases, cycle.frame_ms, closes);
+    Beat {
+        left_ventricle: of(left_ml, left),
+        right_ventricle: of(right_ml, right),
+        myocardium_ml: of(wall_ml, PhasePair::default()).ml,
     }
 }
 

@@ -1,0 +1,619 @@
+//! Whether a result may be trusted unseen: one check a doubt, each with what was found, what is allowed and a sentence, and the rule that makes
+//! a verdict of them. Nothing here corrects anything.
+//!
+//! Where a limit is a matter of custom it was measured on the expert masks of ACDC's training set (Bernard et al., IEEE TMI 2018;37:2514;
+//! 78 patients of five groups, end-diastole and end-systole): what nearly all experts' own masks satisfy is not held against an
+//! automatic one. Percentiles are those of `tests/golden/limits.py`.
+
+use cinecor_volume::{Label, Spacing};
+
+use crate::metrics::{Check, Metrics, Quality, Verdict};
+use crate::profile::{FrameProfile, SliceProfile, long_axis};
+use crate::{Counts, PhaseMethod};
+
+/// Part of the largest section of the left ventricle that the one nearest to the apex may have: the 97.5th percentile at end-diastole
+/// (0.416). Of stacks that lack their last slice 45 % are above it, of those that lack two 92 %.
+const APICAL_SECTION_MAX: f64 = 0.42;
+/// Length of the left ventricle over its width at end-diastole, where no slice lies above it: the 2.5th percentile (0.838). A stack
+/// that begins half-way down is shorter.
+const LENGTH_OVER_WIDTH_MIN: f64 = 0.84;
+/// Part of a structure's voxels that may lie apart from its largest piece, %: the most of any expert mask is 3.6.
+const STRAY_PERCENT_MAX: f64 = 4.0;
+/// Part of the cavity's outline that the wall has to border below the basal slice. It is all of it in every expert mask; 5 % leave an
+/// automatic mask a few voxels.
+const ENCLOSED_MIN: f64 = 0.95;
+/// Part of the right ventricle's slices in which it borders the wall: the least of any expert mask is 0.857.
+const BESIDE_MIN: f64 = 0.85;
+/// How far the section of a slice may lie from the mean of its neighbours', as a part of the largest: the 97.5th percentile (0.160 at
+/// end-diastole, 0.158 at end-systole).
+const SECTION_JUMP_MAX: f64 = 0.16;
+/// How far the middle of a slice may lie from the line between its neighbours', mm: the 97.5th percentile (12.6 and 13.5). Beyond, a slice was
+/// held at another breath, triggered at another phase, or is wrong.
+const SHIFT_MM_MAX: f64 = 13.0;
+/// How far the two stroke volumes may lie apart, % of the left one: the 95th percentile (34.9) of the 15 healthy hearts, in which both must be
+/// the same. Leaking valves and shunts make them differ; they belong before a person's eyes too.
+const STROKE_VOLUMES_PERCENT_MAX: f64 = 35.0;
+/// How far the mass at end-systole may lie from that at end-diastole, %: the 95th percentile (36.4). The wall does not change its mass; readers
+/// include other slices.
+const MASSES_PERCENT_MAX: f64 = 36.0;
+/// What a choice may change of the ejection fraction, in points: the smallest spread between readers of seven core laboratories
+/// (Suinesiaputra et al., J Cardiovasc Magn Reson 2015;17:63). Less is not told apart by people.
+const EF_POINTS_MAX: f64 = 4.6;
+/// How much brighter blood has to be than muscle at end-diastole, in standard deviations: the least of any patient is 1.55.
+const CONTRAST_MIN: f64 = 1.5;
+/// Distances between pixels, mm. ACDC has 0.70 to 1.95; half as much again on either side.
+const IN_PLANE_MM: [f64; 2] = [0.45, 3.0];
+/// Distances between slices, mm. ACDC has 5 to 10; half as much again on either side.
+const SLICE_MM: [f64; 2] = [3.0, 15.0];
+/// End-diastolic volume of the left ventricle, ml. Experts find 49 to 374; twice as much and half as much are left for children and giants.
+/// A spacing in a wrong unit is off by a factor of five at least.
+const EDV_ML: [f64; 2] = [24.0, 750.0];
+
+/// From which score of the model on a result may pass.
+pub const SCORE_PASS: f64 = 0.85;
+/// Below which score of the model a result is rejected.
+pub const SCORE_REJECT: f64 = 0.6;
+
+/// Checks without which the numbers mean nothing: failing one rejects.
+const DECISIVE: [&str; 4] = ["structures_present", "ejection", "spacing", "heart_size"];
+
+/// What a result is judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// The measured frames, in rising order.
+    pub frames: &'a [FrameProfile],
+    /// What was measured.
+    pub metrics: &'a Metrics,
+    /// What would have been measured had no phase been told; `None` when none was.
+    pub found: Option<&'a Metrics>,
+    /// Distances between voxels.
+    pub spacing: &'a Spacing,
+}
+
+/// The verdict of checks and of the model's own score, 0 to 1.
+///
+/// A failed decisive check or a score below [`SCORE_REJECT`] rejects. A result passes only when checks ran, all held and the score is
+/// known and at least [`SCORE_PASS`]. Everything else is for a person to look at.
+pub fn verdict(checks: &[Check], score: Option<f64>) -> Verdict {
+    let failed = |decisive: bool| {
+        checks
+            .iter()
+            .any(|check| !check.passed && DECISIVE.contains(&check.code) == decisive)
+    };
+    if failed(true) || score.is_some_and(|score| score < SCORE_REJECT) {
+        Verdict::Reject
+    } else if checks.is_empty() || failed(false) || !score.is_some_and(|score| score >= SCORE_PASS)
+    {
+        Verdict::Review
+    } else {
+        Verdict::Pass
+    }
+}
+
+/// Runs every check that the evidence allows and gives the verdict.
+pub fn assess(evidence: &Evidence<'_>, score: Option<f64>) -> Quality {
+    let checks = checks(evidence);
+    Quality {
+        verdict: verdict(&checks, score),
+        checks,
+        score,
+    }
+}
+
+/// Every check that the evidence allows, in a fixed order. One that rests on what is not known is left out.
+pub fn checks(evidence: &Evidence<'_>) -> Vec<Check> {
+    let Evidence {
+        frames,
+        metrics,
+        found,
+        spacing,
+    } = *evidence;
+    let phases = metrics.phases.left_ventricle;
+    let at = |frame: Option<usize>| frames.iter().find(|profile| Some(profile.frame) == frame);
+    // One frame alone stands for both phases.
+    let ed = at(phases.ed_frame).or(frames.first());
+    let both: Vec<&FrameProfile> = ed
+        .into_iter()
+        .chain(at(phases.es_frame).filter(|es| ed.is_none_or(|ed| ed.frame != es.frame)))
+        .collect();
+    let mut list = vec![structures_present(frames)];
+    list.extend(ed.and_then(base_covered(spacing)));
+    list.extend(ed.and_then(apex_covered));
+    list.push(contiguous(&both));
+    list.extend(pieces(frames));
+    list.extend(enclosed(&both));
+    list.extend(beside(&both));
+    list.extend(sections(&both));
+    list.extend(alignment(&both));
+    list.extend(frame_jumps(metrics));
+    list.extend(stroke_volumes(metrics));
+    list.extend(masses(metrics));
+    list.extend(ejection(metrics));
+    list.extend(found.and_then(|found| told_phases(metrics, found)));
+    list.push(spacing_plausible(spacing));
+    list.extend(heart_size(metrics));
+    list.extend(ed.and_then(contrast));
+    list
+}
+
+fn check(code: &'static str, passed: bool, value: f64, limit: f64, detail: String) -> Check {
+    Check {
+        code,
+        passed,
+        value: value.is_finite().then_some(value),
+        limit: Some(limit),
+        detail,
+    }
+}
+
+fn of_structure(counts: Counts, label: Label) -> u64 {
+    match label {
+        Label::Background => 0,
+        Label::RightVentricle => counts.right_ventricle,
+        Label::Myocardium => counts.myocardium,
+        Label::LeftVentricle => counts.left_ventricle,
+    }
+}
+
+fn in_words(label: Label) -> &'static str {
+    match label {
+        Label::Background => "background",
+        Label::RightVentricle => "right ventricle",
+        Label::Myocardium => "myocardium",
+        Label::LeftVentricle => "left ventricle",
+    }
+}
+
+fn structures_present(frames: &[FrameProfile]) -> Check {
+    let mut missing = Vec::new();
+    for profile in frames {
+        let counts = profile.counts();
+        for label in Label::STRUCTURES {
+            if of_structure(counts, label) == 0 {
+                missing.push((profile.frame, label));
+            }
+        }
+    }
+    let detail = match missing.first() {
+        None => {
+            "Left ventricle, myocardium and right ventricle are found in every frame.".to_owned()
+        }
+        Some((frame, label)) => format!(
+            "A structure is missing {} times, first the {} in frame {frame}.",
+            missing.len(),
+            in_words(*label)
+        ),
+    };
+    check(
+        "structures_present",
+        missing.is_empty(),
+        missing.len() as f64,
+        0.0,
+        detail,
+    )
+}
+
+fn base_covered(spacing: &Spacing) -> impl Fn(&FrameProfile) -> Option<Check> {
+    move |profile| {
+        let axis = long_axis(&profile.slices)?;
+        let largest = profile.slices.iter().map(SliceProfile::heart).max()?;
+        let section_mm2 = largest as f64 * spacing.row_mm * spacing.column_mm;
+        let width_mm = 2.0 * (section_mm2 / std::f64::consts::PI).sqrt();
+        let length_mm = axis.slices().count() as f64 * spacing.slice_mm;
+        let value = length_mm / width_mm;
+        let is_free = if axis.base <= axis.apex {
+            axis.base > 0
+        } else {
+            axis.base + 1 < profile.slices.len()
+        };
+        let passed = is_free || value >= LENGTH_OVER_WIDTH_MIN;
+        let detail = if is_free {
+            "A slice without ventricle lies above the base: the base is covered.".to_owned()
+        } else if passed {
+            format!(
+                "No slice lies above the base; the ventricle is {length_mm:.0} mm long and {width_mm:.0} mm wide, as whole ventricles are."
+            )
+        } else {
+            format!(
+                "No slice lies above the base, and the ventricle is {length_mm:.0} mm long for a width of {width_mm:.0} mm: the base may be missing."
+            )
+        };
+        Some(check(
+            "base_covered",
+            passed,
+            value,
+            LENGTH_OVER_WIDTH_MIN,
+            detail,
+        ))
+    }
+}
+
+fn apex_covered(profile: &FrameProfile) -> Option<Check> {
+    let axis = long_axis(&profile.slices)?;
+    let largest = profile.slices.iter().map(SliceProfile::heart).max()?;
+    let value = profile.slices.get(axis.apex)?.heart() as f64 / largest as f64;
+    let passed = value <= APICAL_SECTION_MAX;
+    let percent = 100.0 * value;
+    Some(check(
+        "apex_covered",
+        passed,
+        value,
+        APICAL_SECTION_MAX,
+        if passed {
+            format!(
+                "The ventricle ends towards the apex in {percent:.0} % of its largest section: the apex is covered."
+            )
+        } else {
+            format!(
+                "The ventricle ends towards the apex in {percent:.0} % of its largest section: the apex may be missing."
+            )
+        },
+    ))
+}
+
+fn contiguous(profiles: &[&FrameProfile]) -> Check {
+    let gaps = profiles
+        .iter()
+        .filter_map(|profile| {
+            let axis = long_axis(&profile.slices)?;
+            Some(
+                axis.slices()
+                    .filter(|&z| {
+                        profile
+                            .slices
+                            .get(z)
+                            .is_some_and(|slice| slice.heart() == 0)
+                    })
+                    .count(),
+            )
+        })
+        .sum::<usize>();
+    check(
+        "slices_contiguous",
+        gaps == 0,
+        gaps as f64,
+        0.0,
+        if gaps == 0 {
+            "The left ventricle is found in every slice from base to apex.".to_owned()
+        } else {
+            format!("{gaps} slices between base and apex show no left ventricle.")
+        },
+    )
+}
+
+fn pieces(frames: &[FrameProfile]) -> Option<Check> {
+    let mut worst: Option<(f64, usize, Label)> = None;
+    for profile in frames {
+        let all = profile.counts();
+        for label in Label::STRUCTURES {
+            let voxels = of_structure(all, label);
+            let percent = 100.0 * of_structure(profile.stray, label) as f64 / voxels as f64;
+            if voxels > 0 && worst.is_none_or(|(most, ..)| percent > most) {
+                worst = Some((percent, profile.frame, label));
+            }
+        }
+    }
+    let (percent, frame, label) = worst?;
+    Some(check(
+        "connected",
+        percent <= STRAY_PERCENT_MAX,
+        percent,
+        STRAY_PERCENT_MAX,
+        if percent == 0.0 {
+            "Each structure is one piece in every frame.".to_owned()
+        } else {
+            format!(
+                "{percent:.1} % of the {} lie apart from its largest piece in frame {frame}; up to {STRAY_PERCENT_MAX} % are accepted.",
+                in_words(label)
+            )
+        },
+    ))
+}
+
+fn enclosed(profiles: &[&FrameProfile]) -> Option<Check> {
+    let mut least: Option<(f64, usize, usize)> = None;
+    for profile in profiles {
+        let Some(axis) = long_axis(&profile.slices) else {
+            continue;
+        };
+        // The most basal slice may look into the outflow tract.
+        for z in axis.slices().skip(1) {
+            if let Some(part) = profile.slices.get(z).and_then(|slice| slice.enclosed)
+                && least.is_none_or(|(lowest, ..)| part < lowest)
+            {
+                least = Some((part, profile.frame, z));
+            }
+        }
+    }
+    let (part, frame, slice) = least?;
+    Some(check(
+        "cavity_enclosed",
+        part >= ENCLOSED_MIN,
+        part,
+        ENCLOSED_MIN,
+        format!(
+            "The wall borders {:.0} % of the left cavity's outline where it borders least, in slice {slice} of frame {frame}; at least {:.0} % are expected below the basal slice.",
+            100.0 * part,
+            100.0 * ENCLOSED_MIN
+        ),
+    ))
+}
+
+fn beside(profiles: &[&FrameProfile]) -> Option<Check> {
+    let part = profiles
+        .iter()
+        .filter_map(|profile| {
+            let touching: Vec<bool> = profile
+                .slices
+                .iter()
+                .filter_map(|slice| slice.beside)
+                .collect();
+            let count = touching.iter().filter(|&&touches| touches).count();
+            (!touching.is_empty()).then(|| count as f64 / touching.len() as f64)
+        })
+        .reduce(f64::min)?;
+    Some(check(
+        "ventricles_adjacent",
+        part >= BESIDE_MIN,
+        part,
+        BESIDE_MIN,
+        format!(
+            "The right ventricle borders the left one's wall in {:.0} % of its slices; at least {:.0} % are expected.",
+            100.0 * part,
+            100.0 * BESIDE_MIN
+        ),
+    ))
+}
+
+/// The largest of a value over the inner slices of the ventricle in each frame: it sees a slice between its two neighbours.
+fn largest_inner(
+    profiles: &[&FrameProfile],
+    value: impl Fn(&FrameProfile, &[SliceProfile; 3]) -> Option<f64>,
+) -> Option<(f64, usize, usize)> {
+    let mut largest: Option<(f64, usize, usize)> = None;
+    for profile in profiles {
+        let Some(axis) = long_axis(&profile.slices) else {
+            continue;
+        };
+        let (first, last) = (axis.base.min(axis.apex), axis.base.max(axis.apex));
+        let inner = profile.slices.get(first..=last).unwrap_or_default();
+        for (offset, three) in inner.windows(3).enumerate() {
+            let [before, here, after] = three else {
+                continue;
+            };
+            if let Some(value) = value(profile, &[*before, *here, *after])
+                && largest.is_none_or(|(most, ..)| value > most)
+            {
+                largest = Some((value, profile.frame, first + offset + 1));
+            }
+        }
+    }
+    largest
+}
+
+fn sections(profiles: &[&FrameProfile]) -> Option<Check> {
+    let (value, frame, slice) = largest_inner(profiles, |profile, three| {
+        let [before, here, after] = three.map(|slice| slice.heart() as f64);
+        let largest = profile.slices.iter().map(SliceProfile::heart).max()?;
+        Some((here - (before + after) / 2.0).abs() / largest as f64)
+    })?;
+    Some(check(
+        "slice_jumps",
+        value <= SECTION_JUMP_MAX,
+        value,
+        SECTION_JUMP_MAX,
+        format!(
+            "The ventricle's section lies {:.0} % of the largest away from what its neighbours let expect, in slice {slice} of frame {frame}; up to {:.0} % are accepted.",
+            100.0 * value,
+            100.0 * SECTION_JUMP_MAX
+        ),
+    ))
+}
+
+fn alignment(profiles: &[&FrameProfile]) -> Option<Check> {
+    let (value, frame, slice) = largest_inner(profiles, |_, three| {
+        let [before, here, after] = three.map(|slice| slice.middle_mm);
+        let (before, here, after) = (before?, here?, after?);
+        let off = |axis: usize| here[axis] - (before[axis] + after[axis]) / 2.0;
+        Some(off(0).hypot(off(1)))
+    })?;
+    Some(check(
+        "slice_alignment",
+        value <= SHIFT_MM_MAX,
+        value,
+        SHIFT_MM_MAX,
+        if value <= SHIFT_MM_MAX {
+            format!(
+                "The slices lie one below the other; the largest step aside is {value:.1} mm, in slice {slice} of frame {frame}."
+            )
+        } else {
+            format!(
+                "Slice {slice} lies {value:.1} mm beside the line of its neighbours in frame {frame}: another breath, another trigger, or a wrong contour."
+            )
+        },
+    ))
+}
+
+fn frame_jumps(metrics: &Metrics) -> Option<Check> {
+    let edv_ml = metrics.left_ventricle.edv_ml?;
+    let smooth_ml = metrics.beat.left_ventricle.ml.as_ref()?;
+    let curve = &metrics.curve;
+    let (points, frame) = curve
+        .left_ventricle_ml
+        .iter()
+        .zip(smooth_ml)
+        .zip(&curve.frames)
+        .filter_map(|((raw, smooth), &frame)| {
+            Some((100.0 * ((*raw)? - smooth).abs() / edv_ml, frame))
+        })
+        .reduce(|most, next| if next.0 > most.0 { next } else { most })?;
+    Some(check(
+        "frame_jumps",
+        points <= EF_POINTS_MAX,
+        points,
+        EF_POINTS_MAX,
+        format!(
+            "The left ventricle's volume leaves its smoothed curve by {points:.1} % of the end-diastolic volume at most, in frame {frame}; up to {EF_POINTS_MAX} % are accepted."
+        ),
+    ))
+}
+
+fn stroke_volumes(metrics: &Metrics) -> Option<Check> {
+    let (left, right) = (
+        metrics.left_ventricle.sv_ml?,
+        metrics.right_ventricle.sv_ml?,
+    );
+    if left <= 0.0 {
+        return None;
+    }
+    let percent = 100.0 * (left - right).abs() / left;
+    Some(check(
+        "stroke_volumes",
+        percent <= STROKE_VOLUMES_PERCENT_MAX,
+        percent,
+        STROKE_VOLUMES_PERCENT_MAX,
+        format!(
+            "The left ventricle ejects {left:.0} ml and the right one {right:.0} ml, {percent:.0} % apart; without a leak or a shunt both are the same, and readers differ by up to {STROKE_VOLUMES_PERCENT_MAX:.0} %."
+        ),
+    ))
+}
+
+fn masses(metrics: &Metrics) -> Option<Check> {
+    let (ed, es) = (metrics.myocardium.ed_mass_g?, metrics.myocardium.es_mass_g?);
+    let percent = 100.0 * (es - ed).abs() / ed;
+    Some(check(
+        "masses",
+        percent <= MASSES_PERCENT_MAX,
+        percent,
+        MASSES_PERCENT_MAX,
+        format!(
+            "The wall weighs {ed:.0} g at end-diastole and {es:.0} g at end-systole, {percent:.0} % apart; it is the same wall, and readers differ by up to {MASSES_PERCENT_MAX:.0} %."
+        ),
+    ))
+}
+
+fn ejection(metrics: &Metrics) -> Option<Check> {
+    let (ef_percent, which) = [
+        (metrics.left_ventricle.ef_percent, "left"),
+        (metrics.right_ventricle.ef_percent, "right"),
+    ]
+    .into_iter()
+    .filter_map(|(ef, which)| Some((ef?, which)))
+    .reduce(|least, next| if next.0 < least.0 { next } else { least })?;
+    let passed = ef_percent > 0.0;
+    Some(check(
+        "ejection",
+        passed,
+        ef_percent,
+        0.0,
+        if passed {
+            "Both ventricles are smaller at end-systole than at end-diastole.".to_owned()
+        } else {
+            format!(
+                "The {which} ventricle is not smaller at end-systole than at end-diastole; if the phases were told, they may be the wrong way round."
+            )
+        },
+    ))
+}
+
+fn told_phases(metrics: &Metrics, found: &Metrics) -> Option<Check> {
+    if metrics.phases.method == PhaseMethod::LargestAndSmallestCavity {
+        return None;
+    }
+    let (told_ef, found_ef) = (
+        metrics.left_ventricle.ef_percent?,
+        found.left_ventricle.ef_percent?,
+    );
+    let points = (told_ef - found_ef).abs();
+    let name =
+        |frame: Option<usize>| frame.map_or_else(|| "-".to_owned(), |frame| frame.to_string());
+    let [told, by_volume] = [metrics, found].map(|m| m.phases.left_ventricle);
+    Some(check(
+        "told_phases",
+        points <= EF_POINTS_MAX,
+        points,
+        EF_POINTS_MAX,
+        format!(
+            "The phases that were told are frames {} and {}, by volume they are {} and {}; the ejection fraction differs by {points:.1} points, and up to {EF_POINTS_MAX} make no difference to readers.",
+            name(told.ed_frame),
+            name(told.es_frame),
+            name(by_volume.ed_frame),
+            name(by_volume.es_frame)
+        ),
+    ))
+}
+
+/// The value that is farthest outside its range, with the limit that it breaks; else the first with the nearer limit.
+fn outside(found: &[(f64, [f64; 2])]) -> Option<(f64, f64, bool)> {
+    let broken = found.iter().find_map(|&(value, [low, high])| {
+        if value < low {
+            Some((value, low, true))
+        } else if value > high {
+            Some((value, high, true))
+        } else {
+            None
+        }
+    });
+    broken.or_else(|| {
+        found
+            .first()
+            .map(|&(value, [_, high])| (value, high, false))
+    })
+}
+
+fn spacing_plausible(spacing: &Spacing) -> Check {
+    let found = [
+        (spacing.row_mm, IN_PLANE_MM),
+        (spacing.column_mm, IN_PLANE_MM),
+        (spacing.slice_mm, SLICE_MM),
+    ];
+    let (value, limit, broken) = outside(&found).unwrap_or((spacing.row_mm, IN_PLANE_MM[1], false));
+    let [low, high] = IN_PLANE_MM;
+    let [thin, thick] = SLICE_MM;
+    let all = format!(
+        "{:.2} x {:.2} mm in the plane and {:.1} mm from slice to slice",
+        spacing.row_mm, spacing.column_mm, spacing.slice_mm
+    );
+    let detail = if broken {
+        format!(
+            "Voxels lie {all} apart, where {low} to {high} and {thin} to {thick} are usual: a wrong unit or axis makes every volume wrong."
+        )
+    } else {
+        format!("Voxels lie {all} apart, as in short-axis cines.")
+    };
+    check("spacing", !broken, value, limit, detail)
+}
+
+fn heart_size(metrics: &Metrics) -> Option<Check> {
+    let ml = metrics.left_ventricle.edv_ml?;
+    let (value, limit, broken) = outside(&[(ml, EDV_ML)])?;
+    let [low, high] = EDV_ML;
+    let detail = if broken {
+        format!(
+            "The left ventricle holds {ml:.0} ml at end-diastole, where {low} to {high} are possible: the spacing may be in a wrong unit, or the ventricle is not what was found."
+        )
+    } else {
+        format!("The left ventricle holds {ml:.0} ml at end-diastole, as human hearts do.")
+    };
+    Some(check("heart_size", !broken, value, limit, detail))
+}
+
+fn contrast(profile: &FrameProfile) -> Option<Check> {
+    let value = profile.contrast?;
+    let passed = value >= CONTRAST_MIN;
+    Some(check(
+        "contrast",
+        passed,
+        value,
+        CONTRAST_MIN,
+        if passed {
+            format!(
+                "Blood is brighter than muscle by {value:.1} standard deviations at end-diastole."
+            )
+        } else {
+            format!(
+                "Blood is brighter than muscle by {value:.1} standard deviations only at end-diastole, where at least {CONTRAST_MIN} are usual: poor contrast, motion, or another kind of picture."
+            )
+        },
+    ))
+}
