@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,6 +21,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from . import augment, grid, prepare, start
 from .labels import CLASSES
 from .model import UNet, doubling
+
+#: What a training leaves beside its checkpoint: mean loss, learning rate at its start and seconds of every epoch. `curves` draws it.
+HISTORY: str = "history.csv"
 
 #: Where packages lie in the repository.
 MODELS = Path(__file__).resolve().parents[1] / "models"
@@ -109,9 +113,9 @@ RECIPES: dict[str, Recipe] = {
     ),
     # The last training: chosen on acdc-val, so that acdc-val can be learned from.
     "cinecor-unet/1.3.0": Recipe(
-        epochs=50,
-        cosine_epochs=53,
-        cooldown_epochs=5,
+        epochs=30,
+        cosine_epochs=33,
+        cooldown_epochs=4,
         crop=144,
         width=(16, 48, 96, 192, 256),
         learning_rate=1.2e-3,
@@ -192,6 +196,13 @@ def _save(state: dict[str, object], path: Path) -> None:
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
     partial.rename(path)
+
+
+def _note(history: Path, epoch: int, loss: float, rate: float, seconds: float) -> None:
+    """One line an epoch; those of epochs that a resumed training does again are replaced."""
+    lines = history.read_text().splitlines()[1:epoch] if history.exists() else []
+    lines.append(f"{epoch},{loss:.4f},{rate:.3e},{seconds:.1f}")
+    history.write_text("\n".join(["epoch,loss,learning_rate,seconds", *lines]) + "\n")
 
 
 def _is_further_along(kept: dict[str, object], epoch: int, recipe: Recipe) -> bool:
@@ -278,6 +289,9 @@ def train(slices: prepare.Slices, recipe: Recipe, out: Path, augmented: bool = T
             averaged.multi_avg_fn = get_ema_multi_avg_fn(min(recipe.average_decay, done / (done + 10)))
             averaged.update_parameters(network)
             total += loss.item()
+            if sys.stderr.isatty():
+                bar = ("#" * (30 * (step + 1) // steps)).ljust(30, ".")
+                print(f"\repoch {epoch + 1}/{last} [{bar}] loss {total / (step + 1):.4f}", end="\r" if step + 1 < steps else "\r\033[K", file=sys.stderr)
         seconds = time.monotonic() - started
         left = seconds * (last - epoch - 1) / 60
         print(f"epoch {epoch + 1}/{last} loss {total / steps:.4f} seconds {seconds:.1f} minutes left {left:.0f}", flush=True)
@@ -292,6 +306,7 @@ def train(slices: prepare.Slices, recipe: Recipe, out: Path, augmented: bool = T
             },
             checkpoint,
         )
+        _note(out / HISTORY, epoch + 1, total / steps, recipe.learning_rate * rate_factor(recipe, steps, epoch * steps), seconds)
     result = averaged.module.eval()
     _save({"recipe": asdict(recipe), "weights": result.state_dict()}, out / "weights.pt")
     return result

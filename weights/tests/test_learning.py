@@ -6,13 +6,14 @@ import json
 import subprocess
 import warnings
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
 
-from cinecor_weights import augment, evaluate, export, grid, prepare, start, train
+from cinecor_weights import augment, curves, evaluate, export, grid, prepare, start, train
 from cinecor_weights.labels import LABELS
 from cinecor_weights.model import Inference, UNet, doubling, macs
 
@@ -324,3 +325,21 @@ def test_graph_of_a_replaced_package_comes_from_history(tmp_path: Path) -> None:
     assert not file.exists() and start.committed(file) == b"first"
     with pytest.raises(SystemExit, match="nor in this clone's history"):
         start.committed(file.with_name("other.onnx"))
+
+
+def test_history_has_a_line_an_epoch_and_is_drawn(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    recipe = train.Recipe(epochs=3, cooldown_epochs=1, batch=8, crop=48, width=doubling(4), average_decay=0.95)
+    train.train(drawn_hearts(16, 4), recipe, tmp_path)
+    history = tmp_path / train.HISTORY
+    train._note(history, 3, 0.5, 1e-3, 2.0)
+    found = curves.read(history)
+    assert [epoch for epoch, _ in found] == [1, 2, 3] and found[2][1] == 0.5
+    picture = ElementTree.fromstring(curves.draw({"a < b": found, "other": [(1, 1.0)]}))
+    lines = [line.attrib["points"].split() for line in picture.iter("{http://www.w3.org/2000/svg}polyline")]
+    assert [len(line) for line in lines] == [3, 1]
+    # The first epoch on the left edge, the last on the right one, and what is lower lies lower.
+    assert lines[0][0].startswith("48.0,") and lines[0][2].startswith("672.0,")
+    assert float(lines[0][2].split(",")[1]) > float(lines[1][0].split(",")[1])
+    with pytest.raises(ValueError, match="train for one at least"):
+        curves.draw({"nothing": []})
