@@ -64,6 +64,20 @@ pub enum Error {
         /// The frame that was told twice.
         frame: usize,
     },
+    /// A slice was excluded that the study does not have.
+    #[error(
+        "slice {found} cannot be excluded, the study has the slices 0 to {}; choose one of them",
+        .slices.saturating_sub(1)
+    )]
+    UnknownSlice {
+        /// What was told.
+        found: usize,
+        /// How many slices there are.
+        slices: usize,
+    },
+    /// Every slice was excluded.
+    #[error("every slice is excluded; leave at least one to be measured")]
+    NoSlices,
     /// There is nothing to measure.
     #[error("no frame was given; at least one is needed")]
     NoFrames,
@@ -86,6 +100,7 @@ impl Error {
             Error::ImplausibleFact { name, .. } | Error::UnknownFrame { name, .. } => Some(name),
             Error::NotPositive { name, .. } => (*name == "frame_ms").then_some(name),
             Error::SamePhases { .. } => Some("es_frame"),
+            Error::UnknownSlice { .. } | Error::NoSlices => Some("excluded_slices"),
             _ => None,
         }
     }

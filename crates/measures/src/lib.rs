@@ -32,10 +32,12 @@ mod checks;
 mod counts;
 mod distance;
 mod error;
+mod heart;
 mod metrics;
 mod pieces;
 mod profile;
 mod reference;
+mod rules;
 mod subject;
 mod wall;
 
@@ -44,6 +46,7 @@ pub use beat::{Beat, SMOOTHER, SmoothCurve};
 pub use checks::{Evidence, SCORE_PASS, SCORE_REJECT, assess, checks, verdict};
 pub use counts::{Counts, FrameCounts};
 pub use error::Error;
+pub use heart::measure_heart;
 pub use metrics::{
     BASAL_RULE, Body, Check, Conventions, Curve, Cycle, MYOCARDIAL_DENSITY_G_PER_ML, Metrics,
     Myocardium, PAPILLARY_RULE, PhaseMethod, PhasePair, Phases, Quality, RunnerUp, VOLUME_RULE,
@@ -51,5 +54,6 @@ pub use metrics::{
 };
 pub use profile::{FrameProfile, Grid, SliceProfile};
 pub use reference::{Place, Reference, Sex, references};
-pub use subject::{BSA_FORMULA, Subject, bsa_m2};
-pub use wall::{APEX_RULE, SEGMENTS, Wall};
+pub use rules::{BasalRule, Rules};
+pub use subject::{BSA_FORMULA, BsaFormula, Subject, bsa_m2};
+pub use wall::{APEX_RULE, RegionalWall, SEGMENTS, Wall};

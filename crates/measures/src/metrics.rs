@@ -7,8 +7,8 @@
 use cinecor_volume::{Label, Spacing};
 
 use crate::beat::{Beat, smooth_curve};
-use crate::subject::{BSA_FORMULA, Subject, bsa_m2};
-use crate::{Error, FrameCounts};
+use crate::subject::Subject;
+use crate::{Error, FrameCounts, RegionalWall};
 
 /// Myocardial density, g/ml (1.05; Vinnakota and Bassingthwaighte, Am J Physiol Heart Circ Physiol 2004;286:H1742).
 pub const MYOCARDIAL_DENSITY_G_PER_ML: f64 = 1.05;
@@ -43,6 +43,8 @@ pub struct Metrics {
     pub right_ventricle: Ventricle,
     /// The left ventricular wall.
     pub myocardium: Myocardium,
+    /// The wall on the segments of the American Heart Association; unknown as long as only counts are measured.
+    pub wall: RegionalWall,
     /// Volumes over the heart beat.
     pub curve: Curve,
     /// The same curves smoothed, with rates and their times.
@@ -281,8 +283,8 @@ pub fn measure(
 
     let body = match (subject.height_cm, subject.weight_kg) {
         (Some(height_cm), Some(weight_kg)) => Some(Body {
-            bsa_m2: bsa_m2(height_cm, weight_kg),
-            formula: BSA_FORMULA,
+            bsa_m2: subject.bsa_formula.bsa_m2(height_cm, weight_kg),
+            formula: subject.bsa_formula.name(),
         }),
         _ => None,
     };
@@ -318,6 +320,7 @@ pub fn measure(
             ed_mass_g_per_m2: per(mass(wall_ed), bsa),
             es_mass_g_per_m2: per(mass(wall_es), bsa),
         },
+        wall: RegionalWall::default(),
         beat: beat(
             frames,
             cycle,

@@ -2,7 +2,45 @@
 
 use crate::Error;
 
-/// Name of the formula behind [`bsa_m2`] (Mosteller, N Engl J Med 1987;317:1098).
+/// How body surface area is worked out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BsaFormula {
+    /// √(height in cm · weight in kg / 3600) (Mosteller, N Engl J Med 1987;317:1098).
+    #[default]
+    Mosteller,
+    /// 0.007184 · weight in kg^0.425 · height in cm^0.725 (Du Bois and Du Bois, Arch Intern Med 1916;17:863).
+    DuBois,
+}
+
+impl BsaFormula {
+    /// Every formula.
+    pub const ALL: [BsaFormula; 2] = [BsaFormula::Mosteller, BsaFormula::DuBois];
+
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            BsaFormula::Mosteller => BSA_FORMULA,
+            BsaFormula::DuBois => "dubois",
+        }
+    }
+
+    /// The formula of a name on the wire.
+    pub fn from_name(name: &str) -> Option<BsaFormula> {
+        BsaFormula::ALL
+            .into_iter()
+            .find(|formula| formula.name() == name)
+    }
+
+    /// Body surface area in m² from cm and kg.
+    pub fn bsa_m2(self, height_cm: f64, weight_kg: f64) -> f64 {
+        match self {
+            BsaFormula::Mosteller => (height_cm * weight_kg / 3600.0).sqrt(),
+            BsaFormula::DuBois => 0.007_184 * weight_kg.powf(0.425) * height_cm.powf(0.725),
+        }
+    }
+}
+
+/// Name of the formula that holds when none is told.
 pub const BSA_FORMULA: &str = "mosteller";
 
 /// What may be told about the subject and the heart beat. What is not told is `None`, and what depends on it stays unknown.
@@ -18,6 +56,8 @@ pub struct Subject {
     pub ed_frame: Option<usize>,
     /// End-systolic frame, when a person says which it is.
     pub es_frame: Option<usize>,
+    /// How body surface area is worked out.
+    pub bsa_formula: BsaFormula,
 }
 
 impl Subject {
@@ -47,9 +87,9 @@ impl Subject {
     }
 }
 
-/// Body surface area in m² by Mosteller's formula, √(height · weight / 3600), from cm and kg.
+/// Body surface area in m² by Mosteller's formula, from cm and kg.
 pub fn bsa_m2(height_cm: f64, weight_kg: f64) -> f64 {
-    (height_cm * weight_kg / 3600.0).sqrt()
+    BsaFormula::Mosteller.bsa_m2(height_cm, weight_kg)
 }
 
 #[cfg(test)]
@@ -59,6 +99,17 @@ mod tests {
     #[test]
     fn mosteller_of_180_cm_and_80_kg_is_two_square_metres() {
         assert_eq!(bsa_m2(180.0, 80.0), 2.0);
+    }
+
+    #[test]
+    fn du_bois_of_180_cm_and_80_kg_is_a_little_less() {
+        // log10: -2.14363 + 0.425 · 1.90309 + 0.725 · 2.25527 = 0.30026.
+        let found = BsaFormula::DuBois.bsa_m2(180.0, 80.0);
+        assert!((found - 1.9964).abs() < 5e-4, "{found}");
+        for formula in BsaFormula::ALL {
+            assert_eq!(BsaFormula::from_name(formula.name()), Some(formula));
+        }
+        assert_eq!(BsaFormula::from_name("haycock"), None);
     }
 
     #[test]

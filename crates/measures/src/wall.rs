@@ -54,6 +54,37 @@ pub struct Wall {
     pub diameter_mm: Option<f64>,
 }
 
+/// The wall at end-diastole and end-systole. Everything is `None` where a frame or a segment is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RegionalWall {
+    /// Thickness of the segments 1 to 16 at end-diastole, mm.
+    pub ed_mm: [Option<f64>; SEGMENTS],
+    /// Thickness of the segments 1 to 16 at end-systole, mm.
+    pub es_mm: [Option<f64>; SEGMENTS],
+    /// How much thicker each segment is at end-systole, % of end-diastole.
+    pub thickening_percent: [Option<f64>; SEGMENTS],
+    /// [`Wall::diameter_mm`] at end-diastole.
+    pub ed_diameter_mm: Option<f64>,
+    /// [`Wall::diameter_mm`] at end-systole.
+    pub es_diameter_mm: Option<f64>,
+}
+
+impl RegionalWall {
+    /// Of the walls of both phases.
+    pub fn of(ed: Option<Wall>, es: Option<Wall>) -> RegionalWall {
+        RegionalWall {
+            ed_mm: ed.map_or([None; SEGMENTS], |wall| wall.segments_mm),
+            es_mm: es.map_or([None; SEGMENTS], |wall| wall.segments_mm),
+            thickening_percent: match (&ed, &es) {
+                (Some(ed), Some(es)) => es.thickening_percent(ed),
+                _ => [None; SEGMENTS],
+            },
+            ed_diameter_mm: ed.and_then(|wall| wall.diameter_mm),
+            es_diameter_mm: es.and_then(|wall| wall.diameter_mm),
+        }
+    }
+}
+
 /// What the rays of one slice found. `None` when the slice has no cavity.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SliceWall {

@@ -225,6 +225,7 @@ pub fn measured_with(subject: &Subject) -> cinecor_measures::Subject {
         heart_rate_bpm,
         ed_frame,
         es_frame,
+        ..cinecor_measures::Subject::default()
     }
 }
 

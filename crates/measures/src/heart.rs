@@ -1,0 +1,62 @@
+//! Everything about a heart at once, from the profiles of its frames: volumes under the told rules, the wall, and the quality of it all.
+
+use cinecor_volume::Spacing;
+
+use crate::{
+    Cycle, Error, Evidence, FrameCounts, FrameProfile, Metrics, PhaseMethod, RegionalWall, Rules,
+    Subject, assess, measure,
+};
+
+/// Measures a heart beat from the profiles of its frames, given in rising order; a part of the study's frames will do. `score` is the model's
+/// own, 0 to 1, where there is one.
+///
+/// # Errors
+/// As [`measure`] and [`Rules::check`].
+pub fn measure_heart(
+    frames: &[FrameProfile],
+    rules: &Rules,
+    spacing: &Spacing,
+    cycle: &Cycle,
+    subject: &Subject,
+    score: Option<f64>,
+) -> Result<Metrics, Error> {
+    rules.check(frames.first().map_or(0, |frame| frame.slices.len()))?;
+    let counts: Vec<FrameCounts> = frames
+        .iter()
+        .map(|profile| FrameCounts {
+            frame: profile.frame,
+            counts: rules.counts(profile),
+        })
+        .collect();
+    let mut metrics = measure(&counts, spacing, cycle, subject)?;
+    metrics.conventions.basal_rule = rules.basal_rule.name();
+    let at = |frame: Option<usize>| {
+        let profile = frames.iter().find(|profile| Some(profile.frame) == frame)?;
+        Some(profile.wall)
+    };
+    let phases = metrics.phases.left_ventricle;
+    metrics.wall = RegionalWall::of(at(phases.ed_frame), at(phases.es_frame));
+    let found = match metrics.phases.method {
+        PhaseMethod::LargestAndSmallestCavity => None,
+        _ => Some(measure(
+            &counts,
+            spacing,
+            cycle,
+            &Subject {
+                ed_frame: None,
+                es_frame: None,
+                ..*subject
+            },
+        )?),
+    };
+    metrics.quality = assess(
+        &Evidence {
+            frames,
+            metrics: &metrics,
+            found: found.as_ref(),
+            spacing,
+        },
+        score,
+    );
+    Ok(metrics)
+}

@@ -1,0 +1,77 @@
+//! Which slices count. Rules are told, named in the answer, and applied to a frame's slices without touching the mask.
+
+use crate::{Counts, Error, FrameProfile};
+
+/// Which basal slices count to the left ventricle, cavity and wall.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BasalRule {
+    /// Those that the mask labels.
+    #[default]
+    AsSegmented,
+    /// Those whose cavity is bordered by the wall over at least half of its outline (JACC Cardiovasc Imaging 2008;1:413, figure 2: "most
+    /// of the circumference"). A rule for each slice of each frame; the right ventricle counts as the mask labels it.
+    MostlyEnclosed,
+}
+
+impl BasalRule {
+    /// Every rule.
+    pub const ALL: [BasalRule; 2] = [BasalRule::AsSegmented, BasalRule::MostlyEnclosed];
+
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            BasalRule::AsSegmented => crate::BASAL_RULE,
+            BasalRule::MostlyEnclosed => "mostly_enclosed",
+        }
+    }
+
+    /// The rule of a name on the wire.
+    pub fn from_name(name: &str) -> Option<BasalRule> {
+        BasalRule::ALL.into_iter().find(|rule| rule.name() == name)
+    }
+}
+
+/// Which slices count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// At the base.
+    pub basal_rule: BasalRule,
+    /// Slices that count to nothing, by index, in every frame.
+    pub excluded_slices: Vec<usize>,
+}
+
+impl Rules {
+    /// That every excluded slice is one of `slices` and that one is left.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSlice`] and [`Error::NoSlices`].
+    pub fn check(&self, slices: usize) -> Result<(), Error> {
+        if let Some(&found) = self.excluded_slices.iter().find(|&&slice| slice >= slices) {
+            return Err(Error::UnknownSlice { found, slices });
+        }
+        if (0..slices).all(|slice| self.excluded_slices.contains(&slice)) {
+            return Err(Error::NoSlices);
+        }
+        Ok(())
+    }
+
+    /// Voxels of each structure in the slices that count.
+    pub fn counts(&self, profile: &FrameProfile) -> Counts {
+        let counting = profile
+            .slices
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !self.excluded_slices.contains(index))
+            .map(|(_, slice)| {
+                let open = slice.enclosed.is_some_and(|part| part < 0.5);
+                match self.basal_rule {
+                    BasalRule::MostlyEnclosed if open => Counts {
+                        right_ventricle: slice.counts.right_ventricle,
+                        ..Counts::default()
+                    },
+                    _ => slice.counts,
+                }
+            });
+        counting.fold(Counts::default(), |sum, counts| sum + counts)
+    }
+}
