@@ -12,10 +12,10 @@ use crate::profile::{FrameProfile, SliceProfile, long_axis};
 use crate::{Counts, PhaseMethod};
 
 /// Part of the largest section of the left ventricle that the one nearest to the apex may have: the 97.5th percentile at end-diastole
-/// (0.416). Of stacks that lack their last slice 45 % are above it, of those that lack two 92 %.
+/// (0.416). Of stacks that lack their last slice 41 % are above it, of those that lack two 91 %.
 const APICAL_SECTION_MAX: f64 = 0.42;
-/// Length of the left ventricle over its width at end-diastole, where no slice lies above it: the 2.5th percentile (0.838). A stack
-/// that begins half-way down is shorter.
+/// Length of the left ventricle over its width at end-diastole, where no slice lies above it: the 2.5th percentile (0.838). Of stacks that
+/// lack their first slice 15 % are shorter, of those that lack two 37 %, three 77 %: a mask says little of what the picture does not show.
 const LENGTH_OVER_WIDTH_MIN: f64 = 0.84;
 /// Part of a structure's voxels that may lie apart from its largest piece, %: the most of any expert mask is 3.6.
 const STRAY_PERCENT_MAX: f64 = 4.0;
@@ -117,7 +117,7 @@ pub fn checks(evidence: &Evidence<'_>) -> Vec<Check> {
         .chain(at(phases.es_frame).filter(|es| ed.is_none_or(|ed| ed.frame != es.frame)))
         .collect();
     let mut list = vec![structures_present(frames)];
-    list.extend(ed.and_then(base_covered(spacing)));
+    list.extend(base_covered(&both, spacing));
     list.extend(ed.and_then(apex_covered));
     list.push(contiguous(&both));
     list.extend(pieces(frames));
@@ -193,39 +193,45 @@ fn structures_present(frames: &[FrameProfile]) -> Check {
     )
 }
 
-fn base_covered(spacing: &Spacing) -> impl Fn(&FrameProfile) -> Option<Check> {
-    move |profile| {
-        let axis = long_axis(&profile.slices)?;
-        let largest = profile.slices.iter().map(SliceProfile::heart).max()?;
-        let section_mm2 = largest as f64 * spacing.row_mm * spacing.column_mm;
-        let width_mm = 2.0 * (section_mm2 / std::f64::consts::PI).sqrt();
-        let length_mm = axis.slices().count() as f64 * spacing.slice_mm;
-        let value = length_mm / width_mm;
-        let is_free = if axis.base <= axis.apex {
-            axis.base > 0
+fn base_covered(profiles: &[&FrameProfile], spacing: &Spacing) -> Option<Check> {
+    let ed = profiles.first()?;
+    let axis = long_axis(&ed.slices)?;
+    let largest = ed.slices.iter().map(SliceProfile::heart).max()?;
+    let section_mm2 = largest as f64 * spacing.row_mm * spacing.column_mm;
+    let width_mm = 2.0 * (section_mm2 / std::f64::consts::PI).sqrt();
+    let length_mm = axis.slices().count() as f64 * spacing.slice_mm;
+    let value = length_mm / width_mm;
+    // The base comes down in systole: where it leaves a slice free, the stack reaches above it.
+    let is_free = profiles.iter().any(|profile| {
+        let above = if axis.base <= axis.apex {
+            0
         } else {
-            axis.base + 1 < profile.slices.len()
+            profile.slices.len().saturating_sub(1)
         };
-        let passed = is_free || value >= LENGTH_OVER_WIDTH_MIN;
-        let detail = if is_free {
-            "A slice without ventricle lies above the base: the base is covered.".to_owned()
-        } else if passed {
-            format!(
-                "No slice lies above the base; the ventricle is {length_mm:.0} mm long and {width_mm:.0} mm wide, as whole ventricles are."
-            )
-        } else {
-            format!(
-                "No slice lies above the base, and the ventricle is {length_mm:.0} mm long for a width of {width_mm:.0} mm: the base may be missing."
-            )
-        };
-        Some(check(
-            "base_covered",
-            passed,
-            value,
-            LENGTH_OVER_WIDTH_MIN,
-            detail,
-        ))
-    }
+        profile
+            .slices
+            .get(above)
+            .is_some_and(|slice| slice.heart() == 0)
+    });
+    let passed = is_free || value >= LENGTH_OVER_WIDTH_MIN;
+    let detail = if is_free {
+        "The stack begins above the left ventricle: the base is covered.".to_owned()
+    } else if passed {
+        format!(
+            "No slice lies above the base; the ventricle is {length_mm:.0} mm long and {width_mm:.0} mm wide, as whole ventricles are."
+        )
+    } else {
+        format!(
+            "No slice lies above the base, and the ventricle is {length_mm:.0} mm long for a width of {width_mm:.0} mm: the base may be missing."
+        )
+    };
+    Some(check(
+        "base_covered",
+        passed,
+        value,
+        LENGTH_OVER_WIDTH_MIN,
+        detail,
+    ))
 }
 
 fn apex_covered(profile: &FrameProfile) -> Option<Check> {

@@ -1,10 +1,11 @@
 //! The crate against NumPy and SciPy: `golden/make_golden.py` makes the expected numbers and the masks they belong to.
 
 use cinecor_measures::{
-    Counts, Cycle, FrameCounts, StructureAgreement, Subject, Ventricle, compare, measure,
+    Counts, Cycle, FrameCounts, FrameProfile, Grid, Rules, StructureAgreement, Subject, Ventricle,
+    compare, measure, measure_heart,
 };
 use cinecor_volume::Spacing;
-use ndarray::Array4;
+use ndarray::{Array3, Array4};
 use serde_json::Value;
 
 /// Both sides sum the same float64 numbers in another order.
@@ -39,6 +40,187 @@ fn check(what: &str, case: &Value, found: Option<f64>, expected: &Value) {
         }
         (None, None) if expected.is_null() => (),
         (found, _) => panic!("{} {what}: {found:?}, golden {expected}", case["name"]),
+    }
+}
+
+/// The three-dimensional mask of a case.
+fn mask(case: &Value) -> Array3<u8> {
+    let shape: Vec<usize> = case["shape"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|n| usize::try_from(n.as_u64().unwrap()).unwrap())
+        .collect();
+    let codes = case["mask"].as_str().unwrap().bytes();
+    let codes = codes.map(|digit| digit - b'0').collect();
+    Array3::from_shape_vec((shape[0], shape[1], shape[2]), codes).unwrap()
+}
+
+#[test]
+fn profiles_and_checks_equal_scipy() {
+    for case in cases(include_str!("golden/quality.json")) {
+        let labels = mask(&case);
+        let image = case["image"].as_array().map(|values| {
+            let values = values.iter().map(|v| v.as_f64().unwrap() as f32).collect();
+            Array3::from_shape_vec(labels.dim(), values).unwrap()
+        });
+        let grid = Grid {
+            spacing: spacing(&case),
+            right_handed: false,
+        };
+        let image = image.as_ref().map(|image| image.view());
+        let profile = FrameProfile::of(0, labels.view(), image, &grid).unwrap();
+        let expected = &case["expected"];
+        check("contrast", &case, profile.contrast, &expected["contrast"]);
+        let triple = |counts: Counts| {
+            [
+                counts.right_ventricle,
+                counts.myocardium,
+                counts.left_ventricle,
+            ]
+        };
+        for (z, (found, expected)) in profile
+            .slices
+            .iter()
+            .zip(expected["slices"].as_array().unwrap())
+            .enumerate()
+        {
+            let what = |name: &str| format!("slice {z} {name}");
+            check(
+                &what("enclosed"),
+                &case,
+                found.enclosed,
+                &expected["enclosed"],
+            );
+            assert_eq!(
+                found.beside,
+                expected["beside"].as_bool(),
+                "{}",
+                what("beside")
+            );
+            for axis in 0..2 {
+                let middle = found.middle_mm.map(|middle| middle[axis]);
+                let expected = &expected["middle_mm"][axis];
+                check(&what("middle_mm"), &case, middle, expected);
+            }
+            for (found, expected) in triple(found.counts)
+                .into_iter()
+                .zip(expected["counts"].as_array().unwrap())
+            {
+                assert_eq!(Some(found), expected.as_u64(), "{}", what("counts"));
+            }
+        }
+        for (found, expected) in triple(profile.stray)
+            .into_iter()
+            .zip(expected["stray"].as_array().unwrap())
+        {
+            assert_eq!(Some(found), expected.as_u64(), "{} stray", case["name"]);
+        }
+        let heart = measure_heart(
+            &[profile],
+            &Rules::default(),
+            &grid.spacing,
+            &Cycle::default(),
+            &Subject::default(),
+            None,
+        )
+        .unwrap();
+        for name in [
+            "base_covered",
+            "apex_covered",
+            "slices_contiguous",
+            "connected",
+            "cavity_enclosed",
+            "ventricles_adjacent",
+            "slice_jumps",
+            "slice_alignment",
+        ] {
+            let found = heart.quality.checks.iter().find(|check| check.code == name);
+            check(
+                name,
+                &case,
+                found.and_then(|check| check.value),
+                &expected[name],
+            );
+        }
+    }
+}
+
+#[test]
+fn segments_are_as_thick_as_the_areas_of_their_sectors_say() {
+    for case in cases(include_str!("golden/wall.json")) {
+        let grid = Grid {
+            spacing: spacing(&case),
+            right_handed: case["right_handed"].as_bool().unwrap(),
+        };
+        let profile = FrameProfile::of(0, mask(&case).view(), None, &grid).unwrap();
+        for (segment, (found, expected)) in profile
+            .wall
+            .segments_mm
+            .iter()
+            .zip(case["expected"].as_array().unwrap())
+            .enumerate()
+        {
+            let (found, expected) = (found.unwrap(), expected.as_f64().unwrap());
+            // Two ways to a mean thickness on pixels of about 1 mm, and two ways to the septum's middle.
+            assert!(
+                (found - expected).abs() < 0.3,
+                "{} segment {}: {found} mm, from areas {expected}",
+                case["name"],
+                segment + 1
+            );
+        }
+    }
+}
+
+#[test]
+fn smoothed_curves_and_rates_equal_scipy() {
+    for case in cases(include_str!("golden/smooth.json")) {
+        let frames: Vec<FrameCounts> = case["voxels"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .enumerate()
+            .map(|(frame, voxels)| FrameCounts {
+                frame,
+                counts: Counts {
+                    left_ventricle: voxels.as_u64().unwrap(),
+                    ..Counts::default()
+                },
+            })
+            .collect();
+        let closes = case["closes"].as_bool().unwrap();
+        let cycle = Cycle {
+            frame_ms: Some(40.0),
+            // A study of more frames than are measured does not close.
+            frames_in_study: Some(frames.len() + usize::from(!closes)),
+        };
+        // One voxel is 0.02 ml.
+        let spacing = Spacing {
+            row_mm: 1.0,
+            column_mm: 2.0,
+            slice_mm: 10.0,
+        };
+        let found = measure(&frames, &spacing, &cycle, &Subject::default()).unwrap();
+        let found = found.beat.left_ventricle;
+        for (index, ml) in found.ml.unwrap().into_iter().enumerate() {
+            check("smooth_ml", &case, Some(ml), &case["smooth_ml"][index]);
+        }
+        for (name, rate, time) in [
+            (
+                "ejection",
+                found.peak_ejection_ml_per_s,
+                found.time_to_peak_ejection_ms,
+            ),
+            (
+                "filling",
+                found.peak_filling_ml_per_s,
+                found.time_to_peak_filling_ms,
+            ),
+        ] {
+            check(name, &case, rate, &case[name][0]);
+            check(name, &case, time, &case[name][1]);
+        }
     }
 }
 

@@ -1,13 +1,14 @@
-"""Makes agreement.json and metrics.json with NumPy and SciPy, independently of the crate. Run it in a folder of its own:
+"""Makes the golden files with NumPy and SciPy, independently of the crate. Run it in a folder of its own:
 
-    python make_golden.py            # needs numpy and scipy; rewrites both files beside itself
+    python make_golden.py            # needs numpy and scipy; rewrites the files beside itself
 """
 
 import json
 from pathlib import Path
 
+import hearts
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, signal
 
 HERE = Path(__file__).parent
 STRUCTURES = {"right_ventricle": 1, "myocardium": 2, "left_ventricle": 3}
@@ -170,8 +171,123 @@ def metrics_cases():
         yield metrics_case(name, {s: [int(v) for v in c] for s, c in counts.items()}, spacing, frame_ms, height, weight, rate)
 
 
+def quality_cases():
+    """Masks whole and spoilt, with the values of the checks and the contrast to a picture."""
+    typical, thin = (10.0, 1.5625, 1.25), (8.0, 1.4, 1.4)
+    whole = heart((9, 34, 56), typical)
+    masks = {
+        "whole": (typical, whole),
+        "from_apex_to_base": (thin, heart((10, 34, 56), thin)[::-1]),
+        "with_stray_voxels": (typical, heart((8, 34, 56), typical, noise=0.004, seed=3)),
+        "slice_shifted": (typical, np.stack([np.roll(p, 6, axis=1) if z == 5 else p for z, p in enumerate(whole)])),
+        "slice_missing": (typical, np.stack([np.zeros_like(p) if z == 6 else p for z, p in enumerate(whole)])),
+        "cut_at_the_apex": (typical, whole[:5]),
+        "free_above": (typical, np.concatenate([np.zeros_like(whole[:1]), whole])),
+        "open_wall": (typical, np.where((whole == 2) & (np.arange(56) > 34), 0, whole)),
+    }
+    rng = np.random.default_rng(5)
+    for name, (spacing, mask) in masks.items():
+        mask = mask.astype(np.uint8)
+        image = np.rint(np.array([60.0, 190.0, 70.0, 200.0])[mask] + rng.normal(0, 30, mask.shape)).astype(int)
+        yield {
+            "name": name,
+            "spacing_mm": dict(zip(("slice", "row", "column"), spacing)),
+            "shape": list(mask.shape),
+            "mask": "".join(map(str, mask.ravel())),
+            # One picture is enough, and half a file.
+            "image": image.ravel().tolist() if name == "whole" else None,
+            "expected": {"contrast": hearts.contrast(mask, image.astype(float)) if name == "whole" else None, **hearts.profile(mask, spacing), **hearts.values(mask, spacing)},
+        }
+
+
+def wall_cases():
+    """Hearts of uneven wall and their segments, from areas of sectors."""
+    for name, spacing, directions, from_apex in (
+        ("left_handed_towards_apex", (8.0, 1.0, 1.0), ((-1, 0, 0), (0, -1, 0), (0, 0, -1)), False),
+        ("right_handed_towards_apex", (8.0, 0.9, 1.2), ((1, 0, 0), (0, -1, 0), (0, 0, -1)), False),
+        ("right_handed_from_apex", (10.0, 1.25, 1.25), ((-1, 0, 0), (0, -1, 0), (0, 0, 1)), True),
+    ):
+        shape = (7, round(80 / spacing[1]), round(100 / spacing[2]))
+        z, y, x = np.meshgrid(*(np.arange(n, dtype=float) for n in shape), indexing="ij")
+        y, x = (y - (shape[1] - 1) / 2) * spacing[1] + 3.1, (x - (shape[2] - 1) / 2) * spacing[2] - 12.3
+        reach, angle = np.hypot(y, x), np.arctan2(y, x)
+        cavity = 22 - 1.5 * z
+        mask = np.zeros(shape, np.uint8)
+        mask[np.hypot(y - 12, x + 34) < 24 - 2 * z] = 1
+        mask[reach < cavity + 9 + 2 * np.cos(angle - 1.1) + 1.2 * np.sin(2 * angle)] = 2
+        mask[reach < cavity] = 3
+        mask[6][mask[6] == 1] = 0
+        if from_apex:
+            mask = mask[::-1]
+        yield {
+            "name": name,
+            "spacing_mm": dict(zip(("slice", "row", "column"), spacing)),
+            "right_handed": bool(np.linalg.det(np.array(directions, float).T) > 0),
+            "shape": list(shape),
+            "mask": "".join(map(str, mask.ravel())),
+            "expected": segments(mask, spacing, directions),
+        }
+
+
+def segments(mask, spacing, directions):
+    """Thickness of the segments 1 to 16, mm. Directions of columns, rows and slices in the patient, RAS+."""
+    column, row, depth = (np.array(d, float) for d in directions)
+    first, last, base_first = hearts.extent(mask)
+    order = list(range(first, last + 1))[:: 1 if base_first else -1]
+    to_apex = depth if base_first else -depth
+    own = {z: hearts.septal_direction(mask[z], spacing) for z in order if (mask[z] == 1).any()}
+    sums = {n: [] for n in range(1, 17)}
+    for index, z in enumerate(order):
+        septum = own.get(z, own[min(own, key=lambda other: abs(other - z))])
+        to_right = np.cos(septum) * column + np.sin(septum) * row
+        front = np.cross(to_right, to_apex)
+        # Whether an angle a quarter further is towards the front.
+        sign = np.sign(front @ (-np.sin(septum) * column + np.cos(septum) * row))
+        part = 3 * index // len(order)
+        width = np.pi / 3 if part < 2 else np.pi / 2
+        names = {0: (2, 1, 6, 5, 4, 3), 1: (8, 7, 12, 11, 10, 9), 2: (14, 13, 16, 15)}[part]
+        for k, name in enumerate(names):
+            near = k * width - (width / 2 if part == 2 else 0)
+            ends = sorted((septum + sign * near, septum + sign * (near + width)))
+            sums[name].append(hearts.sector_thickness(mask[z], spacing, *ends))
+    return [float(np.mean(sums[n])) for n in range(1, 17)]
+
+
+def smooth_cases():
+    """Curves of a beat with noise, smoothed by SciPy."""
+    rng = np.random.default_rng(7)
+    for name, frames, mode in (("closed", 30, "wrap"), ("short", 7, "wrap"), ("open", 18, "interp")):
+        turn = 2 * np.pi * np.arange(frames) / frames
+        ml = 100 + 45 * np.cos(turn) + 8 * np.cos(2 * turn + 0.4) + rng.normal(0, 2, frames)
+        voxels = np.rint(ml * 50).astype(int)
+        raw = voxels * 0.02
+        smooth, slope = (signal.savgol_filter(raw, 5, 2, deriv=d, mode=mode) for d in (0, 1))
+        ed, es = int(voxels.argmax()), int(voxels.argmin())
+
+        def steepest(start, end, sign):
+            steps = np.arange((end - start) % frames + 1 if mode == "wrap" else (end if end > start else frames - 1) - start + 1)
+            rates = sign * slope[(start + steps) % frames] / 0.04
+            return [float(rates.max()), float(rates.argmax() * 40)]
+
+        yield {
+            "name": name,
+            "closes": mode == "wrap",
+            "voxels": voxels.tolist(),
+            "smooth_ml": smooth.tolist(),
+            "ejection": steepest(ed, es, -1),
+            "filling": steepest(es, ed, 1),
+        }
+
+
 def main():
-    for file, cases in (("agreement.json", agreement_cases()), ("metrics.json", metrics_cases())):
+    files = {
+        "agreement.json": agreement_cases(),
+        "metrics.json": metrics_cases(),
+        "quality.json": quality_cases(),
+        "wall.json": wall_cases(),
+        "smooth.json": smooth_cases(),
+    }
+    for file, cases in files.items():
         lines = ",\n".join(json.dumps(case) for case in cases)
         (HERE / file).write_text(f"[\n{lines}\n]\n")
 
