@@ -59,7 +59,7 @@ const DECISIVE: [&str; 4] = ["structures_present", "ejection", "spacing", "heart
 
 /// What a result is judged by.
 #[derive(Clone, Copy, Debug)]
-pub struct Evidence<'a> {
+pub struct Judged<'a> {
     /// The measured frames, in rising order.
     pub frames: &'a [FrameProfile],
     /// What was measured.
@@ -90,9 +90,9 @@ pub fn verdict(checks: &[Check], score: Option<f64>) -> Verdict {
     }
 }
 
-/// Runs every check that the evidence allows and gives the verdict.
-pub fn assess(evidence: &Evidence<'_>, score: Option<f64>) -> Quality {
-    let checks = checks(evidence);
+/// Runs every check that can be run and gives the verdict.
+pub fn assess(judged: &Judged<'_>, score: Option<f64>) -> Quality {
+    let checks = checks(judged);
     Quality {
         verdict: verdict(&checks, score),
         checks,
@@ -100,14 +100,14 @@ pub fn assess(evidence: &Evidence<'_>, score: Option<f64>) -> Quality {
     }
 }
 
-/// Every check that the evidence allows, in a fixed order. One that rests on what is not known is left out.
-pub fn checks(evidence: &Evidence<'_>) -> Vec<Check> {
-    let Evidence {
+/// Every check that can be run, in a fixed order. One that rests on what is not known is left out.
+pub fn checks(judged: &Judged<'_>) -> Vec<Check> {
+    let Judged {
         frames,
         metrics,
         found,
         spacing,
-    } = *evidence;
+    } = *judged;
     let phases = metrics.phases.left_ventricle;
     let at = |frame: Option<usize>| frames.iter().find(|profile| Some(profile.frame) == frame);
     // One frame alone stands for both phases.

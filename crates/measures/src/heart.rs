@@ -3,7 +3,7 @@
 use cinecor_volume::Spacing;
 
 use crate::{
-    Cycle, Error, Evidence, FrameCounts, FrameProfile, Metrics, PhaseMethod, RegionalWall, Rules,
+    Cycle, Error, FrameCounts, FrameProfile, Judged, Metrics, PhaseMethod, RegionalWall, Rules,
     Subject, assess, measure,
 };
 
@@ -50,7 +50,7 @@ pub fn measure_heart(
         )?),
     };
     metrics.quality = assess(
-        &Evidence {
+        &Judged {
             frames,
             metrics: &metrics,
             found: found.as_ref(),

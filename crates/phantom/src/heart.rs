@@ -4,10 +4,10 @@
 //! base plane, which comes down by a part of the stroke. The long axis of the left ventricle is tilted a little against the
 //! slices by shifting cross-sections, which changes no area.
 
-use crate::Settings;
+use crate::{PhantomError, Settings};
 
 /// Extent in the plane that holds every heart that [`Settings`] allow, mm.
-pub(crate) const WIDTH_MM: f64 = 200.0;
+const WIDTH_MM: f64 = 200.0;
 
 /// Middle of the left ventricle at the base in the image, mm from the image's middle.
 const CENTER: [f64; 2] = [10.0, -6.0];
@@ -139,8 +139,28 @@ impl Heart {
         }
     }
 
+    /// That the field of view holds the heart.
+    pub(crate) fn fits(&self, settings: &Settings) -> Result<(), PhantomError> {
+        let (shape, spacing) = (settings.shape, settings.spacing);
+        for (axis, count, step_mm, needed_mm) in [
+            ("columns", shape.columns, spacing.column_mm, WIDTH_MM),
+            ("rows", shape.rows, spacing.row_mm, WIDTH_MM),
+            ("slices", shape.slices, spacing.slice_mm, self.length_mm()),
+        ] {
+            let found_mm = count as f64 * step_mm;
+            if found_mm < needed_mm {
+                return Err(PhantomError::FieldTooSmall {
+                    axis,
+                    found_mm,
+                    needed_mm,
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// From the base plane in diastole to the outside of the apex at its thickest, mm.
-    pub(crate) fn length_mm(&self) -> f64 {
+    fn length_mm(&self) -> f64 {
         let beat = self.beat(1.0);
         beat.base + beat.epi_length
     }
@@ -219,6 +239,15 @@ pub(crate) struct Beat {
 impl Beat {
     pub(crate) fn truth(&self) -> Truth {
         self.truth
+    }
+
+    /// Thickness of the left ventricle's wall in the plane at a z, mm: the same all around. `None` above the base and beyond the cavity.
+    pub(crate) fn wall_mm(&self, z: f64) -> Option<f64> {
+        let depth = z - self.base;
+        (0.0..self.length).contains(&depth).then(|| {
+            self.epi_radius * section(depth, self.epi_length)
+                - self.radius * section(depth, self.length)
+        })
     }
 
     /// Whether a place is near enough for [`Beat::at`] to be asked.

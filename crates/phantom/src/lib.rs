@@ -240,31 +240,13 @@ impl Generator {
     pub fn new(settings: &Settings) -> Result<Generator, PhantomError> {
         settings.check()?;
         let heart = Heart::new(settings);
+        heart.fits(settings)?;
         let Shape {
             slices,
             rows,
             columns,
             ..
         } = settings.shape;
-        let Spacing {
-            row_mm,
-            column_mm,
-            slice_mm,
-        } = settings.spacing;
-        for (axis, count, step_mm, needed_mm) in [
-            ("columns", columns, column_mm, heart::WIDTH_MM),
-            ("rows", rows, row_mm, heart::WIDTH_MM),
-            ("slices", slices, slice_mm, heart.length_mm()),
-        ] {
-            let found_mm = count as f64 * step_mm;
-            if found_mm < needed_mm {
-                return Err(PhantomError::FieldTooSmall {
-                    axis,
-                    found_mm,
-                    needed_mm,
-                });
-            }
-        }
         let chest = Chest::new(&mut Random::new(settings.seed));
         let still = Array3::default((slices, rows, columns));
         let mut generator = Generator {
@@ -350,27 +332,9 @@ impl Generator {
         column: usize,
     ) -> (f32, Label) {
         let mut sum = 0.0;
-        let mut counts = [0usize; 4];
-        for part_slice in parts(SAMPLES_THROUGH_SLICE) {
-            for part_row in parts(SAMPLES_IN_PLANE) {
-                for part_column in parts(SAMPLES_IN_PLANE) {
-                    let [x, y, z] =
-                        self.place(slice, row, column, [part_slice, part_row, part_column]);
-                    let place = beat.at(x, y, z);
-                    sum += still.heart_grey(place);
-                    if let Some(count) = counts.get_mut(usize::from(place.label().code())) {
-                        *count += 1;
-                    }
-                }
-            }
-        }
-        let samples = counts.iter().sum::<usize>().max(1);
-        // The last of equals: a structure rather than the background.
-        let label = Label::ALL
-            .into_iter()
-            .zip(counts)
-            .max_by_key(|(_, count)| *count)
-            .map_or(Label::Background, |(label, _)| label);
+        let (label, samples) = most(&self.settings, beat, [slice, row, column], |place| {
+            sum += still.heart_grey(place);
+        });
         (sum / samples as f32, label)
     }
 
@@ -389,21 +353,102 @@ impl Generator {
         }
     }
 
-    /// A place in the chest in mm: x to the image's right, y to its lower edge, both from its middle; z from the first edge of
-    /// the first slice towards the apex. `part` is an offset in voxels: slice, row, column.
     fn place(&self, slice: usize, row: usize, column: usize, part: [f64; 3]) -> [f64; 3] {
-        let Shape { rows, columns, .. } = self.settings.shape;
-        let Spacing {
-            row_mm,
-            column_mm,
-            slice_mm,
-        } = self.settings.spacing;
-        let [part_slice, part_row, part_column] = part;
-        [
-            (column as f64 - (columns as f64 - 1.0) / 2.0 + part_column) * column_mm,
-            (row as f64 - (rows as f64 - 1.0) / 2.0 + part_row) * row_mm,
-            (slice as f64 + 0.5 + part_slice) * slice_mm,
-        ]
+        place(&self.settings, [slice, row, column], part)
+    }
+}
+
+/// A place in the chest in mm: x to the image's right, y to its lower edge, both from its middle; z from the first edge of the first slice
+/// towards the apex. A voxel is slice, row, column; `part` is an offset from its middle in voxels, in the same order.
+fn place(settings: &Settings, [slice, row, column]: [usize; 3], part: [f64; 3]) -> [f64; 3] {
+    let Shape { rows, columns, .. } = settings.shape;
+    let Spacing {
+        row_mm,
+        column_mm,
+        slice_mm,
+    } = settings.spacing;
+    let [part_slice, part_row, part_column] = part;
+    [
+        (column as f64 - (columns as f64 - 1.0) / 2.0 + part_column) * column_mm,
+        (row as f64 - (rows as f64 - 1.0) / 2.0 + part_row) * row_mm,
+        (slice as f64 + 0.5 + part_slice) * slice_mm,
+    ]
+}
+
+/// What fills most of a voxel, and of how many samples; `each` sees what is at every sample.
+fn most(
+    settings: &Settings,
+    beat: &Beat,
+    voxel: [usize; 3],
+    mut each: impl FnMut(Place),
+) -> (Label, usize) {
+    let mut counts = [0usize; 4];
+    for part_slice in parts(SAMPLES_THROUGH_SLICE) {
+        for part_row in parts(SAMPLES_IN_PLANE) {
+            for part_column in parts(SAMPLES_IN_PLANE) {
+                let [x, y, z] = place(settings, voxel, [part_slice, part_row, part_column]);
+                let place = beat.at(x, y, z);
+                each(place);
+                if let Some(count) = counts.get_mut(usize::from(place.label().code())) {
+                    *count += 1;
+                }
+            }
+        }
+    }
+    let samples = counts.iter().sum::<usize>().max(1);
+    // The last of equals: a structure rather than the background.
+    let label = Label::ALL
+        .into_iter()
+        .zip(counts)
+        .max_by_key(|(_, count)| *count)
+        .map_or(Label::Background, |(label, _)| label);
+    (label, samples)
+}
+
+/// One frame's truth without its picture, for grids so fine that a chest around the heart would take its time.
+#[derive(Clone)]
+pub struct TrueFrame {
+    /// Label codes, shape `[Z, Y, X]`: what fills most of each voxel.
+    pub labels: LabelFrame,
+    /// The volumes that the heart has in this frame.
+    pub truth: Truth,
+    /// Thickness of the left ventricle's wall in the middle plane of each slice, mm, the same all around; `None` where there is no cavity.
+    pub wall_mm: Vec<Option<f64>>,
+}
+
+impl TrueFrame {
+    /// The frame of an index.
+    ///
+    /// # Errors
+    /// Every [`PhantomError`].
+    pub fn generate(settings: &Settings, index: usize) -> Result<TrueFrame, PhantomError> {
+        settings.check()?;
+        let heart = Heart::new(settings);
+        heart.fits(settings)?;
+        let beat = heart.beat(heart::contraction(index, settings.shape.frames));
+        let Shape {
+            slices,
+            rows,
+            columns,
+            ..
+        } = settings.shape;
+        let labels = Array3::from_shape_fn((slices, rows, columns), |(slice, row, column)| {
+            let voxel = [slice, row, column];
+            let [x, y, z] = place(settings, voxel, [0.0; 3]);
+            if Beat::may_reach(x, y, z) {
+                most(settings, &beat, voxel, |_| ()).0.code()
+            } else {
+                Label::Background.code()
+            }
+        });
+        let wall_mm = (0..slices)
+            .map(|slice| beat.wall_mm((slice as f64 + 0.5) * settings.spacing.slice_mm))
+            .collect();
+        Ok(TrueFrame {
+            labels,
+            truth: beat.truth(),
+            wall_mm,
+        })
     }
 }
 

@@ -1,0 +1,537 @@
+//! The checks and the verdict: hearts spoilt one way at a time, and properties of every heart.
+
+use cinecor_measures::{
+    BasalRule, BsaFormula, Check, Cycle, Error, FrameProfile, Grid, Metrics, Place, Rules, Sex,
+    Subject, Verdict, measure_heart, references, verdict,
+};
+use cinecor_volume::Spacing;
+use ndarray::{Array3, Axis, s};
+use proptest::prelude::*;
+
+const SPACING: Spacing = Spacing {
+    row_mm: 1.5,
+    column_mm: 1.5,
+    slice_mm: 10.0,
+};
+
+/// A heart of nine slices from base to apex, in a stack with a free slice at either end: rings that shrink, the right ventricle beside the
+/// first seven. `scale` 1 is diastole.
+fn heart(scale: f64) -> Array3<u8> {
+    Array3::from_shape_fn((11, 70, 90), |(z, row, column)| {
+        if z == 0 || z == 10 {
+            return 0;
+        }
+        let depth = z as f64 - 1.0;
+        let (y, x) = (row as f64 - 35.0, column as f64 - 50.0);
+        let reach = x.hypot(y);
+        let section = (1.0 - (depth / 9.0).powi(2)).sqrt();
+        let cavity = 17.0 * section * scale;
+        // The wall keeps its area in the slice.
+        let outer = ((23.0 * section).powi(2) - (17.0 * section).powi(2) + cavity * cavity).sqrt();
+        match reach {
+            _ if reach < cavity => 3,
+            _ if reach < outer => 2,
+            _ if depth < 7.0 && (x + 0.95 * outer).hypot(y * 0.7) < 16.0 * section * scale => 1,
+            _ => 0,
+        }
+    })
+}
+
+const GRID: Grid = Grid {
+    spacing: SPACING,
+    right_handed: false,
+};
+
+fn of(
+    masks: &[Array3<u8>],
+    spacing: Spacing,
+    subject: Subject,
+    rules: &Rules,
+) -> Result<Metrics, Error> {
+    let grid = Grid { spacing, ..GRID };
+    let profiles: Vec<FrameProfile> = masks
+        .iter()
+        .enumerate()
+        .map(|(index, mask)| FrameProfile::of(index, mask.view(), None, &grid))
+        .collect::<Result<_, _>>()?;
+    let cycle = Cycle {
+        frame_ms: Some(40.0),
+        frames_in_study: Some(masks.len()),
+    };
+    measure_heart(&profiles, rules, &spacing, &cycle, &subject, Some(0.95))
+}
+
+fn measured(masks: &[Array3<u8>]) -> Metrics {
+    of(masks, SPACING, Subject::default(), &Rules::default()).unwrap()
+}
+
+fn beat() -> [Array3<u8>; 2] {
+    [heart(1.0), heart(0.6)]
+}
+
+fn found<'a>(metrics: &'a Metrics, code: &str) -> &'a Check {
+    let check = metrics
+        .quality
+        .checks
+        .iter()
+        .find(|check| check.code == code);
+    check.unwrap_or_else(|| panic!("{code} did not run"))
+}
+
+/// The codes of the checks that failed.
+fn failed(metrics: &Metrics) -> Vec<&'static str> {
+    let checks = metrics.quality.checks.iter();
+    checks
+        .filter(|check| !check.passed)
+        .map(|check| check.code)
+        .collect()
+}
+
+#[test]
+fn a_whole_heart_passes() {
+    let metrics = measured(&beat());
+    assert_eq!(failed(&metrics), Vec::<&str>::new());
+    assert_eq!(metrics.quality.verdict, Verdict::Pass);
+    for check in &metrics.quality.checks {
+        assert!(
+            check.detail.ends_with('.') && check.limit.is_some() && check.value.is_some(),
+            "{check:?}"
+        );
+    }
+    assert!(metrics.wall.ed_mm.iter().all(Option::is_some));
+    // The cavity's area shrinks to 0.36, so the ejection fraction is 64 %.
+    assert!((metrics.left_ventricle.ef_percent.unwrap() - 64.0).abs() < 1.0);
+}
+
+#[test]
+fn a_missing_structure_rejects() {
+    let [ed, es] = beat();
+    let metrics = measured(&[ed, es.mapv(|code| if code == 1 { 0 } else { code })]);
+    let check = found(&metrics, "structures_present");
+    assert_eq!((check.passed, check.value), (false, Some(1.0)));
+    assert!(
+        check.detail.contains("right ventricle in frame 1"),
+        "{}",
+        check.detail
+    );
+    assert_eq!(metrics.quality.verdict, Verdict::Reject);
+}
+
+#[test]
+fn a_stack_that_begins_half_way_down_or_ends_early_is_seen() {
+    let cut = |slices: std::ops::Range<usize>| {
+        beat().map(|mask| mask.slice(s![slices.clone(), .., ..]).to_owned())
+    };
+    assert!(failed(&measured(&cut(5..11))).contains(&"base_covered"));
+    let metrics = measured(&cut(0..7));
+    assert_eq!(failed(&metrics), ["apex_covered"]);
+    assert_eq!(metrics.quality.verdict, Verdict::Review);
+    // In the reversed stack the ends change places.
+    let turned = cut(5..11).map(|mask| mask.slice(s![..;-1, .., ..]).to_owned());
+    assert!(failed(&measured(&turned)).contains(&"base_covered"));
+}
+
+#[test]
+fn a_missing_slice_a_shifted_one_and_a_grown_one_are_seen() {
+    let spoil = |change: &dyn Fn(&mut Array3<u8>)| {
+        let mut masks = beat();
+        masks.iter_mut().for_each(change);
+        measured(&masks)
+    };
+    let missing = spoil(&|mask| mask.index_axis_mut(Axis(0), 4).fill(0));
+    assert_eq!(found(&missing, "slices_contiguous").value, Some(2.0));
+    assert!(!found(&missing, "slice_jumps").passed);
+    let shifted = spoil(&|mask| {
+        // Ten columns of 1.5 mm.
+        let slice = mask.slice(s![4, .., ..]).to_owned();
+        mask.slice_mut(s![4, .., ..80])
+            .assign(&slice.slice(s![.., 10..]));
+    });
+    assert!(!found(&shifted, "slice_alignment").passed && found(&shifted, "slice_jumps").passed);
+    assert!((found(&shifted, "slice_alignment").value.unwrap() - 15.0).abs() < 0.5);
+    let grown = spoil(&|mask| {
+        let large = mask.slice(s![1, .., ..]).to_owned();
+        mask.slice_mut(s![7, .., ..]).assign(&large);
+    });
+    assert!(!found(&grown, "slice_jumps").passed && found(&grown, "slice_alignment").passed);
+}
+
+#[test]
+fn stray_pieces_an_open_wall_and_ventricles_apart_are_seen() {
+    let spoil = |change: &dyn Fn(&mut Array3<u8>)| {
+        let mut masks = beat();
+        masks.iter_mut().for_each(change);
+        failed(&measured(&masks))
+    };
+    assert_eq!(
+        spoil(&|mask| mask.slice_mut(s![3..9, 0..12, 0..12]).fill(1)),
+        ["connected"]
+    );
+    let open = spoil(&|mask| {
+        for ((_, row, column), code) in mask.indexed_iter_mut() {
+            // A gap as wide as an eighth of the circumference, away from the right ventricle.
+            if *code == 2 && column > 50 && row.abs_diff(35) < 8 {
+                *code = 0;
+            }
+        }
+    });
+    assert_eq!(open, ["cavity_enclosed"]);
+    let apart = spoil(&|mask| {
+        let right: Vec<_> = mask
+            .indexed_iter()
+            .filter(|(_, code)| **code == 1)
+            .map(|(at, _)| at)
+            .collect();
+        for &at in &right {
+            mask[at] = 0;
+        }
+        for (z, row, column) in right {
+            if column > 8 && mask[[z, row, column - 8]] == 0 && column - 8 < 14 {
+                mask[[z, row, column - 8]] = 1;
+            }
+        }
+    });
+    assert!(apart.contains(&"ventricles_adjacent"), "{apart:?}");
+}
+
+#[test]
+fn one_bad_frame_is_seen_in_the_curve() {
+    let scale = |frame: usize| 0.8 + 0.2 * (frame as f64 / 20.0 * std::f64::consts::TAU).cos();
+    let mut masks: Vec<_> = (0..20).map(|frame| heart(scale(frame))).collect();
+    assert!(found(&measured(&masks), "frame_jumps").passed);
+    masks[5] = heart(scale(0));
+    let metrics = measured(&masks);
+    let check = found(&metrics, "frame_jumps");
+    assert!(
+        !check.passed && check.detail.contains("frame 5"),
+        "{}",
+        check.detail
+    );
+}
+
+#[test]
+fn ventricles_that_eject_differently_and_a_wall_that_loses_weight_are_seen() {
+    let [ed, es] = beat();
+    let still = es.clone();
+    let mut right_still = still.clone();
+    for (at, &code) in ed.indexed_iter() {
+        if code == 1 && right_still[at] == 0 {
+            right_still[at] = 1;
+        }
+    }
+    assert_eq!(
+        failed(&measured(&[ed.clone(), right_still])),
+        ["stroke_volumes"]
+    );
+    // Every other voxel column of the wall gone: half the mass, and a wall full of holes.
+    let mut thin = es;
+    for ((_, _, column), code) in thin.indexed_iter_mut() {
+        if *code == 2 && column % 2 == 0 {
+            *code = 0;
+        }
+    }
+    assert!(failed(&measured(&[ed, thin])).contains(&"masses"));
+}
+
+#[test]
+fn phases_told_the_wrong_way_round_reject() {
+    let told = |ed, es| Subject {
+        ed_frame: Some(ed),
+        es_frame: Some(es),
+        ..Subject::default()
+    };
+    let of = |subject| of(&beat(), SPACING, subject, &Rules::default()).unwrap();
+    let wrong = of(told(1, 0));
+    assert!(!found(&wrong, "ejection").passed && !found(&wrong, "told_phases").passed);
+    assert_eq!(wrong.quality.verdict, Verdict::Reject);
+    let right = of(told(0, 1));
+    let check = found(&right, "told_phases");
+    assert_eq!((check.passed, check.value), (true, Some(0.0)));
+    // What nobody told is not compared.
+    assert!(
+        measured(&beat())
+            .quality
+            .checks
+            .iter()
+            .all(|check| check.code != "told_phases")
+    );
+}
+
+#[test]
+fn a_spacing_in_another_unit_rejects() {
+    let spacing = Spacing {
+        row_mm: 0.15,
+        column_mm: 0.15,
+        slice_mm: 1.0,
+    };
+    let metrics = of(&beat(), spacing, Subject::default(), &Rules::default()).unwrap();
+    assert!(!found(&metrics, "spacing").passed && !found(&metrics, "heart_size").passed);
+    assert_eq!(metrics.quality.verdict, Verdict::Reject);
+}
+
+#[test]
+fn blood_that_is_no_brighter_than_muscle_is_seen() {
+    let mask = heart(1.0);
+    // Grey values with a chessboard of 10 to either side: a deviation of 10.
+    let grey = |blood: f32| {
+        let mut image = mask.mapv(|code| if code == 3 { blood } else { 100.0 });
+        for ((z, row, column), value) in image.indexed_iter_mut() {
+            *value += if (z + row + column) % 2 == 0 {
+                10.0
+            } else {
+                -10.0
+            };
+        }
+        image
+    };
+    for (blood, passes) in [(130.0, true), (112.0, false)] {
+        let profile = FrameProfile::of(0, mask.view(), Some(grey(blood).view()), &GRID).unwrap();
+        let metrics = measure_heart(
+            &[profile],
+            &Rules::default(),
+            &SPACING,
+            &Cycle::default(),
+            &Subject::default(),
+            None,
+        )
+        .unwrap();
+        let check = found(&metrics, "contrast");
+        assert_eq!(check.passed, passes, "{}", check.detail);
+        assert!((check.value.unwrap() - f64::from(blood - 100.0) / 10.0).abs() < 0.01);
+    }
+}
+
+#[test]
+fn the_verdict_rests_on_checks_and_score() {
+    let check = |code, passed| Check {
+        code,
+        passed,
+        value: None,
+        limit: None,
+        detail: String::new(),
+    };
+    let (good, bad, decisive) = (
+        check("slice_jumps", true),
+        check("slice_jumps", false),
+        check("ejection", false),
+    );
+    let of = |checks: &[&Check], score| {
+        let checks: Vec<Check> = checks.iter().map(|&check| check.clone()).collect();
+        verdict(&checks, score)
+    };
+    assert_eq!(of(&[&good], Some(1.0)), Verdict::Pass);
+    assert_eq!(of(&[&good], None), Verdict::Review);
+    assert_eq!(of(&[], Some(1.0)), Verdict::Review);
+    assert_eq!(of(&[&good, &bad], Some(1.0)), Verdict::Review);
+    assert_eq!(of(&[&decisive], Some(1.0)), Verdict::Reject);
+    assert_eq!(of(&[&good], Some(0.7)), Verdict::Review);
+    assert_eq!(of(&[&good], Some(0.1)), Verdict::Reject);
+    assert_eq!(of(&[&good], Some(f64::NAN)), Verdict::Review);
+}
+
+#[test]
+fn excluded_slices_and_open_ones_do_not_count() {
+    let with = |rules: &Rules| of(&beat(), SPACING, Subject::default(), rules);
+    let all = with(&Rules::default()).unwrap();
+    let excluded = Rules {
+        excluded_slices: vec![1, 2],
+        ..Rules::default()
+    };
+    let without = with(&excluded).unwrap();
+    let mut erased = beat();
+    for mask in &mut erased {
+        mask.slice_mut(s![1..3, .., ..]).fill(0);
+    }
+    assert_eq!(without.left_ventricle, measured(&erased).left_ventricle);
+    assert_eq!(without.right_ventricle, measured(&erased).right_ventricle);
+    assert!(without.left_ventricle.edv_ml < all.left_ventricle.edv_ml);
+
+    // The basal slice opens by more than half: a rule drops it from the left ventricle only.
+    let opened = beat().map(|mut mask| {
+        for ((row, column), code) in mask.index_axis_mut(Axis(0), 1).indexed_iter_mut() {
+            if *code == 2 && (column > 40 || row > 40) {
+                *code = 0;
+            }
+        }
+        mask
+    });
+    let rule = Rules {
+        basal_rule: BasalRule::MostlyEnclosed,
+        ..Rules::default()
+    };
+    let dropped = of(&opened, SPACING, Subject::default(), &rule).unwrap();
+    let kept = of(&opened, SPACING, Subject::default(), &Rules::default()).unwrap();
+    assert_eq!(dropped.conventions.basal_rule, "mostly_enclosed");
+    assert_eq!(dropped.right_ventricle.edv_ml, kept.right_ventricle.edv_ml);
+    let slice_ml = opened[0]
+        .slice(s![1, .., ..])
+        .iter()
+        .filter(|&&code| code == 3)
+        .count() as f64
+        * SPACING.voxel_ml();
+    let difference = kept.left_ventricle.edv_ml.unwrap() - dropped.left_ventricle.edv_ml.unwrap();
+    assert!((difference - slice_ml).abs() < 1e-9);
+
+    let unknown = Rules {
+        excluded_slices: vec![11],
+        ..Rules::default()
+    };
+    assert_eq!(
+        with(&unknown),
+        Err(Error::UnknownSlice {
+            found: 11,
+            slices: 11
+        })
+    );
+    assert_eq!(with(&unknown).unwrap_err().fact(), Some("excluded_slices"));
+    let everything = Rules {
+        excluded_slices: (0..11).collect(),
+        ..Rules::default()
+    };
+    assert_eq!(with(&everything), Err(Error::NoSlices));
+    for rule in BasalRule::ALL {
+        assert_eq!(BasalRule::from_name(rule.name()), Some(rule));
+    }
+}
+
+#[test]
+fn ranges_are_given_within_their_cohorts_only() {
+    let subject = Subject {
+        height_cm: Some(175.0),
+        weight_kg: Some(80.0),
+        bsa_formula: BsaFormula::DuBois,
+        ..Subject::default()
+    };
+    let metrics = of(&beat(), SPACING, subject, &Rules::default()).unwrap();
+    assert_eq!(metrics.body.map(|body| body.formula), Some("dubois"));
+    let of = |sex, age| references(&metrics, sex, age);
+    let at = |list: &[cinecor_measures::Reference], quantity: &str| {
+        *list
+            .iter()
+            .find(|range| range.quantity == quantity)
+            .unwrap()
+    };
+    let ef = at(
+        &of(Some(Sex::Female), Some(60.0)),
+        "left_ventricle.ef_percent",
+    );
+    // 61 -/+ 1.96 · 5, and the heart ejects 64 %.
+    assert!((ef.low.unwrap() - 51.2).abs() < 1e-9 && (ef.high.unwrap() - 70.8).abs() < 1e-9);
+    assert_eq!(
+        (ef.place, ef.source.is_some(), ef.cohort.is_some()),
+        (Place::Within, true, true)
+    );
+    let mass = at(
+        &of(Some(Sex::Male), Some(45.0)),
+        "myocardium.ed_mass_g_per_m2",
+    );
+    assert!((mass.low.unwrap() - 35.36).abs() < 1e-9 && (mass.high.unwrap() - 70.64).abs() < 1e-9);
+    for (sex, age) in [
+        (None, Some(60.0)),
+        (Some(Sex::Male), None),
+        (Some(Sex::Male), Some(44.9)),
+        (Some(Sex::Female), Some(75.0)),
+        (Some(Sex::Female), Some(f64::NAN)),
+    ] {
+        let outside = at(&of(sex, age), "left_ventricle.ef_percent");
+        assert_eq!(
+            (outside.place, outside.low, outside.source),
+            (Place::NoRange, None, None),
+            "{sex:?} {age:?}"
+        );
+    }
+    // The right ventricle's limits are of adults of both sexes.
+    assert_eq!(
+        at(&of(None, Some(30.0)), "right_ventricle.ef_percent").low,
+        Some(50.0)
+    );
+    assert_eq!(
+        at(&of(None, Some(12.0)), "right_ventricle.ef_percent").place,
+        Place::NoRange
+    );
+}
+
+fn turned(mask: &Array3<u8>, rows: bool, columns: bool, slices: bool) -> Array3<u8> {
+    let mut view = mask.view();
+    for (axis, turn) in [(0, slices), (1, rows), (2, columns)] {
+        if turn {
+            view.invert_axis(Axis(axis));
+        }
+    }
+    view.to_owned()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn flips_change_neither_volumes_nor_checks_nor_with_their_handedness_segments(
+        rows in any::<bool>(), columns in any::<bool>(), slices in any::<bool>(), stray in 0_usize..3000,
+    ) {
+        let masks = beat().map(|mut mask| {
+            // Something uneven.
+            mask.slice_mut(s![2, 10..12, 30..40]).fill(2);
+            let place = stray % (70 * 90);
+            mask[[5, place / 90, place % 90]] = 3;
+            mask
+        });
+        let of = |masks: &[Array3<u8>], right_handed| -> Metrics {
+            let grid = Grid { spacing: SPACING, right_handed };
+            let profiles: Vec<_> = masks.iter().enumerate()
+                .map(|(index, mask)| FrameProfile::of(index, mask.view(), None, &grid).unwrap()).collect();
+            measure_heart(&profiles, &Rules::default(), &SPACING, &Cycle::default(), &Subject::default(), None).unwrap()
+        };
+        let straight = of(&masks, false);
+        let flipped = of(&masks.map(|mask| turned(&mask, rows, columns, slices)), rows ^ columns ^ slices);
+        prop_assert_eq!(flipped.left_ventricle, straight.left_ventricle);
+        prop_assert_eq!(flipped.right_ventricle, straight.right_ventricle);
+        prop_assert_eq!(flipped.quality.verdict, straight.quality.verdict);
+        for (found, expected) in flipped.quality.checks.iter().zip(&straight.quality.checks) {
+            prop_assert_eq!((found.code, found.passed), (expected.code, expected.passed));
+            prop_assert!((found.value.unwrap() - expected.value.unwrap()).abs() < 1e-9, "{:?} {:?}", found, expected);
+        }
+        for (found, expected) in flipped.wall.ed_mm.iter().zip(&straight.wall.ed_mm) {
+            // A ray that runs along the border between two voxels may fall to either after a flip.
+            prop_assert!((found.unwrap() - expected.unwrap()).abs() < 0.1, "{:?} {:?}", found, expected);
+        }
+    }
+
+    #[test]
+    fn twice_the_spacing_makes_eight_times_the_volume_and_twice_the_wall(scale in 0.5..0.9_f64) {
+        let masks = [heart(1.0), heart(scale)];
+        let doubled = Spacing { row_mm: 3.0, column_mm: 3.0, slice_mm: 20.0 };
+        let of = |spacing| of(&masks, spacing, Subject::default(), &Rules::default()).unwrap();
+        let (one, two) = (of(SPACING), of(doubled));
+        prop_assert!((two.left_ventricle.edv_ml.unwrap() / one.left_ventricle.edv_ml.unwrap() - 8.0).abs() < 1e-9);
+        for (one, two) in one.wall.ed_mm.iter().zip(two.wall.ed_mm) {
+            prop_assert!((two.unwrap() / one.unwrap() - 2.0).abs() < 0.05);
+        }
+    }
+
+    #[test]
+    fn slices_without_labels_change_no_volume_and_no_wall(before in 0_usize..4, after in 0_usize..4) {
+        let padded = beat().map(|mask| {
+            let mut padded = Array3::zeros((mask.len_of(Axis(0)) + before + after, 70, 90));
+            padded.slice_mut(s![before..before + 11, .., ..]).assign(&mask);
+            padded
+        });
+        let (plain, padded) = (measured(&beat()), measured(&padded));
+        prop_assert_eq!(padded.left_ventricle, plain.left_ventricle);
+        prop_assert_eq!(padded.right_ventricle, plain.right_ventricle);
+        prop_assert_eq!(padded.wall, plain.wall);
+        prop_assert_eq!(padded.quality.verdict, plain.quality.verdict);
+    }
+
+    #[test]
+    fn any_mask_is_judged_without_a_panic(
+        codes in proptest::collection::vec(0_u8..4, 3 * 7 * 8 * 2), slice_mm in 0.05..100.0_f64,
+    ) {
+        let masks: Vec<Array3<u8>> = codes.chunks(3 * 7 * 8)
+            .map(|codes| Array3::from_shape_vec((3, 7, 8), codes.to_vec()).unwrap()).collect();
+        let spacing = Spacing { slice_mm, ..SPACING };
+        let metrics = of(&masks, spacing, Subject::default(), &Rules::default()).unwrap();
+        for check in metrics.quality.checks {
+            prop_assert!(check.value.is_none_or(f64::is_finite), "{:?}", check);
+        }
+    }
+}
