@@ -1,9 +1,11 @@
-//! What a labelled heart says in numbers: phases, volumes, ejection fractions, mass, the volume curve, and how well two masks agree.
+//! What a labelled heart says in numbers: phases, volumes, ejection fractions, mass, the volume curve and its rates, the thickness of the
+//! wall, where the numbers lie among healthy people, whether they may be trusted unseen, and how well two masks agree.
 //!
-//! Labels go in, plain structs with units in their names come out; `None` is "not known", never 0. It is no quality control
-//! and no reference range, and nothing here is a wire type: JSON and CSV are made by the callers.
+//! Labels go in, plain structs with units in their names come out; `None` is "not known", never 0. Nothing here is a wire type: JSON and
+//! CSV are made by the callers.
 //!
-//! Frames come one at a time, so that a cine need not be held: count each with [`Counts::of`], then [`measure`] the counts.
+//! Frames come one at a time, so that a cine need not be held: look at each with [`FrameProfile::of`], then [`measure_heart`]. Where only
+//! volumes are asked for, [`Counts::of`] and [`measure`] do.
 //!
 //! ```
 //! use cinecor_measures::{Counts, Cycle, FrameCounts, Subject, measure};

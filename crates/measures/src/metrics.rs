@@ -7,6 +7,7 @@
 use cinecor_volume::{Label, Spacing};
 
 use crate::beat::{Beat, smooth_curve};
+use crate::reference::{Reference, references};
 use crate::subject::Subject;
 use crate::{Error, FrameCounts, RegionalWall};
 
@@ -51,6 +52,8 @@ pub struct Metrics {
     pub beat: Beat,
     /// Body surface area; `None` unless height and weight are told.
     pub body: Option<Body>,
+    /// Where numbers lie among healthy people.
+    pub reference: Vec<Reference>,
     /// What the numbers mean.
     pub conventions: Conventions,
     /// Whether the numbers may be trusted unseen.
@@ -300,7 +303,7 @@ pub fn measure(
         _ => (left_phases.ed_frame, left_phases.es_frame),
     };
 
-    Ok(Metrics {
+    let mut metrics = Metrics {
         phases: Phases {
             left_ventricle: left_phases,
             right_ventricle: right_phases,
@@ -336,7 +339,10 @@ pub fn measure(
             checks: Vec::new(),
             score: None,
         },
-    })
+        reference: Vec::new(),
+    };
+    metrics.reference = references(&metrics, subject.sex, subject.age_years);
+    Ok(metrics)
 }
 
 /// Volume of a structure in a frame that shows it.

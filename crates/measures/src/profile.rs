@@ -13,8 +13,9 @@ pub struct Grid {
     /// Distances between voxels.
     pub spacing: Spacing,
     /// Whether column, row and slice direction make a right-handed system in the patient. It decides which of the two places where the
-    /// ventricles meet is in front.
-    pub right_handed: bool,
+    /// ventricles meet is in front. `None` when it is not known: then slices are taken to be shown as usual, seen from the apex, with the
+    /// front upwards when the right ventricle is on the left.
+    pub right_handed: Option<bool>,
 }
 
 /// One slice of one frame.
@@ -263,7 +264,7 @@ mod tests {
     };
     const GRID: Grid = Grid {
         spacing: SPACING,
-        right_handed: true,
+        right_handed: Some(true),
     };
 
     #[test]

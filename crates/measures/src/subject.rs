@@ -1,6 +1,6 @@
 //! What is told about the subject, and the body surface area. Never a name, never a date of birth.
 
-use crate::Error;
+use crate::{Error, Sex};
 
 /// How body surface area is worked out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +58,10 @@ pub struct Subject {
     pub es_frame: Option<usize>,
     /// How body surface area is worked out.
     pub bsa_formula: BsaFormula,
+    /// Sex, for reference ranges.
+    pub sex: Option<Sex>,
+    /// Age in years, for reference ranges; 0 to 130.
+    pub age_years: Option<f64>,
 }
 
 impl Subject {
@@ -70,6 +74,7 @@ impl Subject {
             ("height_cm", self.height_cm, 20.0, 280.0),
             ("weight_kg", self.weight_kg, 0.3, 700.0),
             ("heart_rate_bpm", self.heart_rate_bpm, 10.0, 400.0),
+            ("age_years", self.age_years, 0.0, 130.0),
         ];
         for (name, value, low, high) in facts {
             if let Some(found) = value

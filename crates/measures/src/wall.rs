@@ -7,7 +7,7 @@
 //! Which slices: those whose wall closes around a cavity, divided from base to apex into three equal parts (Cerqueira et al., Circulation
 //! 2002;105:539, which asks for slices with wall all around). Which sectors: six of 60 degrees in the basal and middle parts, four of 90 in
 //! the apical one, laid so that the middle of the septum, half-way between the two places where the right ventricle meets the left, is
-//! the border of the two septal sectors, or the middle of the apical one. The apical cap, segment 17, lies beyond the last cavity, where
+//! the border of the two septal sectors, or the middle of the apical one. The front is where the patient's is, by the axes of the file. The apical cap, segment 17, lies beyond the last cavity, where
 //! a short-axis slice shows no thickness; it is not measured, so there are 16 values.
 
 use std::f64::consts::TAU;
@@ -218,7 +218,7 @@ impl Wall {
     pub(crate) fn of(
         slices: &[Option<SliceWall>],
         toward_apex: Option<bool>,
-        right_handed: bool,
+        right_handed: Option<bool>,
     ) -> Wall {
         let mut wall = Wall {
             segments_mm: [None; SEGMENTS],
@@ -242,10 +242,9 @@ impl Wall {
             .collect();
         // Towards the front is the cross product of the direction to the right ventricle and that to the apex, in the patient. In a
         // right-handed image with slices towards the apex, angles run from columns to rows and the front lies against them.
-        let forward = if right_handed == toward_apex {
-            -1.0
-        } else {
-            1.0
+        let forward = match right_handed {
+            Some(right_handed) if right_handed == toward_apex => -1.0,
+            _ => 1.0,
         };
         let mut sums = [(0.0, 0.0); SEGMENTS];
         for (index, &(z, slice)) in closed.iter().enumerate() {
@@ -355,6 +354,7 @@ mod tests {
     }
 
     fn wall(slices: &[Array2<u8>], toward_apex: bool, right_handed: bool) -> Wall {
+        let right_handed = Some(right_handed);
         let slices: Vec<_> = slices
             .iter()
             .map(|slice| SliceWall::of(slice.view(), &SPACING))
@@ -400,6 +400,22 @@ mod tests {
         // Seen from the other side it is the lower wall that would be upper: the other system makes it the inferior segment.
         let other = wall(&vec![ring([-1.0, 0.0], upper); 3], true, true);
         assert!((other.segments_mm[3].unwrap() - 12.0).abs() < 0.3);
+    }
+
+    #[test]
+    fn without_a_handedness_the_front_is_where_images_are_shown_to_have_it() {
+        let upper = |x: f64, y: f64| if -y > x.abs() * 1.75 { 12.0 } else { 8.0 };
+        let slices = vec![ring([-1.0, 0.0], upper); 3];
+        let of = |toward_apex: bool| {
+            let walls: Vec<_> = slices
+                .iter()
+                .map(|slice| SliceWall::of(slice.view(), &SPACING))
+                .collect();
+            Wall::of(&walls, Some(toward_apex), None)
+        };
+        assert_eq!(of(true), wall(&slices, true, false));
+        // Whichever way the slices run.
+        assert_eq!(of(false), of(true));
     }
 
     #[test]

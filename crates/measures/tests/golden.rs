@@ -66,7 +66,7 @@ fn profiles_and_checks_equal_scipy() {
         });
         let grid = Grid {
             spacing: spacing(&case),
-            right_handed: false,
+            right_handed: Some(false),
         };
         let image = image.as_ref().map(|image| image.view());
         let profile = FrameProfile::of(0, labels.view(), image, &grid).unwrap();
@@ -151,7 +151,7 @@ fn segments_are_as_thick_as_the_areas_of_their_sectors_say() {
     for case in cases(include_str!("golden/wall.json")) {
         let grid = Grid {
             spacing: spacing(&case),
-            right_handed: case["right_handed"].as_bool().unwrap(),
+            right_handed: case["right_handed"].as_bool(),
         };
         let profile = FrameProfile::of(0, mask(&case).view(), None, &grid).unwrap();
         for (segment, (found, expected)) in profile

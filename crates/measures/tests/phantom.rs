@@ -13,7 +13,7 @@ fn measured(settings: &Settings) -> ([TrueFrame; 2], Vec<FrameProfile>, Metrics)
     let frames = [0, 1].map(|index| TrueFrame::generate(settings, index).unwrap());
     let grid = Grid {
         spacing: settings.spacing,
-        right_handed: false,
+        right_handed: Some(false),
     };
     let profiles: Vec<FrameProfile> = frames
         .iter()

@@ -39,7 +39,7 @@ fn heart(scale: f64) -> Array3<u8> {
 
 const GRID: Grid = Grid {
     spacing: SPACING,
-    right_handed: false,
+    right_handed: Some(false),
 };
 
 fn of(
@@ -476,7 +476,7 @@ proptest! {
             mask
         });
         let of = |masks: &[Array3<u8>], right_handed| -> Metrics {
-            let grid = Grid { spacing: SPACING, right_handed };
+            let grid = Grid { spacing: SPACING, right_handed: Some(right_handed) };
             let profiles: Vec<_> = masks.iter().enumerate()
                 .map(|(index, mask)| FrameProfile::of(index, mask.view(), None, &grid).unwrap()).collect();
             measure_heart(&profiles, &Rules::default(), &SPACING, &Cycle::default(), &Subject::default(), None).unwrap()

@@ -370,6 +370,24 @@ impl Geometry {
         }
     }
 
+    /// Whether columns, rows and slices make a right-handed system in the patient. `None` when they run exactly along the scanner's axes,
+    /// each upwards: that is what a file says whose orientation was never written, and no short axis lies so.
+    pub fn is_right_handed(&self) -> Option<bool> {
+        let [x, y, z] = self.mm_from_voxel;
+        let never_written = [x, y, z].iter().enumerate().all(|(row, values)| {
+            values.iter().take(3).enumerate().all(|(column, &value)| {
+                if row == column {
+                    value > 0.0
+                } else {
+                    value == 0.0
+                }
+            })
+        });
+        let determinant = x[0] * (y[1] * z[2] - y[2] * z[1]) - x[1] * (y[0] * z[2] - y[2] * z[0])
+            + x[2] * (y[0] * z[1] - y[1] * z[0]);
+        (!never_written && determinant != 0.0).then_some(determinant > 0.0)
+    }
+
     /// Where a voxel index lies in scanner coordinates, mm.
     pub fn point_in_mm(&self, column: f64, row: f64, slice: f64) -> [f64; 3] {
         self.mm_from_voxel
@@ -477,6 +495,26 @@ impl fmt::Debug for Mask {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn handedness_is_that_of_the_directions_and_unknown_where_none_was_written() {
+        let spacing = Spacing::new(1.5, 1.5, 8.0).unwrap();
+        let mut geometry = Geometry::axis_aligned(spacing, None);
+        assert_eq!(geometry.is_right_handed(), None);
+        geometry.mm_from_voxel[0][0] = -1.5;
+        assert_eq!(geometry.is_right_handed(), Some(false));
+        geometry.mm_from_voxel[1][1] = -1.5;
+        assert_eq!(geometry.is_right_handed(), Some(true));
+        // Columns to the front, rows to the right: two axes changed places.
+        geometry.mm_from_voxel = [
+            [0.0, 1.5, 0.0, 4.0],
+            [1.5, 0.0, 0.0, 5.0],
+            [0.0, 0.0, 8.0, 6.0],
+        ];
+        assert_eq!(geometry.is_right_handed(), Some(false));
+        geometry.mm_from_voxel = [[0.0; 4]; 3];
+        assert_eq!(geometry.is_right_handed(), None);
+    }
 
     #[test]
     fn every_label_survives_its_code_and_no_other_code_is_a_label() {

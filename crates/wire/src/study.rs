@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cinecor_store::{StudyRecord, Subject};
+use cinecor_store::{Sex, StudyRecord, Subject};
 use cinecor_volume::{Shape, Spacing};
 use serde::{Deserialize, Serialize};
 
@@ -217,6 +217,8 @@ pub fn measured_with(subject: &Subject) -> cinecor_measures::Subject {
         heart_rate_bpm,
         ed_frame,
         es_frame,
+        sex,
+        age_years,
         ..
     } = *subject;
     cinecor_measures::Subject {
@@ -225,6 +227,11 @@ pub fn measured_with(subject: &Subject) -> cinecor_measures::Subject {
         heart_rate_bpm,
         ed_frame,
         es_frame,
+        sex: sex.map(|sex| match sex {
+            Sex::Female => cinecor_measures::Sex::Female,
+            Sex::Male => cinecor_measures::Sex::Male,
+        }),
+        age_years,
         ..cinecor_measures::Subject::default()
     }
 }
