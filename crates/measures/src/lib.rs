@@ -58,4 +58,4 @@ pub use profile::{FrameProfile, Grid, SliceProfile};
 pub use reference::{Place, Reference, Sex, references};
 pub use rules::{BasalRule, Rules};
 pub use subject::{BSA_FORMULA, BsaFormula, Subject, bsa_m2};
-pub use wall::{APEX_RULE, RegionalWall, SEGMENTS, Wall};
+pub use wall::{APEX_RULE, DIAMETER_RULE, RegionalWall, SEGMENTS, WALL_RULE, Wall};

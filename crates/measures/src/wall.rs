@@ -18,6 +18,12 @@ use ndarray::ArrayView2;
 /// How many segments are measured: all of the American Heart Association's 17 but the apical cap.
 pub const SEGMENTS: usize = 16;
 
+/// Rule of the wall's thickness, by name.
+pub const WALL_RULE: &str = "in_plane_along_rays_from_the_cavitys_middle";
+
+/// Rule of the cavity's width, by name.
+pub const DIAMETER_RULE: &str = "from_mid_septum_to_lateral_wall_in_the_widest_slice";
+
 /// Rule of the apex, by name.
 pub const APEX_RULE: &str = "apical_cap_not_measured";
 

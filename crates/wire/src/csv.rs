@@ -2,7 +2,7 @@
 
 use crate::MetricsJson;
 
-/// The numbers of `metrics` as CSV (RFC 4180, UTF-8): `quantity` is the path of the number in the JSON, with its unit at the end;
+/// The numbers of `metrics` as CSV (RFC 4180, UTF-8): `quantity` is the path of the number in the JSON, with its unit in its name;
 /// `frame` and `time_ms` say which frame it is of, where it is of one. An unknown number is an empty field.
 pub fn metrics_csv(metrics: &MetricsJson) -> String {
     let mut table = Table {
@@ -78,6 +78,18 @@ pub fn metrics_csv(metrics: &MetricsJson) -> String {
             table.row(&format!("{structure}.{name}"), frame, time_of(frame), value);
         }
     }
+    let left = &metrics.left_ventricle;
+    for (name, frame, value) in [
+        ("ed_diameter_mm", phases.ed_frame, left.ed_diameter_mm),
+        ("es_diameter_mm", phases.es_frame, left.es_diameter_mm),
+    ] {
+        table.row(
+            &format!("left_ventricle.{name}"),
+            frame,
+            time_of(frame),
+            value,
+        );
+    }
     let wall = &metrics.myocardium;
     // One frame alone has no phases, and yet a mass.
     let lone = |mass: Option<f64>| match metrics.curve.frames[..] {
@@ -94,6 +106,23 @@ pub fn metrics_csv(metrics: &MetricsJson) -> String {
     ] {
         table.row(name, frame, time_of(frame), value);
     }
+    for (name, frame, segments) in [
+        ("wall_thickness_mm", ed, wall.wall_thickness_mm),
+        ("es_wall_thickness_mm", es, wall.es_wall_thickness_mm),
+        (
+            "wall_thickening_percent",
+            None,
+            wall.wall_thickening_percent,
+        ),
+    ] {
+        for (index, &value) in segments
+            .iter()
+            .flat_map(|of| of.segments.iter().enumerate())
+        {
+            let name = format!("myocardium.{name}.segments.{index}");
+            table.row(&name, frame, time_of(frame), value);
+        }
+    }
     table.row("body.bsa_m2", None, None, metrics.body.bsa_m2);
     table.row(
         "conventions.myocardial_density_g_per_ml",
@@ -109,6 +138,32 @@ pub fn metrics_csv(metrics: &MetricsJson) -> String {
     ] {
         for (&frame, &value) in curve.frames.iter().zip(values) {
             table.row(name, Some(frame), time_of(Some(frame)), value);
+        }
+    }
+    if let Some(smoothed) = &curve.smoothed {
+        for (name, values) in [
+            ("left_ventricle_ml", &smoothed.left_ventricle_ml),
+            ("right_ventricle_ml", &smoothed.right_ventricle_ml),
+            ("myocardium_ml", &smoothed.myocardium_ml),
+        ] {
+            for (&frame, &value) in curve.frames.iter().zip(values.iter().flatten()) {
+                let name = format!("curve.smoothed.{name}");
+                table.row(&name, Some(frame), time_of(Some(frame)), Some(value));
+            }
+        }
+    }
+    let rates = curve.rates.unwrap_or_default();
+    for (name, rates) in [
+        ("left_ventricle", rates.left_ventricle),
+        ("right_ventricle", rates.right_ventricle),
+    ] {
+        for (rate, value) in [
+            ("peak_ejection_ml_per_s", rates.peak_ejection_ml_per_s),
+            ("time_to_peak_ejection_ms", rates.time_to_peak_ejection_ms),
+            ("peak_filling_ml_per_s", rates.peak_filling_ml_per_s),
+            ("time_to_peak_filling_ms", rates.time_to_peak_filling_ms),
+        ] {
+            table.row(&format!("curve.rates.{name}.{rate}"), None, None, value);
         }
     }
     table.row(

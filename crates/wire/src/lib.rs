@@ -26,7 +26,8 @@ pub use agreement::{CompareJson, StructureAgreementJson};
 pub use csv::metrics_csv;
 pub use metrics::{
     BodyJson, CheckJson, ConventionsJson, CurveJson, IntervalJson, MetricsJson, MyocardiumJson,
-    PhasePairJson, PhasesJson, QualityJson, ReferenceJson, RunnerUpJson, VentricleJson,
+    PhasePairJson, PhasesJson, QualityJson, RatesJson, ReferenceJson, RunnerUpJson, SegmentsJson,
+    SmoothedJson, VentricleJson, VentricleRatesJson,
 };
 pub use one_shot::{OneShot, Preview, Progress};
 pub use segmentation::{

@@ -90,6 +90,12 @@ pub struct VentricleJson {
     /// Cardiac output per body surface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub co_l_min_per_m2: Option<f64>,
+    /// Width of the left cavity at end-diastole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ed_diameter_mm: Option<f64>,
+    /// Width of the left cavity at end-systole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub es_diameter_mm: Option<f64>,
 }
 
 /// Mass of the left ventricular wall.
@@ -105,6 +111,31 @@ pub struct MyocardiumJson {
     /// At end-systole per body surface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub es_mass_g_per_m2: Option<f64>,
+    /// Thickness at end-diastole; absent when no segment is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wall_thickness_mm: Option<SegmentsJson>,
+    /// Thickness at end-systole; absent when no segment is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub es_wall_thickness_mm: Option<SegmentsJson>,
+    /// How much thicker each segment is at end-systole, % of end-diastole; absent when no segment is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wall_thickening_percent: Option<SegmentsJson>,
+}
+
+/// A value for each of the American Heart Association's segments 1 to 16; `null` where a segment is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SegmentsJson {
+    /// In the order of their numbers.
+    pub segments: [Option<f64>; measures::SEGMENTS],
+}
+
+impl SegmentsJson {
+    fn of(segments: [Option<f64>; measures::SEGMENTS]) -> Option<SegmentsJson> {
+        segments
+            .iter()
+            .any(Option::is_some)
+            .then_some(SegmentsJson { segments })
+    }
 }
 
 /// Volumes over the heart beat; all lists have one length.
@@ -126,6 +157,61 @@ pub struct CurveJson {
     /// Fastest rise of the left ventricle's volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_filling_ml_per_s: Option<f64>,
+    /// The curves smoothed, frame by frame as `frames` has them; absent where they could not be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smoothed: Option<SmoothedJson>,
+    /// How fast the ventricles empty and fill, off the smoothed curves; absent where they are or where the time between frames is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rates: Option<RatesJson>,
+}
+
+/// Smoothed volumes over the heart beat; the raw ones stand beside them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SmoothedJson {
+    /// Name of the smoother.
+    pub method: String,
+    /// Cavity of the left ventricle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_ventricle_ml: Option<Vec<f64>>,
+    /// Cavity of the right ventricle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub right_ventricle_ml: Option<Vec<f64>>,
+    /// Wall of the left ventricle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub myocardium_ml: Option<Vec<f64>>,
+}
+
+/// The steepest places of both smoothed curves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RatesJson {
+    /// Of the left ventricle.
+    pub left_ventricle: VentricleRatesJson,
+    /// Of the right ventricle.
+    pub right_ventricle: VentricleRatesJson,
+}
+
+/// The steepest fall and rise of one ventricle's smoothed curve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct VentricleRatesJson {
+    /// Steepest fall from end-diastole to end-systole.
+    pub peak_ejection_ml_per_s: Option<f64>,
+    /// From end-diastole to it.
+    pub time_to_peak_ejection_ms: Option<f64>,
+    /// Steepest rise from end-systole to the next end-diastole.
+    pub peak_filling_ml_per_s: Option<f64>,
+    /// From end-systole to it.
+    pub time_to_peak_filling_ms: Option<f64>,
+}
+
+impl From<&measures::SmoothCurve> for VentricleRatesJson {
+    fn from(curve: &measures::SmoothCurve) -> Self {
+        VentricleRatesJson {
+            peak_ejection_ml_per_s: curve.peak_ejection_ml_per_s,
+            time_to_peak_ejection_ms: curve.time_to_peak_ejection_ms,
+            peak_filling_ml_per_s: curve.peak_filling_ml_per_s,
+            time_to_peak_filling_ms: curve.time_to_peak_filling_ms,
+        }
+    }
 }
 
 /// Body surface area.
@@ -148,6 +234,12 @@ pub struct ConventionsJson {
     pub basal_rule: String,
     /// How a volume is made from a mask.
     pub volume_rule: String,
+    /// How the wall's thickness is measured.
+    pub wall_rule: String,
+    /// What becomes of the apex among the wall's segments.
+    pub apex_rule: String,
+    /// How the cavity's width is measured.
+    pub diameter_rule: String,
 }
 
 /// A number among those of healthy people.
@@ -237,10 +329,23 @@ impl From<&measures::Metrics> for MetricsJson {
                     },
                 ),
             },
-            left_ventricle: metrics.left_ventricle.into(),
+            left_ventricle: VentricleJson {
+                ed_diameter_mm: metrics.wall.ed_diameter_mm,
+                es_diameter_mm: metrics.wall.es_diameter_mm,
+                ..metrics.left_ventricle.into()
+            },
             right_ventricle: metrics.right_ventricle.into(),
-            myocardium: metrics.myocardium.into(),
-            curve: (&metrics.curve).into(),
+            myocardium: MyocardiumJson {
+                wall_thickness_mm: SegmentsJson::of(metrics.wall.ed_mm),
+                es_wall_thickness_mm: SegmentsJson::of(metrics.wall.es_mm),
+                wall_thickening_percent: SegmentsJson::of(metrics.wall.thickening_percent),
+                ..metrics.myocardium.into()
+            },
+            curve: CurveJson {
+                smoothed: smoothed(&metrics.beat),
+                rates: rates(&metrics.beat),
+                ..(&metrics.curve).into()
+            },
             body: BodyJson {
                 bsa_m2: metrics.body.map(|body| body.bsa_m2),
                 formula: metrics
@@ -249,7 +354,7 @@ impl From<&measures::Metrics> for MetricsJson {
                     .to_owned(),
             },
             conventions: (&metrics.conventions).into(),
-            reference: Vec::new(),
+            reference: metrics.reference.iter().map(ReferenceJson::from).collect(),
             intervals: Vec::new(),
             quality: (&metrics.quality).into(),
         }
@@ -279,6 +384,8 @@ impl From<measures::Ventricle> for VentricleJson {
             esv_ml_per_m2,
             sv_ml_per_m2,
             co_l_min_per_m2,
+            ed_diameter_mm: None,
+            es_diameter_mm: None,
         }
     }
 }
@@ -296,6 +403,42 @@ impl From<measures::Myocardium> for MyocardiumJson {
             es_mass_g,
             ed_mass_g_per_m2,
             es_mass_g_per_m2,
+            ..MyocardiumJson::default()
+        }
+    }
+}
+
+fn smoothed(beat: &measures::Beat) -> Option<SmoothedJson> {
+    let found = SmoothedJson {
+        method: measures::SMOOTHER.to_owned(),
+        left_ventricle_ml: beat.left_ventricle.ml.clone(),
+        right_ventricle_ml: beat.right_ventricle.ml.clone(),
+        myocardium_ml: beat.myocardium_ml.clone(),
+    };
+    let any = found.left_ventricle_ml.is_some()
+        || found.right_ventricle_ml.is_some()
+        || found.myocardium_ml.is_some();
+    any.then_some(found)
+}
+
+fn rates(beat: &measures::Beat) -> Option<RatesJson> {
+    let found = RatesJson {
+        left_ventricle: (&beat.left_ventricle).into(),
+        right_ventricle: (&beat.right_ventricle).into(),
+    };
+    (found != RatesJson::default()).then_some(found)
+}
+
+impl From<&measures::Reference> for ReferenceJson {
+    fn from(reference: &measures::Reference) -> Self {
+        ReferenceJson {
+            quantity: reference.quantity.to_owned(),
+            value: reference.value,
+            low: reference.low,
+            high: reference.high,
+            verdict: reference.place.name().to_owned(),
+            source: reference.source.map(str::to_owned),
+            cohort: reference.cohort.map(str::to_owned),
         }
     }
 }
@@ -311,6 +454,8 @@ impl From<&measures::Curve> for CurveJson {
             myocardium_ml: curve.myocardium_ml,
             peak_ejection_ml_per_s: curve.peak_ejection_ml_per_s,
             peak_filling_ml_per_s: curve.peak_filling_ml_per_s,
+            smoothed: None,
+            rates: None,
         }
     }
 }
@@ -322,6 +467,9 @@ impl From<&measures::Conventions> for ConventionsJson {
             papillary: conventions.papillary.to_owned(),
             basal_rule: conventions.basal_rule.to_owned(),
             volume_rule: conventions.volume_rule.to_owned(),
+            wall_rule: measures::WALL_RULE.to_owned(),
+            apex_rule: measures::APEX_RULE.to_owned(),
+            diameter_rule: measures::DIAMETER_RULE.to_owned(),
         }
     }
 }

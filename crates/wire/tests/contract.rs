@@ -1,6 +1,9 @@
 //! The keys and the nulls of the contract, read off documents that are made from measured masks.
 
-use cinecor_measures::{Counts, Cycle, FrameCounts, Metrics, Subject, compare, measure};
+use cinecor_measures::{
+    Counts, Cycle, FrameCounts, FrameProfile, Grid, Metrics, Rules, Sex, Subject, compare, measure,
+    measure_heart,
+};
 use cinecor_store::{Id, LabelCounts, ModelUsed, QualityRecord, SegmentationRecord, TimingsMs};
 use cinecor_volume::Spacing;
 use cinecor_wire::{
@@ -8,7 +11,7 @@ use cinecor_wire::{
     SegmentationJson, ShapeJson, SourceJson, SpacingJson, StudyJson, SubjectJson, TimingsJson,
     WarningJson, measure_kept, metrics_csv,
 };
-use ndarray::Array4;
+use ndarray::{Array3, Array4};
 use serde_json::{Value, json};
 
 const SPACING: Spacing = Spacing {
@@ -495,4 +498,130 @@ fn progress_says_stage_done_and_total() {
     })
     .expect("JSON");
     assert_eq!(json, json!({"stage": "segment", "done": 3, "total": 30}));
+}
+
+/// A heart of nine slices in two frames: rings that shrink towards the apex and to a part of their width in systole.
+fn heart(scale: f64) -> Array3<u8> {
+    Array3::from_shape_fn((10, 70, 90), |(z, row, column)| {
+        let section = (1.0 - (z as f64 / 9.5).powi(2)).sqrt();
+        let (y, x) = (row as f64 - 35.0, column as f64 - 50.0);
+        let cavity = 17.0 * section * scale;
+        let outer = (240.0 * section * section + cavity * cavity).sqrt();
+        match x.hypot(y) {
+            reach if reach < cavity => 3,
+            reach if reach < outer => 2,
+            _ if z < 8 && (x + 0.95 * outer).hypot(y * 0.7) < 16.0 * section * scale => 1,
+            _ => 0,
+        }
+    })
+}
+
+fn heart_metrics() -> MetricsJson {
+    let grid = Grid {
+        spacing: Spacing {
+            row_mm: 1.5,
+            ..SPACING
+        },
+        right_handed: None,
+    };
+    let profiles: Vec<FrameProfile> = (0..6)
+        .map(|frame| {
+            let scale = [1.0, 0.8, 0.6, 0.7, 0.85, 0.95][frame];
+            FrameProfile::of(frame, heart(scale).view(), None, &grid).expect("labels")
+        })
+        .collect();
+    let cycle = Cycle {
+        frame_ms: Some(40.0),
+        frames_in_study: Some(6),
+    };
+    let subject = Subject {
+        sex: Some(Sex::Male),
+        age_years: Some(50.0),
+        ..Subject::default()
+    };
+    let metrics = measure_heart(
+        &profiles,
+        &Rules::default(),
+        &grid.spacing,
+        &cycle,
+        &subject,
+        None,
+    );
+    MetricsJson::from(&metrics.expect("a heart"))
+}
+
+#[test]
+fn a_whole_heart_has_walls_rates_ranges_and_checks() {
+    let json = serde_json::to_value(heart_metrics()).expect("JSON");
+    for key in [
+        "wall_thickness_mm",
+        "es_wall_thickness_mm",
+        "wall_thickening_percent",
+    ] {
+        let segments = json["myocardium"][key]["segments"]
+            .as_array()
+            .expect("segments");
+        assert_eq!(segments.len(), 16);
+        assert!(segments.iter().all(Value::is_number), "{key}: {segments:?}");
+    }
+    assert!(json["left_ventricle"]["ed_diameter_mm"].is_number());
+    assert_eq!(json["right_ventricle"].get("ed_diameter_mm"), None);
+    let smoothed = &json["curve"]["smoothed"];
+    assert_eq!(smoothed["method"], "savitzky_golay_5_frames_degree_2");
+    assert_eq!(
+        smoothed["left_ventricle_ml"].as_array().map(Vec::len),
+        Some(6)
+    );
+    for ventricle in ["left_ventricle", "right_ventricle"] {
+        let rates = &json["curve"]["rates"][ventricle];
+        assert!(rates["peak_ejection_ml_per_s"].as_f64().expect("a rate") > 0.0);
+        assert!(rates["time_to_peak_filling_ms"].as_f64().expect("a time") >= 0.0);
+    }
+    let range = &json["reference"][0];
+    assert_eq!(range["quantity"], "left_ventricle.ef_percent");
+    assert_eq!(range["value"], json["left_ventricle"]["ef_percent"]);
+    assert!(
+        range["source"]
+            .as_str()
+            .expect("a source")
+            .contains("Petersen")
+    );
+    let checks = json["quality"]["checks"].as_array().expect("checks");
+    assert!(checks.iter().any(|check| check["code"] == "stroke_volumes"));
+    assert_eq!(json["quality"]["verdict"], "review");
+    for rule in ["wall_rule", "apex_rule", "diameter_rule", "basal_rule"] {
+        assert!(json["conventions"][rule].is_string(), "{rule}");
+    }
+}
+
+#[test]
+fn csv_holds_the_wall_and_the_rates_of_a_whole_heart() {
+    let metrics = heart_metrics();
+    let json = serde_json::to_value(&metrics).expect("JSON");
+    let csv = metrics_csv(&metrics);
+    let mut rows = 0;
+    for line in csv.split("\r\n").skip(1).filter(|line| !line.is_empty()) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let [quantity, frame, _, value] = fields[..] else {
+            panic!("{line}")
+        };
+        if !quantity.contains("segments")
+            && !quantity.contains("rates")
+            && !quantity.contains("smoothed")
+        {
+            continue;
+        }
+        rows += 1;
+        let pointer = format!("/{}", quantity.replace('.', "/"));
+        let mut expected = json
+            .pointer(&pointer)
+            .cloned()
+            .expect("a number of the JSON");
+        if let Value::Array(values) = &expected {
+            expected = values[frame.parse::<usize>().expect("a frame")].clone();
+        }
+        assert_eq!(expected.as_f64(), value.parse().ok(), "{line}");
+    }
+    // Three lists of sixteen segments, four rates of two ventricles, three smoothed curves of six frames.
+    assert_eq!(rows, 3 * 16 + 8 + 18);
 }
