@@ -5,6 +5,7 @@
 mod compare;
 mod kept;
 mod measure;
+mod rules;
 
 use cinecor_guest::{Answer, Call, Request, Response, sentence, serve};
 use cinecor_measures::{Error, Metrics};

@@ -2,12 +2,13 @@
 
 use cinecor_formats::Event;
 use cinecor_guest::{Answer, Call, Upload, decode_problem, fact_problem, mask_limits};
-use cinecor_measures::{Counts, Cycle, FrameCounts, measure as measure_counts};
+use cinecor_measures::{Cycle, FrameProfile, Grid, Subject as Told, measure_heart};
 use cinecor_store::Subject;
 use cinecor_volume::Geometry;
 use cinecor_web::Problem;
 use cinecor_wire::measured_with;
 
+use crate::rules::rules;
 use crate::{in_form, not_measurable};
 
 /// `POST /api/v1/measure`.
@@ -16,6 +17,7 @@ use crate::{in_form, not_measurable};
 /// Whatever is wrong with the mask or the facts.
 pub(crate) async fn measure(mut call: Call) -> Result<Answer, Problem> {
     let form_of_answer = call.accepted()?;
+    let (rules, bsa_formula) = rules(&call)?;
     let mut subject = Subject::default();
     for (name, value) in call.query.facts() {
         subject
@@ -24,7 +26,7 @@ pub(crate) async fn measure(mut call: Call) -> Result<Answer, Problem> {
     }
     let limits = mask_limits(&call.settings.limits);
     let upload = Upload::open(&mut call)?;
-    let mut mask = Counted::default();
+    let mut mask = Profiled::default();
     match upload {
         Upload::Raw(mut body) => {
             body.decode(limits, async |event| mask.take(event)).await?;
@@ -67,36 +69,42 @@ pub(crate) async fn measure(mut call: Call) -> Result<Answer, Problem> {
     };
     let cycle = Cycle {
         frame_ms: subject.frame_ms.or(geometry.frame_ms),
-        frames_in_study: Some(mask.counts.len()),
+        frames_in_study: Some(mask.frames.len()),
     };
-    let metrics = measure_counts(
-        &mask.counts,
-        &geometry.spacing,
-        &cycle,
-        &measured_with(&subject),
-    )
-    .map_err(|error| not_measurable(&error))?;
+    let told = Told {
+        bsa_formula,
+        ..measured_with(&subject)
+    };
+    // Nobody's model made this mask, so that there is no score.
+    let metrics = measure_heart(&mask.frames, &rules, &geometry.spacing, &cycle, &told, None)
+        .map_err(|error| not_measurable(&error))?;
     in_form(form_of_answer, &metrics)
 }
 
-/// A mask as far as numbers need it: a frame is counted and let go.
+/// A mask as far as numbers need it: a frame is looked at and let go.
 #[derive(Default)]
-struct Counted {
+struct Profiled {
     geometry: Option<Geometry>,
-    counts: Vec<FrameCounts>,
+    frames: Vec<FrameProfile>,
 }
 
-impl Counted {
+impl Profiled {
     fn take(&mut self, event: Event) -> Result<(), Problem> {
         match event {
             Event::Header(header) => self.geometry = Some(header.geometry.clone()),
             Event::Frame(frame) => {
                 let labels = frame.labels().map_err(|error| decode_problem(&error))?;
-                let counts = Counts::of(labels.view()).map_err(|error| not_measurable(&error))?;
-                self.counts.push(FrameCounts {
-                    frame: frame.index,
-                    counts,
-                });
+                let geometry = self
+                    .geometry
+                    .as_ref()
+                    .ok_or_else(|| Problem::internal("a frame came before its header"))?;
+                let grid = Grid {
+                    spacing: geometry.spacing,
+                    right_handed: geometry.is_right_handed(),
+                };
+                let profile = FrameProfile::of(frame.index, labels.view(), None, &grid)
+                    .map_err(|error| not_measurable(&error))?;
+                self.frames.push(profile);
             }
         }
         Ok(())

@@ -30,6 +30,7 @@ pub fn measure_heart(
         .collect();
     let mut metrics = measure(&counts, spacing, cycle, subject)?;
     metrics.conventions.basal_rule = rules.basal_rule.name();
+    metrics.conventions.excluded_slices = rules.excluded_slices.clone();
     let at = |frame: Option<usize>| {
         let profile = frames.iter().find(|profile| Some(profile.frame) == frame)?;
         Some(profile.wall)

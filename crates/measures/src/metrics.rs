@@ -183,7 +183,7 @@ pub struct Body {
 }
 
 /// What has to be known to compare these numbers with others.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Conventions {
     /// [`MYOCARDIAL_DENSITY_G_PER_ML`].
     pub myocardial_density_g_per_ml: f64,
@@ -193,6 +193,8 @@ pub struct Conventions {
     pub basal_rule: &'static str,
     /// [`VOLUME_RULE`].
     pub volume_rule: &'static str,
+    /// Slices that count to no volume.
+    pub excluded_slices: Vec<usize>,
 }
 
 impl Default for Conventions {
@@ -202,6 +204,7 @@ impl Default for Conventions {
             papillary: PAPILLARY_RULE,
             basal_rule: BASAL_RULE,
             volume_rule: VOLUME_RULE,
+            excluded_slices: Vec::new(),
         }
     }
 }

@@ -383,6 +383,26 @@ const FRAMES: Parameter = query(
     "The frames to segment, from 0. Left out: all.",
 );
 
+const BSA_FORMULA: Parameter = query(
+    "bsa_formula",
+    ValueKind::Choice(&["mosteller", "dubois"]),
+    "How body surface area is worked out. Left out: mosteller.",
+);
+const BASAL_RULE: Parameter = query(
+    "basal_rule",
+    ValueKind::Choice(&["as_segmented", "mostly_enclosed"]),
+    "Which slices count to the left ventricle at the base: all that are labelled, or those whose cavity the wall borders over half of its outline. Left out: as_segmented.",
+);
+const EXCLUDED_SLICES: Parameter = query(
+    "excluded_slices",
+    ValueKind::Integers {
+        min: 0,
+        max: 999_999,
+        or_all: false,
+    },
+    "Slices that count to no volume, from 0.",
+);
+
 const HEIGHT: Parameter = fact(
     "height_cm",
     ValueKind::Number {
@@ -749,8 +769,14 @@ pub static OPERATIONS: &[Operation] = &[
         path: "/api/v1/studies/{id}/segmentations/{sid}/metrics",
         role: Some(Reader),
         summary: "The numbers of a segmentation",
-        about: "Uses the subject facts that the study has now.",
-        parameters: &[STUDY, SEGMENTATION],
+        about: "Uses the subject facts that the study has now. Rules that are given hold for this answer.",
+        parameters: &[
+            STUDY,
+            SEGMENTATION,
+            BSA_FORMULA,
+            BASAL_RULE,
+            EXCLUDED_SLICES,
+        ],
         body: Body::None,
         success: &[
             ok(&[(JSON, "Metrics"), (CSV, "text")], "The numbers."),
@@ -805,7 +831,17 @@ pub static OPERATIONS: &[Operation] = &[
         summary: "Measure a mask without keeping it",
         about: "The mask holds 0 background, 1 right ventricle, 2 myocardium, 3 left ventricle.",
         parameters: &[
-            HEIGHT, WEIGHT, SEX, AGE, HEART_RATE, FRAME_MS, ED_FRAME, ES_FRAME,
+            BSA_FORMULA,
+            BASAL_RULE,
+            EXCLUDED_SLICES,
+            HEIGHT,
+            WEIGHT,
+            SEX,
+            AGE,
+            HEART_RATE,
+            FRAME_MS,
+            ED_FRAME,
+            ES_FRAME,
         ],
         body: Body::Volume,
         success: &[ok(&[(JSON, "Metrics"), (CSV, "text")], "The numbers.")],

@@ -93,7 +93,157 @@ pub(crate) fn all() -> Value {
         "esv_ml_per_m2": number_or_null("End-systolic volume per body surface area."),
         "sv_ml_per_m2": number_or_null("Stroke volume per body surface area."),
         "co_l_min_per_m2": number_or_null("Cardiac output per body surface area."),
+        "ed_diameter_mm": number_or_null("Of the left cavity: from the septum's middle to the lateral wall, in the widest slice, at end-diastole."),
+        "es_diameter_mm": number_or_null("The same at end-systole."),
     });
+    let rates = object(
+        &[
+            "peak_ejection_ml_per_s",
+            "time_to_peak_ejection_ms",
+            "peak_filling_ml_per_s",
+            "time_to_peak_filling_ms",
+        ],
+        json!({
+            "peak_ejection_ml_per_s": number_or_null("Steepest fall from end-diastole to end-systole."),
+            "time_to_peak_ejection_ms": number_or_null("From end-diastole to it."),
+            "peak_filling_ml_per_s": number_or_null("Steepest rise from end-systole to end-diastole."),
+            "time_to_peak_filling_ms": number_or_null("From end-systole to it."),
+        }),
+    );
+    let segments = object(
+        &["segments"],
+        json!({
+            "segments": {
+                "type": "array",
+                "items": { "type": ["number", "null"] },
+                "minItems": 16,
+                "maxItems": 16,
+                "description": "The American Heart Association's segments 1 to 16; the apical cap, 17, is not measured.",
+            },
+        }),
+    );
+    let range = object(
+        &[
+            "quantity", "value", "low", "high", "verdict", "source", "cohort",
+        ],
+        json!({
+            "quantity": { "type": "string", "description": "Path of the number in this document." },
+            "value": number_or_null("The number."),
+            "low": number_or_null("The lower limit, where there is one."),
+            "high": number_or_null("The upper limit, where there is one."),
+            "verdict": { "type": "string", "enum": ["below", "within", "above", "no range available"] },
+            "source": { "type": ["string", "null"], "description": "Where the limits are published." },
+            "cohort": { "type": ["string", "null"], "description": "Whom they were measured on." },
+        }),
+    );
+    let both_rates = object(
+        &["left_ventricle", "right_ventricle"],
+        json!({ "left_ventricle": rates, "right_ventricle": rates }),
+    );
+    let smooth = |about: &str| json!({ "type": "array", "items": { "type": "number" }, "description": about });
+    let smoothed = object(
+        &["method"],
+        json!({
+            "method": { "type": "string" },
+            "left_ventricle_ml": smooth("Cavity of the left ventricle."),
+            "right_ventricle_ml": smooth("Cavity of the right ventricle."),
+            "myocardium_ml": smooth("Wall of the left ventricle."),
+        }),
+    );
+    let volume_curve = object(
+        &[
+            "time_ms",
+            "left_ventricle_ml",
+            "right_ventricle_ml",
+            "myocardium_ml",
+        ],
+        json!({
+            "frames": { "type": "array", "items": { "type": "integer", "minimum": 0 } },
+            "time_ms": { "type": ["array", "null"], "items": { "type": "number" } },
+            "left_ventricle_ml": curve("Cavity of the left ventricle."),
+            "right_ventricle_ml": curve("Cavity of the right ventricle."),
+            "myocardium_ml": curve("Wall of the left ventricle."),
+            "peak_ejection_ml_per_s": number_or_null("Fastest fall of the left ventricle's volume."),
+            "peak_filling_ml_per_s": number_or_null("Fastest rise of the left ventricle's volume."),
+            "smoothed": smoothed,
+            "rates": both_rates,
+        }),
+    );
+    let conventions = object(
+        &[
+            "myocardial_density_g_per_ml",
+            "papillary",
+            "basal_rule",
+            "volume_rule",
+        ],
+        json!({
+            "myocardial_density_g_per_ml": { "type": "number" },
+            "papillary": { "type": "string" },
+            "basal_rule": { "type": "string" },
+            "volume_rule": { "type": "string" },
+            "wall_rule": { "type": "string" },
+            "apex_rule": { "type": "string" },
+            "diameter_rule": { "type": "string" },
+            "excluded_slices": { "type": "array", "items": { "type": "integer", "minimum": 0 } },
+        }),
+    );
+    let audit_entry = object(
+        &[
+            "sequence",
+            "at",
+            "subject",
+            "action",
+            "study_id",
+            "outcome",
+            "request_id",
+            "previous_hash",
+            "hash",
+        ],
+        json!({
+            "sequence": { "type": "integer", "minimum": 1 },
+            "at": time(),
+            "subject": { "type": "string", "description": "Name of the key that called." },
+            "action": { "type": "string" },
+            "study_id": { "type": ["string", "null"] },
+            "segmentation_id": { "type": ["string", "null"] },
+            "outcome": { "type": "string" },
+            "request_id": { "type": "string" },
+            "previous_hash": digest(),
+            "hash": digest(),
+        }),
+    );
+    let model_version = object(
+        &["version", "digest", "engine", "device", "loaded", "card"],
+        json!({
+            "version": { "type": "string" },
+            "digest": digest(),
+            "engine": { "type": ["string", "null"], "description": "Null while no engine can run it." },
+            "engine_version": { "type": ["string", "null"] },
+            "device": { "type": ["string", "null"] },
+            "precision": { "type": ["string", "null"] },
+            "reason": { "type": ["string", "null"], "description": "Why this engine and device, or why none." },
+            "loaded": { "type": "boolean" },
+            "card": { "type": "object", "description": "The package's model.json." },
+        }),
+    );
+    let agreement = object(
+        &[
+            "dice",
+            "hausdorff_mm",
+            "hd95_mm",
+            "assd_mm",
+            "volume_error_ml",
+            "volume_error_percent",
+        ],
+        json!({
+            "dice": number_or_null("Overlap from 0 to 1; null when both masks are empty, 0 when one is."),
+            "hausdorff_mm": number_or_null("Largest distance of the surfaces."),
+            "hd95_mm": number_or_null("95th percentile of the distances."),
+            "assd_mm": number_or_null("Mean distance of the surfaces."),
+            "volume_error_ml": number_or_null("Prediction less reference."),
+            "volume_error_percent": number_or_null("The same in percent of the reference."),
+        }),
+    );
     json!({
         "Problem": {
             "type": "object",
@@ -243,6 +393,8 @@ pub(crate) fn all() -> Value {
             })),
             "runner_up": { "type": ["object", "null"] },
         })),
+        "Segments": segments,
+        "Reference": range,
         "Ventricle": object(&["edv_ml", "esv_ml", "sv_ml", "ef_percent"], ventricle),
         "Metrics": object(
             &["phases", "left_ventricle", "right_ventricle", "myocardium", "curve", "conventions", "quality"],
@@ -255,73 +407,35 @@ pub(crate) fn all() -> Value {
                     "es_mass_g": number_or_null("At end-systole."),
                     "ed_mass_g_per_m2": number_or_null("At end-diastole per body surface area."),
                     "es_mass_g_per_m2": number_or_null("At end-systole per body surface area."),
+                    "wall_thickness_mm": reference("Segments"),
+                    "es_wall_thickness_mm": reference("Segments"),
+                    "wall_thickening_percent": reference("Segments"),
                 })),
-                "curve": object(&["time_ms", "left_ventricle_ml", "right_ventricle_ml", "myocardium_ml"], json!({
-                    "frames": { "type": "array", "items": { "type": "integer", "minimum": 0 } },
-                    "time_ms": { "type": ["array", "null"], "items": { "type": "number" } },
-                    "left_ventricle_ml": curve("Cavity of the left ventricle."),
-                    "right_ventricle_ml": curve("Cavity of the right ventricle."),
-                    "myocardium_ml": curve("Wall of the left ventricle."),
-                    "peak_ejection_ml_per_s": number_or_null("Fastest fall of the left ventricle's volume."),
-                    "peak_filling_ml_per_s": number_or_null("Fastest rise of the left ventricle's volume."),
-                })),
+                "curve": volume_curve,
                 "body": { "type": ["object", "null"], "properties": {
                     "bsa_m2": number_or_null("Body surface area."),
                     "formula": { "type": ["string", "null"] },
                 } },
-                "conventions": object(&["myocardial_density_g_per_ml", "papillary", "basal_rule", "volume_rule"], json!({
-                    "myocardial_density_g_per_ml": { "type": "number" },
-                    "papillary": { "type": "string" },
-                    "basal_rule": { "type": "string" },
-                    "volume_rule": { "type": "string" },
-                })),
-                "reference": { "type": "array", "items": { "type": "object" } },
+                "conventions": conventions,
+                "reference": list_of("Reference"),
                 "intervals": { "type": "array", "items": { "type": "object" } },
                 "quality": reference("Quality"),
             }),
         ),
-        "Agreement": object(&["dice", "hausdorff_mm", "hd95_mm", "assd_mm", "volume_error_ml", "volume_error_percent"], json!({
-            "dice": number_or_null("Overlap from 0 to 1; null when both masks are empty, 0 when one is."),
-            "hausdorff_mm": number_or_null("Largest distance of the surfaces."),
-            "hd95_mm": number_or_null("95th percentile of the distances."),
-            "assd_mm": number_or_null("Mean distance of the surfaces."),
-            "volume_error_ml": number_or_null("Prediction less reference."),
-            "volume_error_percent": number_or_null("The same in percent of the reference."),
-        })),
+        "Agreement": agreement,
         "Comparison": object(&["right_ventricle", "myocardium", "left_ventricle"], json!({
             "right_ventricle": reference("Agreement"),
             "myocardium": reference("Agreement"),
             "left_ventricle": reference("Agreement"),
         })),
-        "ModelVersion": object(&["version", "digest", "engine", "device", "loaded", "card"], json!({
-            "version": { "type": "string" },
-            "digest": digest(),
-            "engine": { "type": ["string", "null"], "description": "Null while no engine can run it." },
-            "engine_version": { "type": ["string", "null"] },
-            "device": { "type": ["string", "null"] },
-            "precision": { "type": ["string", "null"] },
-            "reason": { "type": ["string", "null"], "description": "Why this engine and device, or why none." },
-            "loaded": { "type": "boolean" },
-            "card": { "type": "object", "description": "The package's model.json." },
-        })),
+        "ModelVersion": model_version,
         "Model": object(&["name", "active_version", "versions"], json!({
             "name": { "type": "string" },
             "active_version": { "type": ["string", "null"] },
             "versions": list_of("ModelVersion"),
         })),
         "ModelList": object(&["items"], json!({ "items": list_of("Model") })),
-        "AuditEntry": object(&["sequence", "at", "subject", "action", "study_id", "outcome", "request_id", "previous_hash", "hash"], json!({
-            "sequence": { "type": "integer", "minimum": 1 },
-            "at": time(),
-            "subject": { "type": "string", "description": "Name of the key that called." },
-            "action": { "type": "string" },
-            "study_id": { "type": ["string", "null"] },
-            "segmentation_id": { "type": ["string", "null"] },
-            "outcome": { "type": "string" },
-            "request_id": { "type": "string" },
-            "previous_hash": digest(),
-            "hash": digest(),
-        })),
+        "AuditEntry": audit_entry,
         "AuditList": page("AuditEntry"),
         "Health": object(&["status"], json!({
             "status": { "type": "string", "enum": ["live", "ready"] },

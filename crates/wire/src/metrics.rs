@@ -240,6 +240,8 @@ pub struct ConventionsJson {
     pub apex_rule: String,
     /// How the cavity's width is measured.
     pub diameter_rule: String,
+    /// Slices that count to no volume.
+    pub excluded_slices: Vec<usize>,
 }
 
 /// A number among those of healthy people.
@@ -470,6 +472,7 @@ impl From<&measures::Conventions> for ConventionsJson {
             wall_rule: measures::WALL_RULE.to_owned(),
             apex_rule: measures::APEX_RULE.to_owned(),
             diameter_rule: measures::DIAMETER_RULE.to_owned(),
+            excluded_slices: conventions.excluded_slices.clone(),
         }
     }
 }
