@@ -2,7 +2,7 @@
 //! tried again, so that an answer does not change while the host runs.
 
 use crate::config::{Config, EngineChoice};
-use crate::engine::{Engine, GraphFormat};
+use crate::engine::{Engine, GraphFormat, Precision};
 use crate::{Error, ErrorCode, SetupError, engines};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,13 +46,15 @@ impl Chooser {
             brought: None,
             opened: Mutex::default(),
         };
-        match chooser.choose(GraphFormat::Onnx, &chooser.config.device) {
+        let precision = chooser.config.precision;
+        match chooser.choose(GraphFormat::Onnx, &chooser.config.device, precision) {
             Ok(choice) => {
                 let engine = &choice.opened.engine;
                 tracing::info!(
                     engine = engine.name(),
                     version = engine.version(),
                     device = engine.device(),
+                    %precision,
                     reason = choice.reason,
                     "inference engine"
                 );
@@ -60,7 +62,7 @@ impl Chooser {
             }
             Err(tried) => Err(SetupError::NoEngine {
                 device: chooser.config.device.clone(),
-                precision: chooser.config.precision,
+                precision,
                 tried,
             }),
         }
@@ -79,17 +81,27 @@ impl Chooser {
         &self.config.device
     }
 
-    /// The engine for graphs of `format` on `device`. May block while an engine opens.
-    pub(crate) fn engine(&self, format: GraphFormat, device: &str) -> Result<Choice, Error> {
-        self.choose(format, device).map_err(|tried| {
+    /// The engine for graphs of `format` on `device` in `precision`. May block while an engine opens.
+    pub(crate) fn engine(
+        &self,
+        format: GraphFormat,
+        device: &str,
+        precision: Precision,
+    ) -> Result<Choice, Error> {
+        self.choose(format, device, precision).map_err(|tried| {
             Error::new(
                 ErrorCode::UnsupportedOperation,
-                format!("no engine of this host takes such a graph on device {device:?}: {tried}"),
+                format!("no engine of this host computes such a graph in {precision} on device {device:?}: {tried}"),
             )
         })
     }
 
-    fn choose(&self, format: GraphFormat, device: &str) -> Result<Choice, String> {
+    fn choose(
+        &self,
+        format: GraphFormat,
+        device: &str,
+        precision: Precision,
+    ) -> Result<Choice, String> {
         if let Some(brought) = &self.brought {
             let engine = &brought.engine;
             if engine.device() != device {
@@ -105,6 +117,7 @@ impl Chooser {
                     engine.name()
                 ));
             }
+            engine.computes(precision)?;
             let reason = format!("the host brought {} itself", engine.name());
             return Ok(Choice {
                 opened: brought.clone(),
@@ -119,24 +132,42 @@ impl Chooser {
         };
         let mut passed = Vec::new();
         for &engine in order {
-            match self.open(engine, device) {
-                Ok(opened) if opened.engine.reads(format) => {
+            let opened = match self.open(engine, device) {
+                Ok(opened) => opened,
+                Err(why) => {
+                    passed.push(why);
+                    continue;
+                }
+            };
+            match opened.engine.computes(precision) {
+                Ok(()) if opened.engine.reads(format) => {
+                    let engine = &opened.engine;
                     let reason = match (wanted, passed.is_empty()) {
-                        (EngineChoice::Auto, true) => format!(
+                        (EngineChoice::Auto, true) if precision == Precision::Fp32 => format!(
                             "{} is the first engine in the order of preference and is there",
+                            engine.name()
+                        ),
+                        (EngineChoice::Auto, true) => format!(
+                            "{} is the first engine in the order of preference and computes in {precision} here",
                             engine.name()
                         ),
                         (EngineChoice::Auto, false) => format!(
                             "first engine that serves; passed over: {}",
                             passed.join("; ")
                         ),
-                        _ => format!("the settings ask for {}", engine.name()),
+                        _ if precision == Precision::Fp32 => {
+                            format!("the settings ask for {}", engine.name())
+                        }
+                        _ => format!(
+                            "the settings ask for {}, which computes in {precision} here",
+                            engine.name()
+                        ),
                     };
                     return Ok(Choice { opened, reason });
                 }
-                Ok(_) => passed.push(format!(
+                Ok(()) => passed.push(format!(
                     "{} does not read graphs of this format",
-                    engine.name()
+                    opened.engine.name()
                 )),
                 Err(why) => passed.push(why),
             }

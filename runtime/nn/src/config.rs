@@ -43,9 +43,12 @@ pub struct Config {
     pub engine: EngineChoice,
     /// Device it runs on, in the engine's words: `cpu`, `gpu`, `npu`. Missing is an error; nothing falls back to the processor.
     pub device: String,
-    /// Arithmetic inside the engine.
+    /// Precision of graphs that are named without one. It must be to be had; nothing falls back to another.
     pub precision: Precision,
-    /// Folders in which named graphs are looked for, as `<folder>/<name>/<version>/model.onnx` (or `model.xml` and `model.bin`).
+    /// Further precisions that a guest may name (`name@version:precision`).
+    pub precisions_allowed: Vec<Precision>,
+    /// Folders in which named graphs are looked for, as `<folder>/<name>/<version>/model.onnx` (or `model.xml` and `model.bin`), and those of
+    /// another precision as `model.<precision>.onnx` beside it.
     pub models: Vec<PathBuf>,
     /// ONNX Runtime's shared library (`libonnxruntime.so.1.…`); else the environment's `CINECOR_ONNXRUNTIME_LIB`.
     pub onnxruntime_lib: Option<PathBuf>,
@@ -73,6 +76,7 @@ impl Default for Config {
             engine: EngineChoice::default(),
             device: "cpu".to_owned(),
             precision: Precision::default(),
+            precisions_allowed: Vec::new(),
             models: Vec::new(),
             onnxruntime_lib: None,
             openvino_lib: None,
@@ -103,6 +107,11 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// Whether guests may have graphs computed in this precision.
+    pub(crate) fn allows(&self, precision: Precision) -> bool {
+        precision == self.precision || self.precisions_allowed.contains(&precision)
     }
 
     /// Threads that an engine computes with.

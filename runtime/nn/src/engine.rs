@@ -25,25 +25,40 @@ pub struct GraphSource {
     pub weights: Vec<u8>,
     /// What the graph takes and gives, where the format tells it without an engine (ONNX).
     pub signature: Option<Signature>,
+    /// Arithmetic that it is computed in.
+    pub precision: Precision,
 }
 
-/// Arithmetic that an engine may use inside.
+/// Arithmetic that a graph is computed in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Single precision throughout: the same numbers within rounding on every engine.
     #[default]
     Fp32,
-    /// Products in bf16 where the processor has it.
+    /// Products of bf16 numbers, by instructions of the processor's; sums are fp32.
     Bf16,
+    /// Products of 8-bit integers where the graph is quantised (QDQ); what it leaves in float is fp32.
+    Int8,
+}
+
+impl Precision {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Fp32, Self::Bf16, Self::Int8];
+
+    /// The name as settings, names of graphs and answers write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fp32 => "fp32",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+        }
+    }
 }
 
 impl std::fmt::Display for Precision {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Fp32 => "fp32",
-            Self::Bf16 => "bf16",
-        })
+        f.write_str(self.name())
     }
 }
 
@@ -58,8 +73,20 @@ pub trait Engine: Send + Sync {
     /// Device it runs on, for instance `cpu`.
     fn device(&self) -> &str;
 
-    /// Arithmetic it uses.
-    fn precision(&self) -> Precision;
+    /// Whether it computes in this precision, on this machine. An engine that says so and then cannot fails in [`Engine::load`]; it never
+    /// computes in another.
+    ///
+    /// # Errors
+    /// A sentence that says why not.
+    fn computes(&self, precision: Precision) -> Result<(), String> {
+        match precision {
+            Precision::Fp32 => Ok(()),
+            _ => Err(format!(
+                "{} computes in fp32 only, not in {precision}",
+                self.name()
+            )),
+        }
+    }
 
     /// Whether it reads graphs of this format.
     fn reads(&self, format: GraphFormat) -> bool;
@@ -71,7 +98,7 @@ pub trait Engine: Send + Sync {
     /// How many computes run well side by side. More wait in the queue: they would only take memory.
     fn at_work_max(&self) -> usize;
 
-    /// Loads a graph. Called on a thread that may block.
+    /// Loads a graph, in a precision that it computes in. Called on a thread that may block.
     ///
     /// # Errors
     /// `invalid-encoding` for bytes that are not a graph, `unsupported-operation` for a graph that the engine lacks something for.

@@ -11,6 +11,8 @@ mod engines;
 mod error;
 mod nn;
 mod onnx;
+#[cfg(any(feature = "onnxruntime", feature = "openvino"))]
+mod processor;
 mod registry;
 mod signature;
 mod stats;

@@ -4,7 +4,7 @@
 use crate::choose::{Choice, Chooser, Opened};
 use crate::config::Config;
 use crate::engine::{Engine, Graph, GraphFormat, GraphSource};
-use crate::registry::{self, Found, Registry};
+use crate::registry::{self, Found, Name, Registry};
 use crate::stats::{ComputeReport, Counters, Stats};
 use crate::{Error, ErrorCode, Precision, SetupError, Signature, Tensor, onnx};
 use std::collections::HashMap;
@@ -85,6 +85,7 @@ struct Key {
     engine: &'static str,
     device: String,
     graph: [u8; 32],
+    precision: Precision,
 }
 
 /// A place for a graph. Its own lock is held while the graph loads, so that requests for one graph load it once and others do
@@ -139,12 +140,13 @@ impl Nn {
         self.inner.counters.snapshot(self.inner.loaded_graphs())
     }
 
-    /// Names of the graphs that [`Nn::load_by_name`] finds, in alphabetical order. Reads folders: call it where blocking is allowed.
+    /// Names of the graphs that [`Nn::load_by_name`] finds in folders, in alphabetical order. Reads folders: call it where blocking is allowed.
     pub fn names(&self) -> Vec<String> {
         self.inner.registry.names()
     }
 
-    /// Loads a graph that a guest handed over. `device` is the guest's wish in wasi:nn's words (`cpu`, `gpu`, `npu`).
+    /// Loads a graph that a guest handed over. `device` is the guest's wish in wasi:nn's words (`cpu`, `gpu`, `npu`). It is computed in
+    /// single precision, with 8-bit products where it is quantised and the engine has them.
     ///
     /// # Errors
     /// `security` or `too-large` when the host does not take such graphs, `invalid-encoding` and `unsupported-operation` when no engine does.
@@ -172,23 +174,30 @@ impl Nn {
                 _ => {}
             }
             let source = source(parts, encoding)?;
-            let choice = inner.chooser.engine(source.format, device)?;
+            let choice = inner
+                .chooser
+                .engine(source.format, device, source.precision)?;
             let key = registry::key(&source.model, &source.weights);
-            inner.load(&choice, key, || Ok(source))
+            inner.load(&choice, key, source.precision, || Ok(source))
         })
         .await
     }
 
-    /// Loads the graph `name@version` from the models folders, or finds it loaded.
+    /// Loads the graph `name@version` or `name@version:precision` from the models folders, or finds it loaded.
     ///
     /// # Errors
-    /// `not-found` when there is none; otherwise as [`Nn::load`].
+    /// `not-found` when there is none, also of the precision; `security` for a precision that the settings do not allow; otherwise as
+    /// [`Nn::load`].
     pub async fn load_by_name(&self, name: String) -> Result<LoadedGraph, Error> {
         let inner = self.inner.clone();
         blocking(move || {
-            let (found, files) = inner.registry.find(&name)?;
-            let choice = inner.chooser.engine(found.format, inner.chooser.device())?;
-            inner.load(&choice, found.key, || {
+            let Named {
+                found,
+                files,
+                precision,
+                choice,
+            } = inner.named(&name)?;
+            inner.load(&choice, found.key, precision, || {
                 let files = files.map_or_else(|| inner.registry.read(&name, &found), Ok)?;
                 let signature = (found.format == GraphFormat::Onnx)
                     .then(|| onnx::signature(&files.model))
@@ -198,30 +207,35 @@ impl Nn {
                     model: files.model,
                     weights: files.weights,
                     signature,
+                    precision,
                 })
             })
         })
         .await
     }
 
-    /// Says where the graph `name@version` runs, or would run once loaded.
+    /// Says where the graph `name@version` or `name@version:precision` runs, or would run once loaded.
     ///
     /// # Errors
-    /// `not-found` when there is none, `unsupported-operation` when no engine reads it.
+    /// `not-found` when there is none, `security` for a precision that the settings do not allow, `unsupported-operation` when no engine
+    /// reads it or computes in its precision.
     pub async fn describe(&self, name: String) -> Result<GraphInfo, Error> {
         let inner = self.inner.clone();
         blocking(move || {
-            let (found, _) = inner.registry.find(&name)?;
-            let Choice { opened, reason } =
-                inner.chooser.engine(found.format, inner.chooser.device())?;
-            let loaded = inner.is_loaded(&opened, &found);
+            let Named {
+                found,
+                precision,
+                choice: Choice { opened, reason },
+                ..
+            } = inner.named(&name)?;
+            let loaded = inner.is_loaded(&opened, &found, precision);
             let engine = &opened.engine;
             Ok(GraphInfo {
                 digest: found.digest,
                 engine: engine.name().to_owned(),
                 engine_version: engine.version().to_owned(),
                 device: engine.device().to_owned(),
-                precision: engine.precision(),
+                precision,
                 reason,
                 loaded,
                 batch: engine.batch(),
@@ -288,16 +302,49 @@ impl Nn {
     }
 }
 
+/// A named graph that is there, and what is to compute it.
+struct Named {
+    found: Found,
+    files: Option<registry::Files>,
+    precision: Precision,
+    choice: Choice,
+}
+
 impl Inner {
+    fn named(&self, name: &str) -> Result<Named, Error> {
+        let parsed = Name::parse(name)?;
+        let precision = parsed.precision.unwrap_or(self.config.precision);
+        if !self.config.allows(precision) {
+            return Err(Error::new(
+                ErrorCode::Security,
+                format!(
+                    "this host's settings do not allow {precision}; `precisions_allowed` names what guests may ask for beside {}",
+                    self.config.precision
+                ),
+            ));
+        }
+        let (found, files) = self.registry.find(&parsed, precision)?;
+        let choice = self
+            .chooser
+            .engine(found.format, self.chooser.device(), precision)?;
+        Ok(Named {
+            found,
+            files,
+            precision,
+            choice,
+        })
+    }
+
     /// Finds a graph in memory or loads it. Blocks while another thread loads the same one.
     fn load(
         &self,
         choice: &Choice,
         graph: [u8; 32],
+        precision: Precision,
         source: impl FnOnce() -> Result<GraphSource, Error>,
     ) -> Result<LoadedGraph, Error> {
         let opened = choice.opened.clone();
-        let key = key(&opened, graph);
+        let key = key(&opened, graph, precision);
         let slot = {
             let mut graphs = self.lock();
             let slot = graphs.entry(key.clone()).or_insert_with(|| Slot {
@@ -353,9 +400,9 @@ impl Inner {
         drop(freed);
     }
 
-    fn is_loaded(&self, opened: &Opened, found: &Found) -> bool {
+    fn is_loaded(&self, opened: &Opened, found: &Found, precision: Precision) -> bool {
         self.lock()
-            .get(&key(opened, found.key))
+            .get(&key(opened, found.key, precision))
             .is_some_and(Slot::is_loaded)
     }
 
@@ -385,12 +432,13 @@ impl Slot {
     }
 }
 
-fn key(opened: &Opened, graph: [u8; 32]) -> Key {
+fn key(opened: &Opened, graph: [u8; 32], precision: Precision) -> Key {
     let engine = &opened.engine;
     Key {
         engine: engine.name(),
         device: engine.device().to_owned(),
         graph,
+        precision,
     }
 }
 
@@ -407,6 +455,7 @@ fn source(parts: Vec<Vec<u8>>, encoding: Encoding) -> Result<GraphSource, Error>
                 model: first,
                 weights: Vec::new(),
                 signature,
+                precision: Precision::Fp32,
             })
         }
         (Encoding::Openvino | Encoding::Autodetect, 2) => Ok(GraphSource {
@@ -414,6 +463,7 @@ fn source(parts: Vec<Vec<u8>>, encoding: Encoding) -> Result<GraphSource, Error>
             model: first,
             weights: parts.next().unwrap_or_default(),
             signature: None,
+            precision: Precision::Fp32,
         }),
         (Encoding::Other, _) => Err(Error::encoding(
             "no engine of this host reads graphs of that encoding; use onnx or openvino",

@@ -1,7 +1,7 @@
-//! Named graphs on disk: `name@version` is `<folder>/<name>/<version>/model.onnx`, or `model.xml` with `model.bin`. Finds, reads
-//! and digests files; what is in them is for the engines.
+//! Named graphs on disk: `name@version` is `<folder>/<name>/<version>/model.onnx`, or `model.xml` with `model.bin`, and
+//! `name@version:int8` is `model.int8.onnx` beside it. Finds, reads and digests files; what is in them is for the engines.
 
-use crate::engine::GraphFormat;
+use crate::engine::{GraphFormat, Precision};
 use crate::{Error, SetupError};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -54,10 +54,15 @@ impl Registry {
         })
     }
 
-    /// Finds the graph `name@version` and its digest. Reads the files when they are new or have changed, and then hands the
-    /// bytes back as well.
-    pub(crate) fn find(&self, name: &str) -> Result<(Found, Option<Files>), Error> {
-        let (model, version) = split(name)?;
+    /// Finds the graph of this name and its digest. Reads the files when they are new or have changed, and then hands the bytes back as
+    /// well.
+    pub(crate) fn find(
+        &self,
+        name: &Name<'_>,
+        precision: Precision,
+    ) -> Result<(Found, Option<Files>), Error> {
+        let Name { model, version, .. } = *name;
+        let name = format!("{model}@{version}");
         let unreadable = |path: &Path, error: &std::io::Error| {
             // The path on the host is for its log, not for guests.
             tracing::error!(path = %path.display(), %error, "a named graph cannot be read");
@@ -67,18 +72,18 @@ impl Registry {
         };
         for folder in &self.folders {
             let folder = folder.join(model).join(version);
-            let (format, files) = if folder.join("model.onnx").is_file() {
-                (GraphFormat::Onnx, vec![folder.join("model.onnx")])
-            } else if folder.join("model.xml").is_file() {
-                (
-                    GraphFormat::OpenvinoIr,
-                    vec![folder.join("model.xml"), folder.join("model.bin")],
-                )
-            } else {
+            if graph(&folder, Precision::Fp32).is_none() {
                 continue;
+            }
+            let Some((format, files)) = graph(&folder, precision) else {
+                return Err(Error::not_found(format!(
+                    "graph {name:?} is there in fp32, but not in {precision}: {}.onnx is not beside it",
+                    stem(precision)
+                )));
             };
             let stamp = stamp(&files).map_err(|error| unreadable(&folder, &error))?;
-            if let Some((seen, found)) = self.lock().get(&folder)
+            let id = folder.join(stem(precision));
+            if let Some((seen, found)) = self.lock().get(&id)
                 && *seen == stamp
             {
                 return Ok((found.clone(), None));
@@ -99,7 +104,7 @@ impl Registry {
                 key: key(&read.model, &read.weights),
                 files,
             };
-            self.lock().insert(folder, (stamp, found.clone()));
+            self.lock().insert(id, (stamp, found.clone()));
             return Ok((found, Some(read)));
         }
         Err(Error::not_found(format!(
@@ -134,15 +139,13 @@ impl Registry {
         }
     }
 
-    /// Names of all graphs that are there now, in alphabetical order.
+    /// Names of all graphs that are there now, without their precisions, in alphabetical order.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names = std::collections::BTreeSet::new();
         for (model, folder) in self.folders.iter().flat_map(|folder| subfolders(folder)) {
             for (version, folder) in subfolders(&folder) {
                 let name = format!("{model}@{version}");
-                if split(&name).is_ok()
-                    && (folder.join("model.onnx").is_file() || folder.join("model.xml").is_file())
-                {
+                if Name::parse(&name).is_ok() && graph(&folder, Precision::Fp32).is_some() {
                     names.insert(name);
                 }
             }
@@ -164,14 +167,69 @@ fn subfolders(folder: &Path) -> Vec<(String, PathBuf)> {
         .collect()
 }
 
-/// Splits `name@version` and refuses whatever could leave the folder.
-fn split(name: &str) -> Result<(&str, &str), Error> {
-    name.split_once('@').filter(|(model, version)| is_part(model) && is_part(version)).ok_or_else(|| {
-        let shown: String = name.chars().take(PART_MAX).collect();
-        Error::not_found(format!(
-            "{shown:?} is not the name of a graph; one is name@version, each of letters, digits, '.', '_', '-' and '+', beginning with a letter or digit"
-        ))
-    })
+/// The name of a graph, in its parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Name<'a> {
+    model: &'a str,
+    version: &'a str,
+    /// The precision that it asks for, where it asks for one.
+    pub(crate) precision: Option<Precision>,
+}
+
+impl<'a> Name<'a> {
+    /// Splits `name@version` or `name@version:precision`, and refuses whatever could leave the folder.
+    pub(crate) fn parse(name: &'a str) -> Result<Self, Error> {
+        let shown = || -> String { name.chars().take(PART_MAX).collect() };
+        let (graph, precision) = match name.split_once(':') {
+            None => (name, None),
+            Some((graph, asked)) => {
+                let known = Precision::ALL
+                    .into_iter()
+                    .find(|precision| precision.name() == asked);
+                let precision = known.ok_or_else(|| {
+                    Error::not_found(format!(
+                        "{:?} asks for a precision that there is not; those that there are: fp32, bf16, int8",
+                        shown()
+                    ))
+                })?;
+                (graph, Some(precision))
+            }
+        };
+        let parts = graph.split_once('@');
+        let parts = parts.filter(|(model, version)| is_part(model) && is_part(version));
+        let (model, version) = parts.ok_or_else(|| {
+            Error::not_found(format!(
+                "{:?} is not the name of a graph; one is name@version, each of letters, digits, '.', '_', '-' and '+', beginning with a letter or digit, and perhaps :precision",
+                shown()
+            ))
+        })?;
+        Ok(Self {
+            model,
+            version,
+            precision,
+        })
+    }
+}
+
+/// What the files of a graph are called, without their endings.
+fn stem(precision: Precision) -> String {
+    match precision {
+        Precision::Fp32 => "model".to_owned(),
+        other => format!("model.{other}"),
+    }
+}
+
+/// The files of a graph in its folder, if it is there.
+fn graph(folder: &Path, precision: Precision) -> Option<(GraphFormat, Vec<PathBuf>)> {
+    let stem = stem(precision);
+    let file = |ending: &str| folder.join(format!("{stem}.{ending}"));
+    if file("onnx").is_file() {
+        Some((GraphFormat::Onnx, vec![file("onnx")]))
+    } else if file("xml").is_file() {
+        Some((GraphFormat::OpenvinoIr, vec![file("xml"), file("bin")]))
+    } else {
+        None
+    }
 }
 
 fn is_part(part: &str) -> bool {
@@ -222,13 +280,50 @@ mod tests {
             "a@1\0",
             "a\\b@1",
             "a@1@2",
+            "a@1:fp4",
+            "a@1:",
+            "a@1:INT8",
+            "a:int8@1",
+            "a@1:int8:int8",
+            "a@1:../model",
         ] {
-            assert!(split(name).is_err(), "{name:?} was let through");
+            assert!(Name::parse(name).is_err(), "{name:?} was let through");
         }
-        assert_eq!(
-            split("cinecor-unet@0.1.0+a.1").unwrap(),
-            ("cinecor-unet", "0.1.0+a.1")
-        );
+        for (name, precision) in [
+            ("cinecor-unet@0.1.0+a.1", None),
+            ("cinecor-unet@0.1.0+a.1:fp32", Some(Precision::Fp32)),
+            ("cinecor-unet@0.1.0+a.1:int8", Some(Precision::Int8)),
+        ] {
+            let expected = Name {
+                model: "cinecor-unet",
+                version: "0.1.0+a.1",
+                precision,
+            };
+            assert_eq!(parse(name), expected);
+        }
+    }
+
+    fn parse(name: &str) -> Name<'_> {
+        Name::parse(name).unwrap()
+    }
+
+    #[test]
+    fn a_precision_is_a_graph_of_its_own_and_one_that_is_missing_is_not_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let version = folder.path().join("a/1");
+        std::fs::create_dir_all(&version).unwrap();
+        std::fs::write(version.join("model.onnx"), b"one").unwrap();
+        std::fs::write(version.join("model.int8.onnx"), b"other").unwrap();
+        let registry = Registry::new(vec![folder.path().to_owned()]).unwrap();
+        let find = |precision| registry.find(&parse("a@1"), precision);
+        let whole = find(Precision::Fp32).unwrap().0;
+        assert_ne!(find(Precision::Int8).unwrap().0.digest, whole.digest);
+        // Each is still known when the other has been read in between.
+        assert!(find(Precision::Fp32).unwrap().1.is_none());
+        let error = find(Precision::Bf16).err().unwrap();
+        assert_eq!(error.code, crate::ErrorCode::NotFound);
+        assert!(error.text.contains("model.bf16.onnx"), "{error}");
+        assert_eq!(registry.names(), ["a@1"]);
     }
 
     #[test]
@@ -238,18 +333,25 @@ mod tests {
         std::fs::create_dir_all(&version).unwrap();
         std::fs::write(version.join("model.onnx"), b"one").unwrap();
         let registry = Registry::new(vec![folder.path().to_owned()]).unwrap();
-        let (first, files) = registry.find("a@1").unwrap();
+        let (first, files) = registry.find(&parse("a@1"), Precision::Fp32).unwrap();
         assert_eq!(files.unwrap().model, b"one");
         // `printf one | sha256sum`
         assert_eq!(
             first.digest,
             "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
         );
-        let (again, files) = registry.find("a@1").unwrap();
+        let (again, files) = registry.find(&parse("a@1"), Precision::Fp32).unwrap();
         assert_eq!(again, first);
         assert!(files.is_none());
         std::fs::write(version.join("model.onnx"), b"other").unwrap();
-        assert_ne!(registry.find("a@1").unwrap().0.digest, first.digest);
+        assert_ne!(
+            registry
+                .find(&parse("a@1"), Precision::Fp32)
+                .unwrap()
+                .0
+                .digest,
+            first.digest
+        );
         assert_eq!(registry.names(), ["a@1"]);
     }
 }

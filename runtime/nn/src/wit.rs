@@ -385,6 +385,14 @@ impl graphs::Host for NnCtxView<'_> {
             Err(error) if error.code == ErrorCode::NotFound => {
                 Err(graphs::Error::NotFound(error.text))
             }
+            Err(error)
+                if matches!(
+                    error.code,
+                    ErrorCode::Security | ErrorCode::UnsupportedOperation
+                ) =>
+            {
+                Err(graphs::Error::Refused(error.text))
+            }
             Err(error) => Err(graphs::Error::Unavailable(error.text)),
         })
     }

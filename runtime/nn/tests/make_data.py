@@ -1,10 +1,11 @@
 """Makes tests/data: small ONNX graphs, inputs, and golden outputs by onnx's ReferenceEvaluator, which no engine under test is
-made of. Run it where `onnx`, `numpy` and `ml_dtypes` are installed (onnx 1.23 made the committed files):
+made of. Run it where `onnx`, `numpy`, `ml_dtypes` and, for its quantiser, `onnxruntime` are installed (onnx 1.23 and onnxruntime 1.32 made
+the committed files):
 
     python runtime/nn/tests/make_data.py
 
 Each case is a folder: `model.onnx`, and `case.json` with one or more runs of named inputs and expected outputs, whose elements are
-row-major little-endian bytes in base64. The seed is fixed: making the files again changes nothing but the producer's version.
+row-major little-endian bytes in base64. `unet_transpose` has its graph in bf16 and int8 besides. The seed is fixed: making the files again changes nothing but the producer's version.
 """
 
 import base64
@@ -197,6 +198,51 @@ def unet(case: str, upsample: str) -> None:
     save(case, made, {"image": normal(1, 1, 16, 12)}, {"image": normal(5, 1, 16, 12)})
 
 
+class Images:
+    """Hands the images of a case to the quantiser, one at a time."""
+
+    def __init__(self, images: list[np.ndarray]) -> None:
+        self.images = iter([image[i : i + 1] for image in images for i in range(len(image))])
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        image = next(self.images, None)
+        return None if image is None else {"image": image}
+
+
+def precisions(case: str) -> None:
+    """The graph of a case with kernels of bf16 that are cast to fp32, and quantised with the ranges of the case's own images."""
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+
+    folder = DATA / case
+    made = onnx.load(folder / "model.onnx")
+    casts = []
+    for tensor in made.graph.initializer:
+        if len(tensor.dims) == 4:
+            kernel = numpy_helper.to_array(tensor)
+            casts.append(helper.make_node("Cast", [f"{tensor.name}.bf16"], [tensor.name], to=TensorProto.FLOAT))
+            tensor.CopyFrom(weight(f"{tensor.name}.bf16", kernel.astype(ml_dtypes.bfloat16)))
+    nodes = [*casts, *made.graph.node]
+    del made.graph.node[:]
+    made.graph.node.extend(nodes)
+    onnx.checker.check_model(made)
+    (folder / "model.bf16.onnx").write_bytes(made.SerializeToString(deterministic=True))
+
+    runs = json.loads((folder / "case.json").read_text())["runs"]
+    images = [np.frombuffer(base64.b64decode(i["data"]), np.float32).reshape(i["dims"]) for run in runs for i in run["inputs"]]
+    quantize_static(
+        folder / "model.onnx",
+        folder / "model.int8.onnx",
+        Images(images),
+        quant_format=QuantFormat.QDQ,
+        op_types_to_quantize=["Conv", "ConvTranspose", "MaxPool", "Concat"],
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+    )
+    quantised = onnx.load(folder / "model.int8.onnx")
+    (folder / "model.int8.onnx").write_bytes(quantised.SerializeToString(deterministic=True))
+
+
 def refused() -> None:
     """Graphs that are refused before an engine sees them."""
     folder = DATA / "refused"
@@ -233,6 +279,7 @@ def main() -> None:
     unet("unet_transpose", "transpose")
     unet("unet_resize", "resize")
     refused()
+    precisions("unet_transpose")
 
 
 if __name__ == "__main__":

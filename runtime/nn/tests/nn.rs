@@ -4,7 +4,7 @@ mod common;
 
 use cinecor_nn::{
     Config, Encoding, Engine, Error, ErrorCode, Graph, GraphFormat, GraphSource, LoadedGraph, Nn,
-    Precision, Signature, Tensor,
+    Signature, Tensor,
 };
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
@@ -39,10 +39,6 @@ impl Engine for Gate {
 
     fn device(&self) -> &str {
         "cpu"
-    }
-
-    fn precision(&self) -> Precision {
-        Precision::Fp32
     }
 
     fn reads(&self, format: GraphFormat) -> bool {

@@ -29,12 +29,6 @@ const BATCH: u32 = 4;
 static RUNTIME: Mutex<Option<(PathBuf, usize, Environment)>> = Mutex::new(None);
 
 pub(super) fn open(device: &str, config: &Config) -> Result<Arc<dyn Engine>, String> {
-    if config.precision != Precision::Fp32 {
-        return Err(format!(
-            "onnxruntime computes in the graph's own precision (fp32), not in {}",
-            config.precision
-        ));
-    }
     let device = match device {
         "cpu" => Device::Cpu,
         "gpu" | "cuda" => Device::Cuda,
@@ -194,8 +188,17 @@ impl Engine for OnnxRuntime {
         }
     }
 
-    fn precision(&self) -> Precision {
-        Precision::Fp32
+    fn computes(&self, precision: Precision) -> Result<(), String> {
+        match (precision, self.device) {
+            (Precision::Fp32, _) => Ok(()),
+            (Precision::Int8, Device::Cpu) => crate::processor::multiplies_int8()
+                .map_err(|why| format!("onnxruntime computes in int8 where it can, but {why}")),
+            // Its kernels for the processor take no bf16, and those for the GPU no quantised convolutions: they would compute in float.
+            (Precision::Bf16 | Precision::Int8, _) => Err(format!(
+                "onnxruntime does not compute in {precision} on the {}",
+                self.device()
+            )),
+        }
     }
 
     fn reads(&self, format: GraphFormat) -> bool {

@@ -7,9 +7,9 @@ use super::output;
 use crate::config::Config;
 use crate::engine::{Engine, Graph, GraphFormat, GraphSource, Precision};
 use crate::signature::{Dim, TensorSpec};
-use crate::{Error, Signature, Tensor, TensorType};
+use crate::{Error, Signature, Tensor, TensorType, processor};
 use openvino::{
-    CompiledModel, Core, DeviceType, ElementType, InferRequest, InferenceError, Node,
+    CompiledModel, Core, DeviceType, ElementType, InferRequest, InferenceError, Node, PropertyKey,
     RwPropertyKey, Shape,
 };
 use std::path::{Path, PathBuf};
@@ -40,17 +40,23 @@ pub(super) fn open(device: &str, config: &Config) -> Result<Arc<dyn Engine>, Str
             devices.join(", ")
         ));
     }
-    let precision = match config.precision {
-        Precision::Fp32 => "f32",
-        Precision::Bf16 => "bf16",
-    };
+    let capabilities = core
+        .get_property(
+            &DeviceType::from(name.as_str()),
+            &PropertyKey::DeviceCapabilities,
+        )
+        .map_err(|error| format!("openvino cannot tell what {name} computes: {error}"))?;
+    // "BF16 FP32 INT8", on a machine of that kind.
+    let capabilities = capabilities
+        .split([' ', ','])
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
     let streams = config.streams.max(1);
     let device_type = DeviceType::from(name.as_str());
     let set = |core: &mut Core, key, value: &str| {
         core.set_property(&device_type, &key, value)
             .map_err(|error| format!("openvino refused the setting {value} for {name}: {error}"))
     };
-    set(&mut core, RwPropertyKey::HintInferencePrecision, precision)?;
     if name == "CPU" {
         set(&mut core, RwPropertyKey::NumStreams, &streams.to_string())?;
         set(
@@ -74,7 +80,7 @@ pub(super) fn open(device: &str, config: &Config) -> Result<Arc<dyn Engine>, Str
         version,
         name,
         device: device.to_owned(),
-        precision: config.precision,
+        capabilities,
         streams,
         batch,
     }))
@@ -128,7 +134,8 @@ struct OpenVino {
     /// The device in OpenVINO's spelling.
     name: String,
     device: String,
-    precision: Precision,
+    /// Types that the device has instructions for or imitates.
+    capabilities: Vec<String>,
     streams: usize,
     batch: u32,
 }
@@ -146,8 +153,25 @@ impl Engine for OpenVino {
         &self.device
     }
 
-    fn precision(&self) -> Precision {
-        self.precision
+    fn computes(&self, precision: Precision) -> Result<(), String> {
+        let (capability, instructions) = match precision {
+            Precision::Fp32 => return Ok(()),
+            Precision::Bf16 => ("BF16", processor::multiplies_bf16()),
+            Precision::Int8 => ("INT8", processor::multiplies_int8()),
+        };
+        if !self.capabilities.iter().any(|has| has == capability) {
+            return Err(format!(
+                "openvino does not compute in {precision} on {}",
+                self.name
+            ));
+        }
+        // On the processor it also lists what it imitates.
+        if self.name == "CPU" {
+            instructions.map_err(|why| {
+                format!("openvino computes in {precision} where it can, but {why}")
+            })?;
+        }
+        Ok(())
     }
 
     fn reads(&self, _: GraphFormat) -> bool {
@@ -167,6 +191,11 @@ impl Engine for OpenVino {
         let refused = |error: InferenceError| {
             Error::unsupported(format!("openvino does not take the graph: {error}"))
         };
+        // What a quantised graph leaves in float stays in single precision.
+        let floats = match source.precision {
+            Precision::Fp32 | Precision::Int8 => "f32",
+            Precision::Bf16 => "bf16",
+        };
         let mut compiled = {
             let mut core = lock(&self.core);
             let weights = if source.format == GraphFormat::OpenvinoIr {
@@ -185,9 +214,24 @@ impl Engine for OpenVino {
                         Error::encoding(text)
                     }
                 })?;
+            // The device's setting holds for what is compiled from here on; the lock keeps others from changing it meanwhile.
+            core.set_property(
+                &DeviceType::from(self.name.as_str()),
+                &RwPropertyKey::HintInferencePrecision,
+                floats,
+            )
+            .map_err(refused)?;
             core.compile_model(&model, DeviceType::from(self.name.as_str()))
                 .map_err(refused)?
         };
+        let found = compiled
+            .get_property(&PropertyKey::Rw(RwPropertyKey::HintInferencePrecision))
+            .map_err(refused)?;
+        if found != floats {
+            return Err(Error::unsupported(format!(
+                "openvino computes this graph in {found} where {floats} was asked for"
+            )));
+        }
         let signature = match &source.signature {
             Some(signature) => {
                 // Tensors are set and got by name: the graph's names must be OpenVINO's.

@@ -6,7 +6,7 @@
 
 use super::output;
 use crate::config::Config;
-use crate::engine::{Engine, Graph, GraphFormat, GraphSource, Precision};
+use crate::engine::{Engine, Graph, GraphFormat, GraphSource};
 use crate::signature::Dim;
 use crate::{Error, Signature, Tensor, TensorType};
 use rayon::prelude::*;
@@ -42,12 +42,6 @@ pub(super) fn open(device: &str, config: &Config) -> Result<Arc<dyn Engine>, Str
     if device != "cpu" {
         return Err(format!("tract has no device {device:?}, only \"cpu\""));
     }
-    if config.precision != Precision::Fp32 {
-        return Err(format!(
-            "tract computes in fp32 only, not in {}",
-            config.precision
-        ));
-    }
     let threads = config.thread_count();
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -82,10 +76,6 @@ impl Engine for TractEngine {
 
     fn device(&self) -> &str {
         "cpu"
-    }
-
-    fn precision(&self) -> Precision {
-        Precision::Fp32
     }
 
     fn reads(&self, format: GraphFormat) -> bool {

@@ -66,7 +66,11 @@ impl Guest for Suite {
                 info.precision,
                 info.loaded,
             )),
-            Err(graphs::Error::NotFound(text) | graphs::Error::Unavailable(text)) => Err(text),
+            Err(
+                graphs::Error::NotFound(text)
+                | graphs::Error::Unavailable(text)
+                | graphs::Error::Refused(text),
+            ) => Err(text),
         }
     }
 }
