@@ -114,17 +114,24 @@ def _canvas_positions(count: int, spacing_mm: float, onto: Grid) -> np.ndarray:
     return _positions(count, grid, spacing_mm, onto.spacing_mm) - take.start + put.start
 
 
+def on_scanner(
+    probabilities: np.ndarray, rows: int, columns: int, row_mm: float, column_mm: float, onto: Grid = GRID
+) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities `[Z, C, canvas, canvas]` → `[Z, C, rows, columns]` on the scanner's grid, bilinear per class, and `[rows, columns]`:
+    whether the pixel's centre lies on the canvas.
+    """
+    y, x = _canvas_positions(rows, row_mm, onto), _canvas_positions(columns, column_mm, onto)
+    on_y, on_x = ((p >= -0.5) & (p <= onto.canvas - 0.5) for p in (y, x))
+    return _linear(_linear(probabilities, y, -2), x, -1), on_y[:, None] & on_x
+
+
 def from_canvas(probabilities: np.ndarray, rows: int, columns: int, row_mm: float, column_mm: float, onto: Grid = GRID) -> np.ndarray:
     """Probabilities `[Z, C, canvas, canvas]` → labels uint8 `[Z, rows, columns]` on the scanner's grid.
 
     Bilinear per class, then the most probable, the lower label on a tie. A pixel whose centre lies off the canvas is background.
     """
-    y, x = _canvas_positions(rows, row_mm, onto), _canvas_positions(columns, column_mm, onto)
-    labels = np.argmax(_linear(_linear(probabilities, y, -2), x, -1), axis=1).astype(np.uint8)
-    off_y, off_x = ((p < -0.5) | (p > onto.canvas - 0.5) for p in (y, x))
-    labels[:, off_y, :] = 0
-    labels[:, :, off_x] = 0
-    return labels
+    found, seen = on_scanner(probabilities, rows, columns, row_mm, column_mm, onto)
+    return np.argmax(found, axis=1).astype(np.uint8) * seen
 
 
 #: Components of at least this share of the largest one stay: one badly seen slice parts a ventricle in two, of which neither is an error.
