@@ -2,9 +2,11 @@
 
 use cinecor_guest::{Answer, Call, open_store};
 use cinecor_measures::Cycle;
+use cinecor_measures::Rules;
 use cinecor_web::Problem;
-use cinecor_wire::measure_kept;
+use cinecor_wire::measure_kept_with;
 
+use crate::rules::rules;
 use crate::{in_form, not_measurable};
 
 /// `GET /api/v1/studies/{id}/segmentations/{sid}/metrics`.
@@ -20,7 +22,22 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
         frame_ms: study.frame_ms(),
         frames_in_study: Some(study.shape().map_err(Problem::internal)?.frames),
     };
-    let metrics = measure_kept(&record, &study.subject, &geometry.spacing, &cycle)
-        .map_err(|error| not_measurable(&error))?;
+    let (told, bsa_formula) = rules(call)?;
+    let rules = match call.query.text("excluded_slices") {
+        Some(_) => told,
+        None => Rules {
+            excluded_slices: record.excluded_slices.clone(),
+            ..told
+        },
+    };
+    let metrics = measure_kept_with(
+        &record,
+        &study.subject,
+        &geometry.spacing,
+        &cycle,
+        &rules,
+        bsa_formula,
+    )
+    .map_err(|error| not_measurable(&error))?;
     in_form(form, &metrics)
 }

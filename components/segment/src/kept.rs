@@ -9,12 +9,14 @@ use cinecor_guest::{
 };
 use cinecor_measures::Cycle;
 use cinecor_store::{
-    Action, CheckRecord, Committed, Event, Id, LabelCounts, QualityRecord, SegmentationRecord,
-    Staging, StudyRecord, TimingsMs, lookup_key,
+    Action, CheckRecord, Committed, Event, Id, QualityRecord, SegmentationRecord, Staging,
+    StudyRecord, TimingsMs, lookup_key,
 };
 use cinecor_volume::{Frame, Shape};
 use cinecor_web::{Cursor, JSON, Problem, SSE, rfc3339};
-use cinecor_wire::{SegmentationJson, SegmentationListJson, measure_kept};
+use cinecor_wire::{
+    SegmentationJson, SegmentationListJson, label_counts, measure_kept, profile_record,
+};
 use serde_json::{Map, Value};
 
 use crate::model::Model;
@@ -40,10 +42,7 @@ pub(crate) async fn create(mut call: Call) -> Result<Answer, Problem> {
         .ok_or_else(Call::no_study)?;
     let model = Model::chosen(asked.model.as_deref()).await?;
     let shape = study.shape().map_err(Problem::internal)?;
-    let cine = Cine {
-        shape,
-        spacing: study.geometry().map_err(Problem::internal)?.spacing,
-    };
+    let cine = Cine::of(shape, &study.geometry().map_err(Problem::internal)?);
     let wanted = Wanted {
         frames: asked.frames,
         previews: false,
@@ -186,13 +185,15 @@ fn to_json(record: &SegmentationRecord, study: &StudyRecord) -> Result<Vec<u8>, 
 /// A segmentation with the phases that its numbers have now.
 fn in_words(record: &SegmentationRecord, study: &StudyRecord) -> Result<SegmentationJson, Problem> {
     let spacing = study.geometry().map_err(Problem::internal)?.spacing;
-    // The phases do not hang on time.
-    let cycle = Cycle::default();
+    let cycle = Cycle {
+        frame_ms: study.frame_ms(),
+        frames_in_study: Some(study.shape().map_err(Problem::internal)?.frames),
+    };
     let metrics = measure_kept(record, &study.subject, &spacing, &cycle)
         .map_err(|error| not_measurable(&error))?;
     Ok(SegmentationJson::kept(
         record,
-        metrics.phases.left_ventricle,
+        &metrics,
         rfc3339(record.created_at_ms),
     ))
 }
@@ -336,14 +337,11 @@ impl Job {
             ed_frame: phases.ed_frame,
             es_frame: phases.es_frame,
             counts: outcome
-                .counts
+                .profiles
                 .iter()
-                .map(|frame| LabelCounts {
-                    right_ventricle: frame.counts.right_ventricle,
-                    myocardium: frame.counts.myocardium,
-                    left_ventricle: frame.counts.left_ventricle,
-                })
+                .map(|profile| label_counts(profile.counts()))
                 .collect(),
+            profiles: outcome.profiles.iter().map(profile_record).collect(),
             quality: QualityRecord {
                 verdict: quality.verdict.name().to_owned(),
                 checks: quality

@@ -190,10 +190,7 @@ impl Job {
     }
 
     async fn begin(&mut self, header: Header) -> Result<(), Problem> {
-        let cine = Cine {
-            shape: header.shape,
-            spacing: header.geometry.spacing,
-        };
+        let cine = Cine::of(header.shape, &header.geometry);
         let work = Work::begin(self.wanted.clone(), cine, &self.subject)?;
         let total = work.total();
         self.work = Some(work);

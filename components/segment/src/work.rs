@@ -3,10 +3,12 @@
 
 use cinecor_formats::DeflatedChunk;
 use cinecor_guest::sentence;
-use cinecor_measures::{Counts, Cycle, FrameCounts, Metrics, measure};
+use cinecor_measures::{
+    Counts, Cycle, FrameCounts, FrameProfile, Grid, Metrics, Rules, measure, measure_heart,
+};
 use cinecor_render::{Overlay, Picture, Style, render};
 use cinecor_store::Subject;
-use cinecor_volume::{Frame, Label, Shape, Spacing};
+use cinecor_volume::{Frame, Geometry, Label, Shape, Spacing};
 use cinecor_web::{Problem, ProblemKind};
 use cinecor_wire::{Preview, TimingsJson, measured_with};
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
@@ -43,6 +45,18 @@ impl Wanted {
 pub(crate) struct Cine {
     pub(crate) shape: Shape,
     pub(crate) spacing: Spacing,
+    /// As [`Geometry::is_right_handed`].
+    right_handed: Option<bool>,
+}
+
+impl Cine {
+    pub(crate) fn of(shape: Shape, geometry: &Geometry) -> Cine {
+        Cine {
+            shape,
+            spacing: geometry.spacing,
+            right_handed: geometry.is_right_handed(),
+        }
+    }
 }
 
 /// The work under way.
@@ -50,7 +64,7 @@ pub(crate) struct Work {
     wanted: Wanted,
     cine: Cine,
     masks: Vec<DeflatedChunk>,
-    counts: Vec<FrameCounts>,
+    profiles: Vec<FrameProfile>,
     pictures: Vec<Candidate>,
     timings: TimingsJson,
     told: [Option<usize>; 2],
@@ -71,7 +85,7 @@ pub(crate) struct Outcome {
     pub(crate) frames: Vec<usize>,
     /// Those of their masks that were not taken away before, in the same order.
     pub(crate) masks: Vec<DeflatedChunk>,
-    pub(crate) counts: Vec<FrameCounts>,
+    pub(crate) profiles: Vec<FrameProfile>,
     pub(crate) metrics: Metrics,
     pub(crate) previews: Vec<Preview>,
     pub(crate) timings: TimingsJson,
@@ -103,12 +117,12 @@ impl Work {
             wanted,
             cine,
             masks: Vec::new(),
-            counts: Vec::new(),
+            profiles: Vec::new(),
             pictures: Vec::new(),
             timings: TimingsJson::default(),
             told: [subject.ed_frame, subject.es_frame],
         };
-        // What is told wrong is refused now, before minutes of inference: the counts do not matter for it.
+        // What is told wrong is refused now, before minutes of inference: what the masks hold does not matter for it.
         let empty: Vec<_> = work
             .selected()
             .map(|frame| FrameCounts {
@@ -116,7 +130,9 @@ impl Work {
                 counts: Counts::default(),
             })
             .collect();
-        work.measure(&empty, subject, subject.frame_ms)?;
+        let cycle = work.cycle(subject.frame_ms);
+        measure(&empty, &work.cine.spacing, &cycle, &measured_with(subject))
+            .map_err(|error| not_measurable(&error))?;
         Ok(work)
     }
 
@@ -135,7 +151,7 @@ impl Work {
 
     /// How many of them are done.
     pub(crate) fn done(&self) -> usize {
-        self.counts.len()
+        self.profiles.len()
     }
 
     /// Whether this frame is segmented.
@@ -156,7 +172,8 @@ impl Work {
         index: usize,
         intensities: Frame,
     ) -> Result<(), Problem> {
-        let kept = self.wanted.previews.then(|| intensities.clone());
+        // The model takes the frame away; its grey values are looked at once the labels are there.
+        let grey = intensities.clone();
         let SegmentedFrame {
             labels,
             preprocess_ms,
@@ -178,15 +195,17 @@ impl Work {
         } = self.cine.shape;
         let view =
             ArrayView3::from_shape((slices, rows, columns), &labels).map_err(Problem::internal)?;
-        let counts = Counts::of(view).map_err(Problem::internal)?;
-        self.counts.push(FrameCounts {
-            frame: index,
-            counts,
-        });
-        self.masks.push(DeflatedChunk::compress(&labels));
-        if let Some(grey) = kept {
-            self.keep_picture(index, counts.left_ventricle, &grey, view);
+        let grid = Grid {
+            spacing: self.cine.spacing,
+            right_handed: self.cine.right_handed,
+        };
+        let profile =
+            FrameProfile::of(index, view, Some(grey.view()), &grid).map_err(Problem::internal)?;
+        if self.wanted.previews {
+            self.keep_picture(index, profile.counts().left_ventricle, &grey, view);
         }
+        self.profiles.push(profile);
+        self.masks.push(DeflatedChunk::compress(&labels));
         Ok(())
     }
 
@@ -240,7 +259,15 @@ impl Work {
         subject: &Subject,
         frame_ms: Option<f64>,
     ) -> Result<Outcome, Problem> {
-        let metrics = self.measure(&self.counts, subject, frame_ms)?;
+        let metrics = measure_heart(
+            &self.profiles,
+            &Rules::default(),
+            &self.cine.spacing,
+            &self.cycle(frame_ms),
+            &measured_with(subject),
+            None,
+        )
+        .map_err(|error| not_measurable(&error))?;
         let phases = metrics.phases.left_ventricle;
         let mut shown: Vec<usize> = phases.ed_frame.into_iter().chain(phases.es_frame).collect();
         if shown.is_empty() {
@@ -253,27 +280,20 @@ impl Work {
             .filter_map(|picture| picture.draw(&self.cine.spacing))
             .collect();
         Ok(Outcome {
-            frames: self.counts.iter().map(|counts| counts.frame).collect(),
+            frames: self.profiles.iter().map(|profile| profile.frame).collect(),
             masks: self.masks,
-            counts: self.counts,
+            profiles: self.profiles,
             metrics,
             previews,
             timings: self.timings,
         })
     }
 
-    fn measure(
-        &self,
-        counts: &[FrameCounts],
-        subject: &Subject,
-        frame_ms: Option<f64>,
-    ) -> Result<Metrics, Problem> {
-        let cycle = Cycle {
+    fn cycle(&self, frame_ms: Option<f64>) -> Cycle {
+        Cycle {
             frame_ms,
             frames_in_study: Some(self.cine.shape.frames),
-        };
-        measure(counts, &self.cine.spacing, &cycle, &measured_with(subject))
-            .map_err(|error| not_measurable(&error))
+        }
     }
 }
 

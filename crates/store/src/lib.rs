@@ -40,7 +40,8 @@ pub use backend::{BackendError, Database, KeyValue, SqlValue};
 pub use chunk::{Chunk, ChunkInfo};
 pub use id::Id;
 pub use segmentations::{
-    CheckRecord, LabelCounts, ModelUsed, QualityRecord, SegmentationRecord, TimingsMs, lookup_key,
+    CheckRecord, LabelCounts, ModelUsed, ProfileRecord, QualityRecord, SegmentationRecord,
+    SliceRecord, TimingsMs, lookup_key,
 };
 pub use store::{Committed, STALE_MS, Staging, Store, StoreError, frame_key, mask_key};
 pub use studies::{Consent, SourceRecord, StudyRecord, VoxelRecord, WarningRecord};

@@ -36,6 +36,34 @@ pub struct LabelCounts {
     pub left_ventricle: u64,
 }
 
+/// What the mask of a frame says of one slice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SliceRecord {
+    /// Voxels of each label.
+    pub counts: LabelCounts,
+    /// The part of the left cavity's outline that the wall borders.
+    pub enclosed: Option<f64>,
+    /// Whether the right cavity borders the wall.
+    pub beside: Option<bool>,
+    /// Middle of the left ventricle as row and column, mm.
+    pub middle_mm: Option<[f64; 2]>,
+}
+
+/// What the mask of one frame says: all that rules about slices, the wall and checks need of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProfileRecord {
+    /// Its slices, in the order of the volume.
+    pub slices: Vec<SliceRecord>,
+    /// Voxels that are not of their structure's largest piece.
+    pub stray: LabelCounts,
+    /// Thickness of the wall's segments, mm.
+    pub segments_mm: Vec<Option<f64>>,
+    /// Width of the left cavity, mm.
+    pub diameter_mm: Option<f64>,
+    /// Contrast of cavity and wall.
+    pub contrast: Option<f64>,
+}
+
 /// One automatic check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CheckRecord {
@@ -100,6 +128,9 @@ pub struct SegmentationRecord {
     pub es_frame: Option<usize>,
     /// Voxels of each label, one entry for each of `frames`: all that volumes need.
     pub counts: Vec<LabelCounts>,
+    /// What the masks say slice by slice, one entry for each of `frames`; empty in records that were made without.
+    #[serde(default)]
+    pub profiles: Vec<ProfileRecord>,
     /// The verdict.
     pub quality: QualityRecord,
     /// Where the time went.

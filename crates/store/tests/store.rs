@@ -9,8 +9,9 @@ use std::task::{Context, Poll, Waker};
 
 use cinecor_store::{
     Action, BackendError, Chunk, Committed, Consent, Database, Event, Id, KeyValue, LabelCounts,
-    ModelUsed, QualityRecord, STALE_MS, SegmentationRecord, SourceRecord, SqlValue, Store,
-    StoreError, StudyRecord, Subject, TimingsMs, VoxelRecord, WarningRecord, chain_holds,
+    ModelUsed, ProfileRecord, QualityRecord, STALE_MS, SegmentationRecord, SliceRecord,
+    SourceRecord, SqlValue, Store, StoreError, StudyRecord, Subject, TimingsMs, VoxelRecord,
+    WarningRecord, chain_holds,
 };
 use rusqlite::types::Value;
 
@@ -199,6 +200,17 @@ fn segmentation(id: &Id, study_id: &Id, created_at_ms: i64) -> SegmentationRecor
         ed_frame: Some(0),
         es_frame: Some(2),
         counts: vec![LabelCounts::default(); 2],
+        profiles: vec![
+            ProfileRecord {
+                slices: vec![SliceRecord {
+                    middle_mm: Some([61.25, 70.5]),
+                    ..SliceRecord::default()
+                }],
+                segments_mm: vec![Some(8.5), None],
+                ..ProfileRecord::default()
+            };
+            2
+        ],
         quality: QualityRecord {
             verdict: "review".to_owned(),
             checks: Vec::new(),

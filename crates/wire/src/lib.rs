@@ -19,6 +19,7 @@ mod agreement;
 mod csv;
 mod metrics;
 mod one_shot;
+mod profile;
 mod segmentation;
 mod study;
 
@@ -30,8 +31,10 @@ pub use metrics::{
     SmoothedJson, VentricleJson, VentricleRatesJson,
 };
 pub use one_shot::{OneShot, Preview, Progress};
+pub use profile::{profile_of, profile_record};
 pub use segmentation::{
-    LabelsJson, ModelJson, SegmentationJson, SegmentationListJson, TimingsJson, measure_kept,
+    LabelsJson, ModelJson, SegmentationJson, SegmentationListJson, TimingsJson, label_counts,
+    measure_kept, measure_kept_with,
 };
 pub use study::{
     ShapeJson, SourceJson, SpacingJson, StudyJson, StudyListJson, SubjectJson, WarningJson,

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use cinecor_measures::{Counts, Cycle, Error, FrameCounts, Metrics, PhasePair, measure};
-use cinecor_store::{ModelUsed, QualityRecord, SegmentationRecord, Subject, TimingsMs};
+use cinecor_measures::{
+    BsaFormula, Counts, Cycle, Error, FrameCounts, Metrics, Rules, measure, measure_heart,
+};
+use cinecor_store::{
+    LabelCounts, ModelUsed, QualityRecord, SegmentationRecord, Subject, TimingsMs,
+};
 use cinecor_volume::{Label, Spacing};
 use serde::{Deserialize, Serialize};
 
+use crate::profile::{counts_of, profile_of};
 use crate::{CheckJson, QualityJson, measured_with};
 
 /// A segmentation. One that is not kept has no id and no links.
@@ -43,13 +48,14 @@ pub struct SegmentationJson {
 }
 
 impl SegmentationJson {
-    /// A kept segmentation with the left ventricle's `phases` as its numbers have them now ([`measure_kept`]): what is told of a study
+    /// A kept segmentation with the left ventricle's phases and the quality of its numbers now ([`measure_kept`]): what is told of a study
     /// may change after the segmentation was made. `created_at` is its date in RFC 3339.
     pub fn kept(
         record: &SegmentationRecord,
-        phases: PhasePair,
+        metrics: &Metrics,
         created_at: String,
     ) -> SegmentationJson {
+        let phases = metrics.phases.left_ventricle;
         let path = format!(
             "/api/v1/studies/{}/segmentations/{}",
             record.study_id.as_str(),
@@ -66,7 +72,11 @@ impl SegmentationJson {
             excluded_slices: record.excluded_slices.clone(),
             ed_frame: phases.ed_frame,
             es_frame: phases.es_frame,
-            quality: QualityJson::from(&record.quality),
+            quality: if record.profiles.is_empty() {
+                QualityJson::from(&record.quality)
+            } else {
+                QualityJson::from(&metrics.quality)
+            },
             review: None,
             timings_ms: TimingsJson::from(&record.timings),
             links: BTreeMap::from([
@@ -82,32 +92,81 @@ impl SegmentationJson {
     }
 }
 
-/// The numbers of a kept segmentation, made anew from its counts with what is told of the study now. A told phase that is not among its
-/// frames is found among those that are.
+/// The numbers of a kept segmentation, made anew with what is told of the study now and the slices that the segmentation excludes. A
+/// told phase that is not among its frames is found among those that are.
 ///
 /// # Errors
-/// As [`measure`].
+/// As [`measure_heart`].
 pub fn measure_kept(
     record: &SegmentationRecord,
     subject: &Subject,
     spacing: &Spacing,
     cycle: &Cycle,
 ) -> Result<Metrics, Error> {
-    let counts: Vec<FrameCounts> = record
+    let rules = Rules {
+        excluded_slices: record.excluded_slices.clone(),
+        ..Rules::default()
+    };
+    measure_kept_with(
+        record,
+        subject,
+        spacing,
+        cycle,
+        &rules,
+        BsaFormula::default(),
+    )
+}
+
+/// The same under told rules. A record without profiles knows of no slices: no rule about them holds, and there is nothing to check.
+///
+/// # Errors
+/// As [`measure_heart`].
+pub fn measure_kept_with(
+    record: &SegmentationRecord,
+    subject: &Subject,
+    spacing: &Spacing,
+    cycle: &Cycle,
+    rules: &Rules,
+    bsa_formula: BsaFormula,
+) -> Result<Metrics, Error> {
+    let told = cinecor_measures::Subject {
+        bsa_formula,
+        ..measured_with(&subject.for_frames(&record.frames))
+    };
+    if record.profiles.is_empty() {
+        let counts: Vec<FrameCounts> = record
+            .frames
+            .iter()
+            .zip(&record.counts)
+            .map(|(&frame, &counts)| FrameCounts {
+                frame,
+                counts: counts_of(counts),
+            })
+            .collect();
+        return measure(&counts, spacing, cycle, &told);
+    }
+    let profiles: Vec<_> = record
         .frames
         .iter()
-        .zip(&record.counts)
-        .map(|(&frame, counts)| FrameCounts {
-            frame,
-            counts: Counts {
-                right_ventricle: counts.right_ventricle,
-                myocardium: counts.myocardium,
-                left_ventricle: counts.left_ventricle,
-            },
-        })
+        .zip(&record.profiles)
+        .map(|(&frame, profile)| profile_of(frame, profile))
         .collect();
-    let told = measured_with(&subject.for_frames(&record.frames));
-    measure(&counts, spacing, cycle, &told)
+    let score = record.quality.score;
+    measure_heart(&profiles, rules, spacing, cycle, &told, score)
+}
+
+/// Counts as they are kept.
+pub fn label_counts(counts: Counts) -> LabelCounts {
+    let Counts {
+        right_ventricle,
+        myocardium,
+        left_ventricle,
+    } = counts;
+    LabelCounts {
+        right_ventricle,
+        myocardium,
+        left_ventricle,
+    }
 }
 
 impl From<&ModelUsed> for ModelJson {

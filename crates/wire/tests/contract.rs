@@ -1,15 +1,16 @@
 //! The keys and the nulls of the contract, read off documents that are made from measured masks.
 
 use cinecor_measures::{
-    Counts, Cycle, FrameCounts, FrameProfile, Grid, Metrics, Rules, Sex, Subject, compare, measure,
-    measure_heart,
+    BasalRule, BsaFormula, Counts, Cycle, FrameCounts, FrameProfile, Grid, Metrics, Rules, Sex,
+    Subject, compare, measure, measure_heart,
 };
 use cinecor_store::{Id, LabelCounts, ModelUsed, QualityRecord, SegmentationRecord, TimingsMs};
 use cinecor_volume::Spacing;
 use cinecor_wire::{
     CompareJson, LabelsJson, MetricsJson, ModelJson, OneShot, Preview, Progress, QualityJson,
     SegmentationJson, ShapeJson, SourceJson, SpacingJson, StudyJson, SubjectJson, TimingsJson,
-    WarningJson, measure_kept, metrics_csv,
+    WarningJson, label_counts, measure_kept, measure_kept_with, metrics_csv, profile_of,
+    profile_record,
 };
 use ndarray::{Array3, Array4};
 use serde_json::{Value, json};
@@ -219,9 +220,8 @@ fn csv_holds_every_number_and_says_which_frame_it_is_of() {
     assert!(lone.contains("myocardium.es_mass_g,,,\r\n"), "{lone}");
 }
 
-#[test]
-fn a_kept_segmentation_has_the_phases_that_its_numbers_have_now() {
-    let record = SegmentationRecord {
+fn kept_record() -> SegmentationRecord {
+    SegmentationRecord {
         id: Id::from_random([1; 16]),
         study_id: Id::from_random([2; 16]),
         created_at_ms: 0,
@@ -246,6 +246,7 @@ fn a_kept_segmentation_has_the_phases_that_its_numbers_have_now() {
                 left_ventricle: 100 * ml,
             })
             .to_vec(),
+        profiles: Vec::new(),
         quality: QualityRecord {
             verdict: "review".to_owned(),
             checks: Vec::new(),
@@ -253,7 +254,12 @@ fn a_kept_segmentation_has_the_phases_that_its_numbers_have_now() {
         },
         timings: TimingsMs::default(),
         chunks: Vec::new(),
-    };
+    }
+}
+
+#[test]
+fn a_kept_segmentation_has_the_phases_that_its_numbers_have_now() {
+    let record = kept_record();
     for (ed_frame, es_frame, phases, ef_percent) in [
         (None, None, (1, 4), 60.0),
         (Some(2), None, (2, 4), 40.0),
@@ -266,7 +272,7 @@ fn a_kept_segmentation_has_the_phases_that_its_numbers_have_now() {
             ..cinecor_store::Subject::default()
         };
         let metrics = measure_kept(&record, &told, &SPACING, &Cycle::default()).expect("numbers");
-        let json = SegmentationJson::kept(&record, metrics.phases.left_ventricle, String::new());
+        let json = SegmentationJson::kept(&record, &metrics, String::new());
         assert_eq!(
             (json.ed_frame, json.es_frame),
             (Some(phases.0), Some(phases.1))
@@ -624,4 +630,59 @@ fn csv_holds_the_wall_and_the_rates_of_a_whole_heart() {
     }
     // Three lists of sixteen segments, four rates of two ventricles, three smoothed curves of six frames.
     assert_eq!(rows, 3 * 16 + 8 + 18);
+}
+
+#[test]
+fn a_kept_segmentation_with_profiles_has_the_numbers_of_its_masks_under_the_rules_that_are_told() {
+    let grid = Grid {
+        spacing: Spacing {
+            row_mm: 1.5,
+            ..SPACING
+        },
+        right_handed: None,
+    };
+    let profiles: Vec<FrameProfile> = [1.0, 0.6]
+        .iter()
+        .enumerate()
+        .map(|(frame, &scale)| {
+            FrameProfile::of(frame, heart(scale).view(), None, &grid).expect("labels")
+        })
+        .collect();
+    let record = SegmentationRecord {
+        frames: vec![0, 1],
+        counts: profiles.iter().map(|p| label_counts(p.counts())).collect(),
+        profiles: profiles.iter().map(profile_record).collect(),
+        ..kept_record()
+    };
+    let text = serde_json::to_string(&record).expect("JSON");
+    let record: SegmentationRecord = serde_json::from_str(&text).expect("reads back");
+    for (frame, profile) in profiles.iter().enumerate() {
+        assert_eq!(&profile_of(frame, &record.profiles[frame]), profile);
+    }
+    let (cycle, told) = (Cycle::default(), cinecor_store::Subject::default());
+    let kept = measure_kept(&record, &told, &grid.spacing, &cycle).expect("numbers");
+    let plain = Subject::default();
+    let fresh = measure_heart(
+        &profiles,
+        &Rules::default(),
+        &grid.spacing,
+        &cycle,
+        &plain,
+        None,
+    );
+    assert_eq!(Ok(&kept), fresh.as_ref());
+    let json = SegmentationJson::kept(&record, &kept, String::new());
+    assert_eq!(json.quality, QualityJson::from(&kept.quality));
+    assert!(!json.quality.checks.is_empty());
+    let rules = Rules {
+        excluded_slices: vec![0, 1],
+        basal_rule: BasalRule::MostlyEnclosed,
+    };
+    let formula = BsaFormula::DuBois;
+    let ruled =
+        measure_kept_with(&record, &told, &grid.spacing, &cycle, &rules, formula).expect("numbers");
+    assert!(ruled.left_ventricle.edv_ml < kept.left_ventricle.edv_ml);
+    let json = MetricsJson::from(&ruled);
+    assert_eq!(json.conventions.excluded_slices, [0, 1]);
+    assert_eq!(json.conventions.basal_rule, "mostly_enclosed");
 }
