@@ -14,6 +14,8 @@ use cinecor_model_card::Card;
 pub(crate) struct Network {
     /// The text that `card` was read from: another text is another package.
     text: String,
+    /// The precision that was asked for.
+    asked: Option<String>,
     card: Card,
     info: GraphInfo,
     context: GraphExecutionContext,
@@ -22,11 +24,24 @@ pub(crate) struct Network {
 /// The output tensor's bytes as the engine gave them.
 pub(crate) struct Output(Vec<u8>);
 
+/// The name of the graph of `model` in its precision.
+fn graph_name(model: &ModelPackage) -> String {
+    match &model.precision {
+        Some(precision) => format!("{}@{}:{precision}", model.name, model.version),
+        None => format!("{}@{}", model.name, model.version),
+    }
+}
+
 /// What the engine says of the graph of `model`.
 pub(crate) fn inform(model: &ModelPackage) -> Result<GraphInfo, Error> {
-    graphs::describe(&format!("{}@{}", model.name, model.version)).map_err(|error| match error {
+    graphs::describe(&graph_name(model)).map_err(|error| match error {
+        graphs::Error::NotFound(text) | graphs::Error::Refused(text)
+            if model.precision.is_some() =>
+        {
+            Error::UnsupportedPrecision(text)
+        }
         graphs::Error::NotFound(text) => Error::UnknownModel(text),
-        graphs::Error::Unavailable(text) => Error::Engine(text),
+        graphs::Error::Unavailable(text) | graphs::Error::Refused(text) => Error::Engine(text),
     })
 }
 
@@ -42,20 +57,22 @@ impl Network {
                 card.graph_name()
             )));
         }
-        let mut graphs = std::iter::once(&card.graph).chain(&card.variants);
-        if !graphs.any(|graph| graph.file.digest == info.digest) {
+        let graph = card.in_precision(&info.precision);
+        let expected = graph.map_or("none", |graph| graph.file.digest.as_str());
+        if expected != info.digest {
             return Err(Error::InvalidCard(format!(
-                "the engine holds a graph of SHA-256 {} as {name}, the card names {}: put the graph beside its own card",
-                info.digest, card.graph.file.digest
+                "the engine holds a graph of SHA-256 {} as {name} in {}, the card names {expected}: put the graph beside its own card",
+                info.digest, info.precision
             )));
         }
-        let context = load_by_name(&name)
+        let context = load_by_name(&graph_name(model))
             .and_then(|graph| graph.init_execution_context())
             .map_err(|error| engine(&error))?;
         // What is known of the graph once it is loaded: an engine may choose its device only then.
         let info = inform(model)?;
         Ok(Network {
             text: model.card.clone(),
+            asked: model.precision.clone(),
             card,
             info,
             context,
@@ -66,6 +83,7 @@ impl Network {
     pub(crate) fn is_of(&self, model: &ModelPackage) -> bool {
         self.card.name == model.name
             && self.card.version == model.version
+            && self.asked == model.precision
             && self.text == model.card
     }
 
@@ -75,6 +93,7 @@ impl Network {
             && self.info.digest == info.digest
             && self.info.engine == info.engine
             && self.info.device == info.device
+            && self.info.precision == info.precision
     }
 
     pub(crate) fn card(&self) -> &Card {

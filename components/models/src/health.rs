@@ -65,6 +65,7 @@ async fn warm_up(package: Package) -> Result<Value, Problem> {
         name: package.name,
         version: package.version,
         card: package.text,
+        precision: None,
     };
     let failed =
         |cause| not_ready("The active model does not answer").caused_by(format!("{cause:?}"));

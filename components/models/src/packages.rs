@@ -5,7 +5,7 @@ use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use cinecor_guest::open_store;
-use cinecor_model_card::{Card, is_package_name, version_order};
+use cinecor_model_card::{Card, Graph, is_package_name, version_order};
 use cinecor_store::KeyValue;
 use cinecor_web::Problem;
 use serde_json::{Value, json};
@@ -49,11 +49,11 @@ impl Package {
         })
     }
 
-    /// The card and the graph in one archive: stored, without dates, so that the same package gives the same bytes.
+    /// The card and the graphs in one archive: stored, without dates, so that the same package gives the same bytes.
     pub(crate) fn zip(&self) -> Result<Vec<u8>, Problem> {
-        let graph = &self.card.graph;
         let mut files = vec![("model.json", self.text.clone().into_bytes())];
-        for file in std::iter::once(&graph.file).chain(&graph.weights) {
+        let graphs = std::iter::once(&self.card.graph).chain(&self.card.variants);
+        for file in graphs.flat_map(|graph| std::iter::once(&graph.file).chain(&graph.weights)) {
             let bytes = std::fs::read(self.folder.join(&file.name)).map_err(Problem::internal)?;
             file.check(&bytes).map_err(Problem::internal)?;
             files.push((&file.name, bytes));
@@ -125,9 +125,43 @@ pub(crate) async fn active_version(name: &str) -> Result<Option<String>, Problem
     Ok(activated.or_else(|| versions.into_iter().next_back()))
 }
 
+/// The graphs of a package in other precisions, each with whether it can be asked for here, and why.
+fn variants(package: &Package, card: &Value) -> Vec<Value> {
+    let described = |graph: &Graph| {
+        let precision = graph.precision.name();
+        let file = package.folder.join(&graph.file.name);
+        let measured = card["variants"].as_array().and_then(|variants| {
+            variants
+                .iter()
+                .find(|variant| variant["precision"] == precision)
+        });
+        let (info, refused) =
+            match graphs::describe(&format!("{}:{precision}", package.card.graph_name())) {
+                Ok(info) => (Some(info), None),
+                Err(Error::NotFound(text) | Error::Unavailable(text) | Error::Refused(text)) => {
+                    (None, Some(text))
+                }
+            };
+        let info = info.as_ref();
+        json!({
+            "precision": precision,
+            "digest": info.map_or(&graph.file.digest, |info| &info.digest),
+            "bytes": std::fs::metadata(file).ok().map(|file| file.len()),
+            "runs": info.is_some(),
+            "engine": info.map(|info| &info.engine),
+            "device": info.map(|info| &info.device),
+            "reason": info.map(|info| &info.reason).or(refused.as_ref()),
+            "loaded": info.is_some_and(|info| info.loaded),
+            "accuracy": measured.and_then(|variant| variant.get("accuracy")),
+        })
+    };
+    package.card.variants.iter().map(described).collect()
+}
+
 /// A version as the models API tells it.
 pub(crate) fn describe(package: &Package) -> Value {
     let card: Value = serde_json::from_str(&package.text).unwrap_or(Value::Null);
+    let variants = variants(package, &card);
     let digest = &package.card.graph.file.digest;
     match graphs::describe(&package.card.graph_name()) {
         Ok(info) => json!({
@@ -139,12 +173,15 @@ pub(crate) fn describe(package: &Package) -> Value {
             "precision": info.precision,
             "reason": info.reason,
             "loaded": info.loaded,
+            "variants": variants,
             "card": card,
         }),
         Err(error) => {
             let reason = match error {
                 Error::NotFound(_) => "the inference engine does not know this graph",
-                Error::Unavailable(_) => "no inference engine can run this graph now",
+                Error::Unavailable(_) | Error::Refused(_) => {
+                    "no inference engine can run this graph now"
+                }
             };
             json!({
                 "version": package.version,
@@ -154,6 +191,7 @@ pub(crate) fn describe(package: &Package) -> Value {
                 "precision": package.card.graph.precision.name(),
                 "reason": reason,
                 "loaded": false,
+                "variants": variants,
                 "card": card,
             })
         }

@@ -19,7 +19,7 @@ use cinecor_wire::{
 };
 use serde_json::{Map, Value};
 
-use crate::model::Model;
+use crate::model::{Model, precision};
 use crate::progress::Listener;
 use crate::work::{Cine, Wanted, Work, not_measurable};
 
@@ -40,7 +40,7 @@ pub(crate) async fn create(mut call: Call) -> Result<Answer, Problem> {
         .await
         .map_err(storage_problem)?
         .ok_or_else(Call::no_study)?;
-    let model = Model::chosen(asked.model.as_deref()).await?;
+    let model = Model::chosen(asked.model.as_deref(), asked.precision).await?;
     let shape = study.shape().map_err(Problem::internal)?;
     let cine = Cine::of(shape, &study.geometry().map_err(Problem::internal)?);
     let wanted = Wanted {
@@ -202,6 +202,7 @@ fn in_words(record: &SegmentationRecord, study: &StudyRecord) -> Result<Segmenta
 #[derive(Default)]
 struct Asked {
     model: Option<String>,
+    precision: Option<&'static str>,
     frames: Option<Vec<usize>>,
 }
 
@@ -217,6 +218,13 @@ impl Asked {
                         "is no text; it takes the name of a model, or name@version",
                     ));
                 }
+                ("precision", Value::String(text)) => asked.precision = Some(precision(&text)?),
+                ("precision", _) => {
+                    return Err(Problem::field(
+                        "precision",
+                        "is no text; it takes the name of a precision",
+                    ));
+                }
                 ("frames", Value::String(all)) if all == "all" => asked.frames = None,
                 ("frames", Value::Array(frames)) => asked.frames = Some(frame_list(&frames)?),
                 ("frames", _) => {
@@ -230,7 +238,7 @@ impl Asked {
                         other.chars().filter(|c| !c.is_control()).take(40).collect();
                     return Err(Problem::field(
                         &shown,
-                        "is not known; the body takes model and frames",
+                        "is not known; the body takes model, precision and frames",
                     ));
                 }
             }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cinecor_guest::{sentence, variable};
 use cinecor_store::ModelUsed;
-use cinecor_web::{Problem, ProblemKind};
+use cinecor_web::{PRECISIONS, Problem, ProblemKind};
 use spin_sdk::key_value;
 
 use crate::bindings::cinecor::model::segmenter::{self, Error, Grid, ModelPackage};
@@ -28,11 +28,15 @@ pub(crate) struct Model {
 
 impl Model {
     /// The model of a request: `name`, or `name@version`; without it the default model, without a version the active one, or else
-    /// the highest that is there. Read once a request, so that an answer names exactly one.
+    /// the highest that is there. In `precision`, or else in that of the host's settings. Read once a request, so that an answer names
+    /// exactly one.
     ///
     /// # Errors
-    /// [`ProblemKind::ModelUnusable`] for a package that is not there or does not load.
-    pub(crate) async fn chosen(reference: Option<&str>) -> Result<Model, Problem> {
+    /// [`ProblemKind::ModelUnusable`] for a package that is not there or does not load, or not in this precision.
+    pub(crate) async fn chosen(
+        reference: Option<&str>,
+        precision: Option<&str>,
+    ) -> Result<Model, Problem> {
         let unknown = |what: String| {
             Problem::new(
                 ProblemKind::ModelUnusable,
@@ -83,6 +87,7 @@ impl Model {
             name: name.to_owned(),
             version,
             card,
+            precision: precision.map(str::to_owned),
         };
         let description = segmenter::describe(package.clone())
             .await
@@ -138,6 +143,20 @@ impl Model {
     }
 }
 
+/// The precision of a field.
+///
+/// # Errors
+/// [`ProblemKind::InvalidField`] for one that there is not.
+pub(crate) fn precision(text: &str) -> Result<&'static str, Problem> {
+    let known = PRECISIONS.iter().find(|known| **known == text);
+    known.copied().ok_or_else(|| {
+        Problem::field(
+            "precision",
+            &format!("is none that there is; send {}", PRECISIONS.join(" or ")),
+        )
+    })
+}
+
 /// The version that somebody activated.
 async fn active_version(name: &str) -> Result<Option<String>, Problem> {
     let failed = |cause: key_value::Error| Problem::internal(format!("key-value store: {cause}"));
@@ -173,6 +192,11 @@ fn problem(error: Error) -> Problem {
             "The engine does not know this model; choose one that /api/v1/models lists with an engine.",
         )
         .caused_by(text),
+        Error::UnsupportedPrecision(text) => Problem::new(
+            ProblemKind::ModelUnusable,
+            format!("The model is not computed in this precision: {}", sentence(&text)),
+        )
+        .with("parameter", "precision"),
         Error::UnsupportedGrid(text) => Problem::new(ProblemKind::ModelUnusable, sentence(&text)),
         Error::Busy(text) => Problem::new(
             ProblemKind::Overloaded,

@@ -13,7 +13,7 @@ use cinecor_wire::{
 };
 
 use crate::mask::MaskFile;
-use crate::model::Model;
+use crate::model::{Model, precision};
 use crate::progress::Listener;
 use crate::work::{Cine, Outcome, Wanted, Work};
 
@@ -39,7 +39,7 @@ pub(crate) async fn segment(mut call: Call) -> Result<Answer, Problem> {
             .map_err(|error| fact_problem(&error))?;
     }
     let upload = Upload::open(&mut call)?;
-    let model = Model::chosen(call.query.text("model")).await?;
+    let model = Model::chosen(call.query.text("model"), call.query.text("precision")).await?;
     let mut job = Job {
         started: Instant::now(),
         model,
@@ -143,6 +143,23 @@ impl Job {
                             part.decode(limits, async |event| self.take(event).await)
                                 .await?,
                         );
+                    } else if part.name() == "precision" {
+                        let value = part.text().await?;
+                        if self.file.is_some() {
+                            return Err(Problem::field(
+                                "precision",
+                                "comes after the file, which is segmented as it arrives; send it before",
+                            ));
+                        }
+                        if call.query.text("precision").is_some() {
+                            return Err(Problem::field(
+                                "precision",
+                                "is there twice, in the query and in the form; send one of them",
+                            ));
+                        }
+                        let precision = precision(&value)?;
+                        self.model =
+                            Model::chosen(call.query.text("model"), Some(precision)).await?;
                     } else if Subject::is_fact(part.name()) {
                         let value = part.text().await?;
                         self.subject
@@ -157,7 +174,7 @@ impl Job {
                             .collect();
                         return Err(Problem::field(
                             &shown,
-                            "is not known; a form takes one file and facts about the subject",
+                            "is not known; a form takes one file, a precision before it, and facts about the subject",
                         ));
                     }
                 }

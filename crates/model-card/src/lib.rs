@@ -243,6 +243,13 @@ impl Card {
     pub fn graph_name(&self) -> String {
         format!("{}@{}", self.name, self.version)
     }
+
+    /// The graph of this precision, by its name in cards and answers.
+    pub fn in_precision(&self, name: &str) -> Option<&Graph> {
+        std::iter::once(&self.graph)
+            .chain(&self.variants)
+            .find(|graph| graph.precision.name() == name)
+    }
 }
 
 /// SHA-256 of `bytes`, lower-case hexadecimal, as cards and answers write it.

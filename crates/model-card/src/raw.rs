@@ -69,6 +69,8 @@ pub(crate) struct Graph {
     pub(crate) weights_file: Option<String>,
     pub(crate) weights_digest: Option<String>,
     pub(crate) precision: Precision,
+    #[serde(rename = "accuracy", default)]
+    pub(crate) _accuracy: Option<Vec<Accuracy>>,
 }
 
 #[derive(Deserialize)]

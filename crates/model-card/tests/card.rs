@@ -144,6 +144,12 @@ fn the_schema_and_the_parser_agree() {
     whole_openvino["weights_file"] = json!("model.bin");
     whole_openvino["weights_digest"] = json!(digest);
     // (pointer, value or nothing to remove the field, whether the card is still one)
+    let mut measured =
+        json!({"format": "onnx", "file": "model.int8.onnx", "digest": digest, "precision": "int8"});
+    measured["accuracy"] = with("/graph/precision", None)["accuracy"].clone();
+    measured["accuracy"][0]["dice_loss"] = json!(0.0002);
+    let mut mismeasured = measured.clone();
+    mismeasured["accuracy"] = json!(0.92);
     let mut cases = vec![
         ("/title", None, true),
         ("/title", Some(Value::Null), true),
@@ -168,6 +174,8 @@ fn the_schema_and_the_parser_agree() {
         ("/graph", Some(openvino.clone()), false),
         ("/graph", Some(whole_openvino), true),
         ("/variants", Some(json!([openvino])), false),
+        ("/variants", Some(json!([measured])), true),
+        ("/variants", Some(json!([mismeasured])), false),
         ("/inputs", Some(json!([])), false),
         ("/inputs/0/dtype", Some(json!("float16")), false),
         ("/inputs/0/axis_order", Some(json!("N,Y,X,C")), false),

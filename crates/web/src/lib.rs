@@ -46,8 +46,8 @@ pub use media::{
 };
 pub use openapi::openapi;
 pub use operations::{
-    API, Body, CSV, GZIP, HTML, JSON, NIFTI, OPERATIONS, Operation, PNG, Parameter, Place, SSE,
-    Success, ValueKind, ZIP,
+    API, Body, CSV, GZIP, HTML, JSON, NIFTI, OPERATIONS, Operation, PNG, PRECISIONS, Parameter,
+    Place, SSE, Success, ValueKind, ZIP,
 };
 pub use pages::{problem_json, problem_page, problems_page};
 pub use problem::{PROBLEM_JSON, PROBLEM_PATH, Problem, ProblemKind};

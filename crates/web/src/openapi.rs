@@ -289,7 +289,7 @@ fn request_body(operation: &Operation) -> Option<Value> {
             let mut properties: Map<String, Value> = operation
                 .parameters
                 .iter()
-                .filter(|parameter| parameter.place == Place::Fact)
+                .filter(|parameter| parameter.place == Place::Fact || parameter.name == "precision")
                 .map(|parameter| {
                     let mut schema = value_schema(&parameter.kind);
                     if let Some(members) = schema.as_object_mut() {

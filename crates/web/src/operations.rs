@@ -373,6 +373,14 @@ const MODEL: Parameter = query(
     ValueKind::ModelReference,
     "The model, or name@version. Left out: the active version of the default model.",
 );
+/// The precisions that a graph may be computed in, as cards, settings and answers name them.
+pub const PRECISIONS: &[&str] = &["fp32", "bf16", "int8"];
+
+const PRECISION: Parameter = query(
+    "precision",
+    ValueKind::Choice(PRECISIONS),
+    "The precision that the model is to be computed in; /api/v1/models says which run here. Left out: the one of the configuration. In a form it comes before the file.",
+);
 const FRAMES: Parameter = query(
     "frames",
     ValueKind::Integers {
@@ -501,6 +509,7 @@ pub static OPERATIONS: &[Operation] = &[
         about: "Nothing is stored. Accept decides the form: JSON with the mask inside, the mask file alone, or progress events that end with one `result` (the JSON) or one `problem`.",
         parameters: &[
             MODEL,
+            PRECISION,
             FRAMES,
             query(
                 "previews",

@@ -1,5 +1,6 @@
 //! JSON Schemas of what goes over the wire, for the OpenAPI document.
 
+use crate::operations::PRECISIONS;
 use serde_json::{Value, json};
 
 /// What an event stream of this name carries, in words.
@@ -212,6 +213,30 @@ pub(crate) fn all() -> Value {
             "hash": digest(),
         }),
     );
+    let model_variant = object(
+        &[
+            "precision",
+            "digest",
+            "bytes",
+            "runs",
+            "engine",
+            "device",
+            "reason",
+            "loaded",
+            "accuracy",
+        ],
+        json!({
+            "precision": { "type": "string", "enum": PRECISIONS },
+            "digest": digest(),
+            "bytes": { "type": ["integer", "null"], "minimum": 0, "description": "Length of the graph's file." },
+            "runs": { "type": "boolean", "description": "Whether a request may ask for it here." },
+            "engine": { "type": ["string", "null"], "description": "Null where it does not run." },
+            "device": { "type": ["string", "null"] },
+            "reason": { "type": "string", "description": "Why this engine and device, or why none." },
+            "loaded": { "type": "boolean" },
+            "accuracy": { "type": ["array", "null"], "items": { "type": "object" }, "description": "What the card says was measured of it." },
+        }),
+    );
     let model_version = object(
         &["version", "digest", "engine", "device", "loaded", "card"],
         json!({
@@ -223,6 +248,7 @@ pub(crate) fn all() -> Value {
             "precision": { "type": ["string", "null"] },
             "reason": { "type": ["string", "null"], "description": "Why this engine and device, or why none." },
             "loaded": { "type": "boolean" },
+            "variants": list_of("ModelVariant"),
             "card": { "type": "object", "description": "The package's model.json." },
         }),
     );
@@ -311,6 +337,7 @@ pub(crate) fn all() -> Value {
         "StudyPatch": { "type": "object", "additionalProperties": false, "minProperties": 1, "properties": patch },
         "SegmentationRequest": { "type": "object", "additionalProperties": false, "properties": {
             "model": { "type": "string", "description": "name or name@version. Left out: the active version of the default model." },
+            "precision": { "type": "string", "enum": PRECISIONS, "description": "The precision that the model is to be computed in; /api/v1/models says which run here. Left out: the one of the configuration." },
             "frames": { "description": "Left out: all.", "oneOf": [
                 { "type": "string", "enum": ["all"] },
                 { "type": "array", "items": { "type": "integer", "minimum": 0 }, "minItems": 1, "uniqueItems": true },
@@ -323,7 +350,7 @@ pub(crate) fn all() -> Value {
             "component_digest": { "type": ["string", "null"], "description": "Of the component that ran the model; null where the host cannot tell." },
             "engine": { "type": "string" },
             "device": { "type": "string" },
-            "precision": { "type": "string" },
+            "precision": { "type": "string", "description": "Of the arithmetic as it was: fp32, bf16 or int8." },
         })),
         "Check": object(&["code", "passed", "detail"], json!({
             "code": { "type": "string" },
@@ -429,6 +456,7 @@ pub(crate) fn all() -> Value {
             "left_ventricle": reference("Agreement"),
         })),
         "ModelVersion": model_version,
+        "ModelVariant": model_variant,
         "Model": object(&["name", "active_version", "versions"], json!({
             "name": { "type": "string" },
             "active_version": { "type": ["string", "null"] },
