@@ -146,7 +146,8 @@ def package(network: UNet, recipe: train.Recipe, name: str, version: str, models
     (folder / "model.onnx").write_bytes(graph)
     predict = evaluate.predictor(folder / "model.onnx")
     accuracy = [evaluate.evaluate(split, predict, onto=recipe.grid) for split in sets]
-    text = json.dumps(card(name, version, graph, recipe, accuracy), indent=2, ensure_ascii=False)
+    whole = {**card(name, version, graph, recipe, accuracy), "cost": {"gmac_per_slice": round(macs(network, recipe.canvas) / 1e9, 4)}}
+    text = json.dumps(whole, indent=2, ensure_ascii=False)
     (folder / "model.json").write_text(text + "\n")
     return folder
 

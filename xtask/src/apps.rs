@@ -36,8 +36,8 @@ impl AppArgs {
 /// # Errors
 /// A step failed; the program says which.
 pub(crate) fn evaluate(args: &AppArgs) -> Result<()> {
-    // A service that runs already needs nothing here.
-    if !args.asks_for_help() && !args.names("--url") {
+    // A service that runs already needs nothing here, and a plot of reports asks none.
+    if !args.asks_for_help() && !args.names("--url") && !args.names("--cost-plot") {
         service()?;
         if let Err(error) = Environment::Engines.set_up() {
             say(&format!(

@@ -118,7 +118,12 @@ impl Goal {
 
     /// The verdict in words.
     fn verdict(&self) -> String {
-        let missed = number(self.target.missed_by(self.measured.value), self.decimals);
+        let missed_by = self.target.missed_by(self.measured.value);
+        // A near miss is not told as none at all.
+        let decimals = (self.decimals..9)
+            .find(|&decimals| missed_by >= 0.5 * 0.1_f64.powf(decimals as f64))
+            .unwrap_or(self.decimals);
+        let missed = number(missed_by, decimals);
         match self.outcome() {
             Outcome::Met => {
                 let stretched = self
@@ -396,6 +401,16 @@ mod tests {
         assert_eq!(
             goal(Target::AtMost(6.0), false, f64::NAN, f64::NAN, f64::NAN).verdict(),
             "not measured"
+        );
+    }
+
+    #[test]
+    fn a_near_miss_is_not_told_as_none() {
+        let near = goal(Target::AtLeast(0.967), false, 0.96696, 0.957, 0.971);
+        assert!(
+            near.verdict().starts_with("not met, 0.00004 off"),
+            "{}",
+            near.verdict()
         );
     }
 

@@ -108,13 +108,13 @@ fn main() -> Result<()> {
     } else {
         Vec::new()
     };
-    let model = service.model().clone();
+    let (model, card) = (service.model().clone(), service.card()?);
     let run = Run {
         set: &arguments.set,
         model: &model,
         cases: &cases,
         cines: &cines,
-        gmac_per_slice: service.card()?["cost"]["gmac_per_slice"].as_f64(),
+        card: &card,
         cpu_ms_per_slice,
         seconds,
     };

@@ -31,8 +31,8 @@ pub(crate) struct Run<'a> {
     pub(crate) cases: &'a [Case],
     /// The other scanner; empty where its data are not there.
     pub(crate) cines: &'a [sunnybrook::Found],
-    /// From the card.
-    pub(crate) gmac_per_slice: Option<f64>,
+    /// The package's card.
+    pub(crate) card: &'a Value,
     pub(crate) cpu_ms_per_slice: Option<f64>,
     pub(crate) seconds: f64,
 }
@@ -67,13 +67,37 @@ impl Run<'_> {
         )
     }
 
+    /// What a reader has to know of the set before the figures mean anything; empty for the test set.
+    fn caution(&self) -> String {
+        let name = format!("acdc-{}", self.set);
+        let trained_on = self.card["training"]["data"]
+            .as_array()
+            .is_some_and(|data| data.iter().any(|data| data["set"] == name.as_str()));
+        if trained_on {
+            format!(
+                "**The package was trained on {name}, says its card: these figures show that it learnt, not how well it does on others.**\n\n"
+            )
+        } else if self.set == "dev_test" {
+            String::new()
+        } else {
+            format!(
+                "Choices were made on {name}, so these figures flatter; the goals are about acdc-dev_test.\n\n"
+            )
+        }
+    }
+
+    fn gmac_per_slice(&self) -> Option<f64> {
+        self.card["cost"]["gmac_per_slice"].as_f64()
+    }
+
     /// The tables of agreement and errors.
     pub(crate) fn tables(&self) -> Result<String> {
         let mut text = format!(
-            "# acdc-{}: {} patients\n\n{}\n\n",
+            "# acdc-{}: {} patients\n\n{}\n\n{}",
             self.set,
             self.cases.len(),
-            self.head()
+            self.head(),
+            self.caution()
         );
         text.push_str(&agreement_table(self.cases)?);
         writeln!(
@@ -112,7 +136,7 @@ impl Run<'_> {
         writeln!(
             text,
             "\n## Cost\n\n{} GMAC a slice, by the package's card; {} ms of CPU time a slice, the whole service from HTTP in to mask out, measured over this run.\n",
-            cost(self.gmac_per_slice, 2),
+            cost(self.gmac_per_slice(), 2),
             cost(self.cpu_ms_per_slice, 1)
         )?;
         writeln!(text, "\n## Every patient\n\n{}", patient_table(self.cases)?)?;
@@ -155,7 +179,7 @@ impl Run<'_> {
             "quality": quality(self.cases)?.1,
             "other_scanner": self.cines.iter().map(sunnybrook::Found::json).collect::<Vec<_>>(),
             "goals": goals::table(self.cases, self.cines)?.1,
-            "cost": {"gmac_per_slice": self.gmac_per_slice, "cpu_ms_per_slice": self.cpu_ms_per_slice},
+            "cost": {"gmac_per_slice": self.gmac_per_slice(), "cpu_ms_per_slice": self.cpu_ms_per_slice},
             "cases": self.cases.iter().map(Case::json).collect::<Vec<_>>(),
         }))
     }
@@ -530,13 +554,31 @@ mod tests {
     use super::*;
     use crate::cases::fixture::cases;
 
+    static CARD: std::sync::LazyLock<Value> = std::sync::LazyLock::new(
+        || json!({"cost": {"gmac_per_slice": 1.1}, "training": {"data": [{"set": "acdc-train"}]}}),
+    );
+
+    #[test]
+    fn a_package_that_was_trained_on_the_set_is_called_so() {
+        let model = json!({});
+        let mut run = run(&[], &model);
+        assert!(run.caution().contains("flatter"));
+        run.set = "train";
+        assert!(run.caution().contains("was trained on acdc-train"));
+        run.set = "dev_test";
+        assert_eq!(
+            (run.caution(), run.gmac_per_slice()),
+            (String::new(), Some(1.1))
+        );
+    }
+
     fn run<'a>(cases: &'a [Case], model: &'a Value) -> Run<'a> {
         Run {
             set: "val",
             model,
             cases,
             cines: &[],
-            gmac_per_slice: Some(1.1),
+            card: &CARD,
             cpu_ms_per_slice: None,
             seconds: 1.0,
         }
