@@ -28,6 +28,7 @@ use std::cell::RefCell;
 use std::time::Instant;
 
 use bindings::cinecor::inference::graphs::GraphInfo;
+use bindings::cinecor::model::types::{Evidence, StructureEvidence};
 use bindings::exports::cinecor::model::segmenter::{
     Description, Error, Grid, Guest, ModelPackage, SegmentedFrame,
 };
@@ -140,6 +141,7 @@ impl Kept {
 
         let mut labels = vec![0; intensities.len()];
         let mut confidence = vec![0; intensities.len()];
+        let mut evidence = cinecor_segmentation::Evidence::default();
         let (rows, columns) = pipeline.canvas();
         let slice_voxels = grid.rows as usize * grid.columns as usize;
         let mut places = labels
@@ -167,23 +169,38 @@ impl Kept {
                 .zip(&mut places)
             {
                 pipeline
-                    .restore(output, labels, confidence)
+                    .restore(output, labels, confidence, &mut evidence)
                     .map_err(|error| Error::Engine(error.to_string()))?;
             }
             postprocess_ms += milliseconds(started);
         }
         let started = Instant::now();
         pipeline
-            .clean_up(&mut labels, &mut confidence)
+            .clean_up(&mut labels, &mut confidence, &mut evidence)
             .map_err(|error| Error::Engine(error.to_string()))?;
         postprocess_ms += milliseconds(started);
         Ok(SegmentedFrame {
             labels,
             confidence,
+            evidence: Evidence {
+                right_ventricle: in_words(evidence.right_ventricle),
+                myocardium: in_words(evidence.myocardium),
+                left_ventricle: in_words(evidence.left_ventricle),
+            },
             preprocess_ms,
             inference_ms,
             postprocess_ms,
         })
+    }
+}
+
+/// What is known of a structure in the interface's words.
+fn in_words(evidence: cinecor_segmentation::StructureEvidence) -> StructureEvidence {
+    StructureEvidence {
+        expected_voxels: evidence.expected_voxels,
+        agreeing_voxels: evidence.agreeing_voxels,
+        uncertain_voxels: evidence.uncertain_voxels,
+        removed_voxels: evidence.removed_voxels,
     }
 }
 

@@ -8,11 +8,19 @@
 //! assert!(refused.to_string().contains("schema_version"));
 //! ```
 
+mod calibration;
+mod package;
 mod raw;
 
 use cinecor_volume::Label;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+pub use calibration::{
+    Calibration, Coefficients, Factor, Intervals, MAX_FACTORS, Score, TEMPERATURE,
+};
+
+pub use package::{CARD_FILE, PACKAGE_FILES_MAX, Package, PackageError, PackageLimits};
 
 /// The JSON Schema of a card, for tools that want one.
 pub const SCHEMA: &str = include_str!("../model.schema.json");
@@ -223,6 +231,8 @@ pub struct Card {
     pub intended_use: String,
     /// What it was not made for, in sentences.
     pub limits: Vec<String>,
+    /// How far its probabilities are to be believed; `None` when that is not known.
+    pub calibration: Option<Calibration>,
 }
 
 impl Card {
@@ -489,6 +499,7 @@ fn check(raw: raw::Card) -> Result<Card, Error> {
         licence: raw.licence,
         intended_use: raw.intended_use,
         limits: raw.limits,
+        calibration: raw.calibration.map(calibration::check).transpose()?,
     })
 }
 

@@ -31,6 +31,7 @@ pub(crate) struct Card {
     pub(crate) limits: Vec<String>,
     #[serde(rename = "accuracy")]
     pub(crate) _accuracy: Vec<Accuracy>,
+    pub(crate) calibration: Option<Calibration>,
 }
 
 /// The members of a JSON object as they stand. A map would keep the last of a name that stands twice, where another reader keeps the
@@ -248,9 +249,9 @@ pub(crate) struct Accuracy {
 #[derive(Deserialize)]
 pub(crate) struct Phases {
     #[serde(rename = "ed")]
-    pub(crate) _ed: Interval,
+    pub(crate) _ed: Option<Interval>,
     #[serde(rename = "es")]
-    pub(crate) _es: Interval,
+    pub(crate) _es: Option<Interval>,
 }
 
 #[derive(Deserialize)]
@@ -271,4 +272,51 @@ pub(crate) struct EfError {
     pub(crate) _sd: f64,
     #[serde(rename = "r")]
     pub(crate) _r: f64,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Calibration {
+    #[serde(rename = "set")]
+    pub(crate) _set: String,
+    #[serde(rename = "patients")]
+    pub(crate) _patients: u32,
+    pub(crate) temperature: f64,
+    pub(crate) intervals: Option<Intervals>,
+    pub(crate) score: Option<Score>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Intervals {
+    #[serde(rename = "method")]
+    pub(crate) _method: String,
+    pub(crate) level: f64,
+    pub(crate) factors: Vec<Factor>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Factor {
+    pub(crate) quantity: String,
+    pub(crate) share: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Score {
+    #[serde(rename = "method")]
+    pub(crate) _method: String,
+    pub(crate) intercept: f64,
+    pub(crate) coefficients: Coefficients,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Coefficients {
+    pub(crate) dice_mean: f64,
+    pub(crate) dice_worst: f64,
+    pub(crate) removed: f64,
+    pub(crate) missing: f64,
+    pub(crate) gaps: f64,
+    pub(crate) open_wall: f64,
+    pub(crate) jump: f64,
+    pub(crate) volume: f64,
 }

@@ -1,7 +1,7 @@
 //! Cards that are taken, cards that are refused, and the schema in step with the parser.
 
 use cinecor_model_card::{
-    Card, Error, Keep, Precision, Values, is_version, sha256_hex, version_order,
+    Card, Error, Factor, Keep, Precision, Values, is_version, sha256_hex, version_order,
 };
 use cinecor_volume::Label;
 use serde_json::{Value, json};
@@ -49,6 +49,54 @@ fn reads_the_card_of_a_package() {
         (card.input_name.as_str(), card.output_name.as_str()),
         ("image", "probabilities")
     );
+}
+
+/// A calibration as a card may have it.
+fn calibration() -> Value {
+    json!({
+        "set": "acdc-val",
+        "patients": 20,
+        "temperature": 1.25,
+        "intervals": {
+            "method": "normalised conformal",
+            "level": 0.9,
+            "factors": [
+                {"quantity": "left_ventricle.edv_ml", "share": 0.02, "low": 1.5, "high": 2.5},
+                {"quantity": "left_ventricle.ef_percent", "share": 0, "low": -0.25, "high": 1},
+            ],
+        },
+        "score": {
+            "method": "logistic",
+            "intercept": 0.5,
+            "coefficients": {
+                "dice_mean": 1, "dice_worst": 0.5, "removed": -2, "missing": -3,
+                "gaps": -1, "open_wall": -4, "jump": -1.5, "volume": -0.5,
+            },
+        },
+    })
+}
+
+#[test]
+fn reads_how_far_the_probabilities_are_to_be_believed() {
+    let card = Card::parse(CARD).expect("the fixture is a card");
+    assert_eq!(card.calibration, None);
+    let card = Card::parse(&with("/calibration", Some(calibration())).to_string())
+        .expect("a calibration is taken");
+    let known = card.calibration.expect("the card has one");
+    assert_eq!(known.temperature, 1.25);
+    let intervals = known.intervals.expect("it has intervals");
+    assert_eq!((intervals.level, intervals.factors.len()), (0.9, 2));
+    assert_eq!(
+        intervals.factors[0],
+        Factor {
+            quantity: "left_ventricle.edv_ml".to_owned(),
+            share: 0.02,
+            low: 1.5,
+            high: 2.5
+        }
+    );
+    let score = known.score.expect("it has a score");
+    assert_eq!((score.intercept, score.coefficients.volume), (0.5, -0.5));
 }
 
 #[test]
@@ -114,6 +162,22 @@ fn refuses_what_the_schema_cannot_say() {
         ("/inputs/0/shape", json!([-1, 1, 128, -1])),
         ("/outputs/0/shape", json!([-1, 4, -1, 128])),
         ("/inputs/0/shape", json!([-1, 1, -2, -1])),
+        // An interval that ends before it begins, one number twice, and a rejected result that need not be looked at.
+        ("/calibration", {
+            let mut calibration = calibration();
+            calibration["intervals"]["factors"][0]["high"] = json!(-1.5);
+            calibration
+        }),
+        ("/calibration", {
+            let mut calibration = calibration();
+            calibration["intervals"]["factors"][1]["quantity"] = json!("left_ventricle.edv_ml");
+            calibration
+        }),
+        ("/calibration", {
+            let mut calibration = calibration();
+            calibration["score"]["coefficients"]["jump"] = json!(1e6);
+            calibration
+        }),
     ] {
         let refused = Card::parse(&with(pointer, Some(value)).to_string());
         assert!(
@@ -137,6 +201,13 @@ fn the_schema_and_the_parser_agree() {
         .compile("card.json", &mut schemas)
         .expect("the schema is one");
 
+    let with_calibration = |pointer: &str, value: Value| {
+        let mut calibration = calibration();
+        *calibration
+            .pointer_mut(pointer)
+            .expect("the calibration has the field") = value;
+        Some(calibration)
+    };
     let digest = "0".repeat(64);
     let openvino =
         json!({"format": "openvino", "file": "model.xml", "digest": digest, "precision": "fp32"});
@@ -249,8 +320,67 @@ fn the_schema_and_the_parser_agree() {
         ("/training/data", None, false),
         ("/limits", Some(json!("none")), false),
         ("/accuracy/0/dice_mean", None, false),
+        // A set may have a structure labelled in one phase only.
+        ("/accuracy/0/dice/myocardium/es", None, true),
         ("/accuracy/0/left_ventricle_ef_error_points", None, true),
         ("/accuracy", Some(json!([])), true),
+        ("/calibration", Some(Value::Null), true),
+        ("/calibration", Some(calibration()), true),
+        (
+            "/calibration",
+            Some(json!({"set": "acdc-val", "patients": 20, "temperature": 1})),
+            true,
+        ),
+        (
+            "/calibration",
+            Some(json!({"set": "acdc-val", "patients": 20})),
+            false,
+        ),
+        (
+            "/calibration",
+            with_calibration("/temperature", json!(0.4)),
+            false,
+        ),
+        (
+            "/calibration",
+            with_calibration("/temperature", json!("warm")),
+            false,
+        ),
+        (
+            "/calibration",
+            with_calibration("/intervals", Value::Null),
+            true,
+        ),
+        (
+            "/calibration",
+            with_calibration("/intervals/level", json!(1)),
+            false,
+        ),
+        (
+            "/calibration",
+            with_calibration("/intervals/factors/0/share", json!(-0.1)),
+            false,
+        ),
+        (
+            "/calibration",
+            with_calibration("/intervals/factors/0/high", json!(2000)),
+            false,
+        ),
+        (
+            "/calibration",
+            with_calibration("/intervals/factors/0/quantity", json!("LV EDV")),
+            false,
+        ),
+        (
+            "/calibration",
+            with_calibration("/score/coefficients", json!({"dice_mean": 1})),
+            false,
+        ),
+        (
+            "/calibration",
+            with_calibration("/score/intercept", json!(1001)),
+            false,
+        ),
     ];
     for field in [
         "/name",

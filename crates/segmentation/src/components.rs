@@ -2,6 +2,7 @@
 //! thousand runs. No anatomy beyond "one piece each".
 
 use crate::FrameGrid;
+use crate::evidence::Evidence;
 
 /// A stretch of one label in one row.
 struct Run {
@@ -13,7 +14,8 @@ struct Run {
 
 /// Keeps, of every label but 0, the largest component of `labels` (`[Z, Y, X]` on `grid`); of equals the one that comes first in
 /// scan order. With a `share`, components of at least that share of the largest one's voxels stay too: a ventricle that one badly seen
-/// slice parts is two halves, of which neither is an error. Neighbours share a face or, with `corners`, also an edge or a corner (26 of them rather than 6). What is removed becomes 0 in `labels` and in `confidence`: nothing is known of what replaces it.
+/// slice parts is two halves, of which neither is an error. Neighbours share a face or, with `corners`, also an edge or a corner (26 of them rather than 6). What is removed becomes 0 in `labels` and in `confidence`:
+/// nothing is known of what replaces it. It is taken out of `evidence` and counted there.
 ///
 /// Slices of another length than `grid` are left as they are beyond the shorter of the two.
 pub fn keep_largest(
@@ -22,6 +24,7 @@ pub fn keep_largest(
     grid: &FrameGrid,
     corners: bool,
     share: Option<f64>,
+    evidence: &mut Evidence,
 ) {
     let columns = grid.columns as usize;
     let rows = grid.rows as usize;
@@ -86,6 +89,7 @@ pub fn keep_largest(
                 continue;
             }
             let range = row * columns + run.start as usize..row * columns + run.end as usize;
+            evidence.remove(run.label, confidence.get(range.clone()).unwrap_or_default());
             for voxels in [labels.get_mut(range.clone()), confidence.get_mut(range)]
                 .into_iter()
                 .flatten()

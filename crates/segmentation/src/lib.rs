@@ -7,25 +7,30 @@
 //! frame costs multiplications only. Arrays are flat slices in the order slices, rows, columns (columns fastest).
 //!
 //! ```
-//! use cinecor_segmentation::{keep_largest, FrameGrid};
+//! use cinecor_segmentation::{keep_largest, Evidence, FrameGrid};
 //!
 //! let grid = FrameGrid { slices: 1, rows: 1, columns: 6, row_mm: 1.4, column_mm: 1.4 };
 //! let (mut labels, mut confidence) = ([3, 3, 0, 0, 3, 0], [255; 6]);
-//! keep_largest(&mut labels, &mut confidence, &grid, true, None);
+//! let mut evidence = Evidence::default();
+//! keep_largest(&mut labels, &mut confidence, &grid, true, None, &mut evidence);
 //! assert_eq!(labels, [3, 3, 0, 0, 0, 0]);
+//! assert_eq!(evidence.left_ventricle.removed_voxels, 1);
 //! ```
 
 mod axis;
 mod components;
+mod evidence;
 mod prepare;
 mod restore;
 
 use axis::{Axis, Window, position, resampled_count};
 use cinecor_model_card::{Card, Keep, Values};
 use cinecor_volume::Label;
+use evidence::Calibration;
 use thiserror::Error;
 
 pub use components::keep_largest;
+pub use evidence::{Evidence, StructureEvidence};
 
 /// The grid of one frame, as far as the network's input depends on it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -117,6 +122,7 @@ pub struct Pipeline {
     /// The label of each channel.
     labels: [Label; 4],
     keep: Keep,
+    calibration: Calibration,
     /// From the grid's rows to those of the canvas inside `row_window`, and the columns likewise.
     forward_rows: Axis,
     forward_columns: Axis,
@@ -202,6 +208,11 @@ impl Pipeline {
             values: card.values,
             labels: card.labels,
             keep: card.keep,
+            calibration: Calibration::of(
+                card.calibration
+                    .as_ref()
+                    .map_or(1.0, |known| known.temperature),
+            ),
             forward_rows: rows.forward,
             forward_columns: columns.forward,
             row_window: rows.window,
@@ -241,16 +252,21 @@ impl Pipeline {
         self.canvas_values() * self.labels.len()
     }
 
-    /// Cleans up a whole frame as the card says: what is removed becomes background of confidence 0.
+    /// Cleans up a whole frame as the card says: what is removed becomes background of confidence 0 and leaves the `evidence`.
     ///
     /// # Errors
     /// [`Error::Length`] when a buffer is not one of this grid.
-    pub fn clean_up(&self, labels: &mut [u8], confidence: &mut [u8]) -> Result<(), Error> {
+    pub fn clean_up(
+        &self,
+        labels: &mut [u8],
+        confidence: &mut [u8],
+        evidence: &mut Evidence,
+    ) -> Result<(), Error> {
         let expected = self.grid.slice_voxels() * self.grid.slices as usize;
         length("the labels", labels.len(), expected)?;
         length("the confidence", confidence.len(), expected)?;
         if let Keep::Largest { corners, share } = self.keep {
-            keep_largest(labels, confidence, &self.grid, corners, share);
+            keep_largest(labels, confidence, &self.grid, corners, share, evidence);
         }
         Ok(())
     }

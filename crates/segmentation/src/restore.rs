@@ -3,15 +3,13 @@
 use cinecor_model_card::Values;
 use cinecor_volume::Label;
 
+use crate::evidence::{Evidence, Sums};
 use crate::{Error, Pipeline, length};
-
-/// From this probability of background on, at each of the four pixels around a place, the place is background and is not looked
-/// at further: 510 of 511 parts, the least that rounds to a confidence of 255.
-const CERTAIN: f32 = 1.0 - 1.0 / 511.0;
 
 impl Pipeline {
     /// One slice of the network's output `[4, rows, columns]` as label codes and confidence (0 none, 255 certain) on the grid
-    /// `[Y, X]`. A pixel that the canvas does not cover is background of confidence 0.
+    /// `[Y, X]`, and what its probabilities say is added to `evidence`. A pixel that the canvas does not cover is background of
+    /// confidence 0.
     ///
     /// # Errors
     /// [`Error::Length`] when a buffer has another size, [`Error::OutputNotFinite`] when the output holds NaN or infinity.
@@ -20,6 +18,7 @@ impl Pipeline {
         output: &[f32],
         labels: &mut [u8],
         confidence: &mut [u8],
+        evidence: &mut Evidence,
     ) -> Result<(), Error> {
         length(
             "the network's output",
@@ -55,13 +54,21 @@ impl Pipeline {
                 &softmax
             }
         };
-        self.decide(probabilities, labels, confidence);
+        self.decide(probabilities, labels, confidence, evidence);
         self.softmax = softmax;
         Ok(())
     }
 
     /// The rows of the grid that the canvas covers, one after the other.
-    fn decide(&mut self, probabilities: &[f32], labels: &mut [u8], confidence: &mut [u8]) {
+    fn decide(
+        &mut self,
+        probabilities: &[f32],
+        labels: &mut [u8],
+        confidence: &mut [u8],
+        evidence: &mut Evidence,
+    ) {
+        let calibration = self.calibration;
+        let certain = calibration.sure;
         let columns = self.canvas_columns as usize;
         let mut channels = [&[][..]; 4];
         for (channel, label) in probabilities
@@ -78,8 +85,10 @@ impl Pipeline {
         };
         let background = channels[0];
         // The stretch of each canvas row outside of which background is certain.
-        let stretches: Vec<Option<(u32, u32)>> =
-            background.chunks_exact(columns).map(uncertain).collect();
+        let stretches: Vec<Option<(u32, u32)>> = background
+            .chunks_exact(columns)
+            .map(|row| uncertain(row, certain))
+            .collect();
         let stretch = |row: u32| stretches.get(row as usize).copied().flatten();
 
         let width = self.grid.columns as usize;
@@ -141,41 +150,51 @@ impl Pipeline {
             ) else {
                 continue;
             };
+            let mut row = Sums::default();
             for ((index, label), confidence) in outputs.zip(label_row).zip(confidence_row) {
                 let (low, high) = (
                     self.back_columns.low[index] as usize - used.start,
                     self.back_columns.high[index] as usize - used.start,
                 );
                 let (a, b) = (&self.mixed[low], &self.mixed[high]);
-                if a[0] >= CERTAIN && b[0] >= CERTAIN {
+                if a[0] >= certain && b[0] >= certain {
                     continue;
                 }
                 let weight = self.back_columns.weight[index];
                 let rest = 1.0 - weight;
-                let mut best = a[0] * rest + b[0] * weight;
+                let mut p = [0.0_f32; 4];
+                for (p, (&a, &b)) in p.iter_mut().zip(a.iter().zip(b)) {
+                    *p = a * rest + b * weight;
+                }
+                let mut best = p[0];
                 // A strict comparison gives the lower label on a tie.
                 for code in 1..4_u8 {
-                    let probability = a[usize::from(code)] * rest + b[usize::from(code)] * weight;
-                    if probability > best {
-                        best = probability;
+                    if p[usize::from(code)] > best {
+                        best = p[usize::from(code)];
                         *label = code;
                     }
                 }
+                if p[0] >= certain {
+                    continue;
+                }
+                calibration.apply(&mut p, best);
+                row.add(&p, *label);
                 // The cast saturates, so that a network whose channels do not sum to one cannot wrap.
-                *confidence = (best * 255.0 + 0.5) as u8;
+                *confidence = (p[usize::from(*label)] * 255.0 + 0.5) as u8;
             }
+            row.end(evidence);
         }
     }
 }
 
 /// First and last column of a row of background probabilities where background is not certain.
-fn uncertain(row: &[f32]) -> Option<(u32, u32)> {
+fn uncertain(row: &[f32], certain: f32) -> Option<(u32, u32)> {
     // Whole rows without heart are the rule: they are passed over eight pixels at a time.
-    let doubtful = |chunk: &[f32]| chunk.iter().fold(false, |found, &p| found | (p < CERTAIN));
+    let doubtful = |chunk: &[f32]| chunk.iter().fold(false, |found, &p| found | (p < certain));
     let first_chunk = row.chunks(8).position(doubtful)?;
     let start = first_chunk * 8;
-    let first = start + row.get(start..)?.iter().position(|&p| p < CERTAIN)?;
-    let last = row.iter().rposition(|&p| p < CERTAIN)?;
+    let first = start + row.get(start..)?.iter().position(|&p| p < certain)?;
+    let last = row.iter().rposition(|&p| p < certain)?;
     Some((u32::try_from(first).ok()?, u32::try_from(last).ok()?))
 }
 

@@ -1,7 +1,7 @@
 //! The steps before and after the network: worked by hand, against NumPy and SciPy, and by what must hold for every frame.
 
 use cinecor_model_card::{Card, Keep, Values};
-use cinecor_segmentation::{Error, FrameGrid, Pipeline, keep_largest};
+use cinecor_segmentation::{Error, Evidence, FrameGrid, Pipeline, keep_largest};
 use cinecor_volume::Label;
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -27,6 +27,13 @@ fn grid(slices: u32, rows: u32, columns: u32, mm: f64) -> FrameGrid {
 
 /// Labels and confidence of a frame from the network's output for it.
 fn restored(pipeline: &mut Pipeline, output: &[f32]) -> (Vec<u8>, Vec<u8>) {
+    let (labels, confidence, _) = restored_with_evidence(pipeline, output);
+    (labels, confidence)
+}
+
+/// Labels, confidence and evidence of a frame, before it is cleaned up.
+fn restored_with_evidence(pipeline: &mut Pipeline, output: &[f32]) -> (Vec<u8>, Vec<u8>, Evidence) {
+    let mut evidence = Evidence::default();
     let per_slice = (pipeline.grid().rows * pipeline.grid().columns) as usize;
     let count = per_slice * pipeline.grid().slices as usize;
     // Filled with what must be overwritten.
@@ -39,10 +46,10 @@ fn restored(pipeline: &mut Pipeline, output: &[f32]) -> (Vec<u8>, Vec<u8>) {
         .zip(slices)
     {
         pipeline
-            .restore(output, labels, confidence)
+            .restore(output, labels, confidence, &mut evidence)
             .expect("the buffers fit");
     }
-    (labels, confidence)
+    (labels, confidence, evidence)
 }
 
 /// The output of a network that is certain of `label(slice, row, column)` everywhere on its canvas.
@@ -152,6 +159,7 @@ fn largest_components_are_those_of_scipy() {
             &grid(slices, rows, columns, 1.0),
             true,
             None,
+            &mut Evidence::default(),
         );
         assert_eq!(labels, digits(&case.kept));
         let mut large = digits(&case.labels);
@@ -162,6 +170,7 @@ fn largest_components_are_those_of_scipy() {
             &grid(slices, rows, columns, 1.0),
             true,
             Some(0.25),
+            &mut Evidence::default(),
         );
         assert_eq!(large, digits(&case.kept_large));
         for ((before, after), confidence) in
@@ -292,6 +301,7 @@ fn components_by_faces_part_where_corners_join() {
             &grid(1, 2, 2, 1.0),
             corners,
             None,
+            &mut Evidence::default(),
         );
         assert_eq!(found, expected, "corners {corners}");
     }
@@ -312,6 +322,7 @@ fn components_reach_across_slices() {
             &grid(3, 1, 5, 1.0),
             corners,
             None,
+            &mut Evidence::default(),
         );
         assert_eq!(labels, expected, "corners {corners}");
     }
@@ -323,6 +334,7 @@ fn components_reach_across_slices() {
         &grid(3, 1, 5, 1.0),
         false,
         None,
+        &mut Evidence::default(),
     );
     assert_eq!(labels, [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
 }
@@ -344,6 +356,7 @@ fn a_component_of_enough_of_the_largest_stays() {
             &grid(1, 1, 9, 1.0),
             true,
             share,
+            &mut Evidence::default(),
         );
         assert_eq!(labels, expected, "{share:?}");
     }
@@ -356,7 +369,7 @@ fn clean_up_is_what_the_card_says() {
     let pipeline = Pipeline::new(&everything, grid(1, 1, 3, 1.4)).expect("a good grid");
     let mut labels = [1, 0, 1];
     pipeline
-        .clean_up(&mut labels, &mut [255; 3])
+        .clean_up(&mut labels, &mut [255; 3], &mut Evidence::default())
         .expect("the buffers fit");
     assert_eq!(labels, [1, 0, 1]);
 }
@@ -404,16 +417,21 @@ fn refuses_grids_and_frames_that_are_none() {
     }
     let mut output = certain(1, 8, |_, _, _| 0);
     assert!(matches!(
-        pipeline.restore(&output[1..], &mut [0; 4], &mut [0; 4]),
+        pipeline.restore(
+            &output[1..],
+            &mut [0; 4],
+            &mut [0; 4],
+            &mut Evidence::default()
+        ),
         Err(Error::Length { .. })
     ));
     assert!(matches!(
-        pipeline.restore(&output, &mut [0; 3], &mut [0; 4]),
+        pipeline.restore(&output, &mut [0; 3], &mut [0; 4], &mut Evidence::default()),
         Err(Error::Length { .. })
     ));
     output[17] = f32::NAN;
     assert_eq!(
-        pipeline.restore(&output, &mut [0; 4], &mut [0; 4]),
+        pipeline.restore(&output, &mut [0; 4], &mut [0; 4], &mut Evidence::default()),
         Err(Error::OutputNotFinite)
     );
 }
@@ -492,9 +510,9 @@ proptest! {
         let grid = grid(3, 5, 7, 1.0);
         let mut once = labels.clone();
         let mut confidence = vec![255; once.len()];
-        keep_largest(&mut once, &mut confidence, &grid, corners, share);
+        keep_largest(&mut once, &mut confidence, &grid, corners, share, &mut Evidence::default());
         let mut twice = once.clone();
-        keep_largest(&mut twice, &mut confidence, &grid, corners, share);
+        keep_largest(&mut twice, &mut confidence, &grid, corners, share, &mut Evidence::default());
         prop_assert_eq!(&once, &twice);
         for code in 1..4 {
             prop_assert_eq!(labels.contains(&code), once.contains(&code));
