@@ -30,6 +30,7 @@ pub struct Options {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     state: Option<PathBuf>,
+    manifest: Option<PathBuf>,
     settings: Vec<(String, String, toml::Value)>,
 }
 
@@ -64,6 +65,12 @@ impl Options {
         self
     }
 
+    /// Serves the application of another manifest, with the settings that ship.
+    pub fn manifest(mut self, manifest: &Path) -> Self {
+        self.manifest = Some(manifest.to_owned());
+        self
+    }
+
     /// Uses a state folder that is already there, and leaves it in place.
     pub fn state(mut self, folder: &Path) -> Self {
         self.state = Some(folder.to_owned());
@@ -95,13 +102,17 @@ impl Options {
             .arg("up")
             .args(["--listen", "127.0.0.1:0"])
             .arg("--from")
-            .arg(root().join("spin.toml"))
+            .arg(
+                self.manifest
+                    .clone()
+                    .unwrap_or_else(|| root().join("spin.toml")),
+            )
             .arg("--state-dir")
             .arg(&state)
             // Components are compiled once for all tests: the code depends on them and on the host alone.
             .arg("--cache-dir")
             .arg(target().join("compiled"));
-        if !self.settings.is_empty() {
+        if !self.settings.is_empty() || self.manifest.is_some() {
             let file = scratch.path().join("cinecor.toml");
             std::fs::write(&file, self.changed_settings()?)?;
             command.arg("--engine-config-file").arg(file);

@@ -6,6 +6,8 @@ pub mod document;
 pub mod forms;
 pub mod host;
 pub mod hostile;
+pub mod packages;
 pub mod raw;
+pub mod swapping;
 pub mod volumes;
 pub mod wording;

@@ -13,7 +13,19 @@ use crate::host::Options;
 /// # Errors
 /// A shape that no volume can have.
 pub fn small(slices: usize, frames: usize, seed: u64) -> Result<Vec<u8>> {
-    let shape = Shape::new(frames, slices, 60, 72)?;
+    rings(Shape::new(frames, slices, 60, 72)?, seed)
+}
+
+/// The same with slices of so many rows.
+///
+/// # Errors
+/// As [`small`].
+pub fn of_size(slices: usize, frames: usize, rows: usize) -> Result<Vec<u8>> {
+    rings(Shape::new(frames, slices, rows, 72)?, 1)
+}
+
+fn rings(shape: Shape, seed: u64) -> Result<Vec<u8>> {
+    let (slices, frames) = (shape.slices, shape.frames);
     let geometry = Geometry::axis_aligned(Spacing::new(1.8, 1.5, 8.0)?, Some(40.0));
     let mut noise = Noise(seed);
     let mut raw = Vec::with_capacity(shape.voxels() * 2);

@@ -3,7 +3,8 @@
 use anyhow::{Result, ensure};
 
 /// Words that tell a caller what to do or what is expected.
-const ADVICE: [&str; 33] = [
+const ADVICE: [&str; 34] = [
+    "activate",
     "ask",
     "bring",
     "call",

@@ -10,6 +10,7 @@ use cinecor_tests::document::{PROBLEM, escaped, kinds, resolved};
 use cinecor_tests::forms::Form;
 use cinecor_tests::host::{Host, Options};
 use cinecor_tests::hostile::Nifti;
+use cinecor_tests::packages::{self, Package};
 use cinecor_tests::raw::{Connection, exchange};
 use cinecor_tests::volumes;
 use serde_json::{Value, json};
@@ -26,7 +27,29 @@ const HTML: &str = "text/html";
 const ZIP: &str = "application/zip";
 
 /// Largest body of the host under test: above every good file here, and quickly passed.
-const BODY_BYTES: usize = 300_000;
+const BODY_BYTES: usize = 10 << 20;
+
+/// Largest model package of the host under test: above the smallest that ships.
+const PACKAGE_BYTES: usize = 9 << 20;
+
+/// What the document names and no request can bring about on a sound host, and why.
+const NOT_BROUGHT_ABOUT: &[(&str, &str, &str)] = &[
+    (
+        "/api/v1/models/{name}/versions/{version}",
+        "overloaded",
+        "the engine's own queue is full, which its tests show",
+    ),
+    (
+        "/api/v1/models/{name}/versions/{version}/activate",
+        "overloaded",
+        "the engine's own queue is full, which its tests show",
+    ),
+    (
+        "/api/v1/models/{name}/versions/{version}/activate",
+        "model-unusable",
+        "a package that was kept has answered before; only a change of engines or a fault of the disk makes it fail later",
+    ),
+];
 
 /// An id of the right form that nothing has.
 const NOBODY: &str = "00000000000000000000000000000000";
@@ -310,6 +333,9 @@ struct World {
     elsewhere: String,
     model: String,
     version: String,
+    /// A model package, and another that has its name and version.
+    package: Vec<u8>,
+    other_package: Vec<u8>,
 }
 
 impl World {
@@ -330,11 +356,13 @@ impl World {
         let sound = options
             .clone()
             .variable("max_body_bytes", &BODY_BYTES.to_string())
+            .variable("max_package_bytes", &PACKAGE_BYTES.to_string())
             .start()?;
         let unready = options
             .variable("default_model", "absent")
             .setting("limits", "body_stall_ms", 500)
             .start()?;
+        let mut package = Package::of_version("77.0.0")?;
         let mut world = World {
             sound,
             unready,
@@ -345,6 +373,11 @@ impl World {
             elsewhere: String::new(),
             model: String::new(),
             version: String::new(),
+            package: package.zip()?,
+            other_package: {
+                package.remark("other")?;
+                package.zip()?
+            },
         };
         ensure!(
             world.volume.len() < BODY_BYTES,
@@ -642,12 +675,67 @@ fn table(world: &World) -> Table {
     table
         .operation(
             "/api/v1/models/{name}/versions/{version}",
-            Ask::new("GET", package),
+            Ask::new("GET", &package),
         )
         .for_readers()
         .missing(format!("/api/v1/models/{model}/versions/9.9.9"))
         .forms(200, &[JSON, ZIP])
         .unchanged();
+    let sent = packages::address("77.0.0");
+    let absent = format!("/api/v1/models/{model}/versions/9.9.9");
+    table
+        .operation(
+            "/api/v1/models/{name}/versions/{version}",
+            Ask::new("PUT", &sent).typed(ZIP, world.package.clone()),
+        )
+        .for_others()
+        .missing("/api/v1/models/No_Name/versions/1.0.0".to_owned())
+        .refused(400, "malformed-request", |ask| {
+            ask.header("content-encoding", "gzip")
+        })
+        .refused(408, "body-stalled", Ask::stalled)
+        .refused(413, "body-too-large", |ask| {
+            ask.typed(ZIP, vec![0; PACKAGE_BYTES + 1])
+        })
+        .refused(415, "unsupported-media-type", |ask| {
+            ask.typed(ZIP, "%PDF-1.7")
+        })
+        .refused(422, "invalid-package", |ask| {
+            ask.at(packages::address("77.0.1"))
+        })
+        .good(201, &[JSON], |ask| ask)
+        .forms(200, &[JSON])
+        .refused(409, "conflict", |ask| {
+            ask.typed(ZIP, world.other_package.clone())
+        });
+    table
+        .operation(
+            "/api/v1/models/{name}/versions/{version}/activate",
+            Ask::new("POST", format!("{sent}/activate")),
+        )
+        .for_others()
+        .missing(format!("{absent}/activate"))
+        .forms(200, &[JSON]);
+    table
+        .operation(
+            "/api/v1/models/{name}/rollback",
+            Ask::new("POST", format!("/api/v1/models/{model}/rollback")),
+        )
+        .for_others()
+        .missing("/api/v1/models/absent/rollback".to_owned())
+        .refused(409, "conflict", |ask| {
+            ask.at("/api/v1/models/cinecor-unet-lite/rollback")
+        })
+        .forms(200, &[JSON]);
+    table
+        .operation(
+            "/api/v1/models/{name}/versions/{version}",
+            Ask::new("DELETE", sent),
+        )
+        .for_others()
+        .missing(absent)
+        .refused(409, "conflict", |ask| ask.at(package))
+        .done(204, |ask| ask);
     table
         .operation("/api/v1/audit", Ask::new("GET", "/api/v1/audit?limit=5"))
         .for_others()
@@ -844,6 +932,12 @@ fn every_answer_that_the_document_names_is_given_and_no_other() -> Result<()> {
     wrong.extend(
         named
             .difference(&covered)
+            .filter(|outcome| {
+                let exempt = |(path, what, _): &(&str, &str, &str)| {
+                    outcome.path == *path && outcome.what == *what
+                };
+                !NOT_BROUGHT_ABOUT.iter().any(exempt)
+            })
             .map(|outcome| format!("named and not tested: {outcome:?}")),
     );
     wrong.extend(

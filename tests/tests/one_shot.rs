@@ -47,7 +47,8 @@ fn answers_with_study_segmentation_metrics_and_mask() -> Result<()> {
             "model.{digest}: {model}"
         );
     }
-    assert_eq!(body["segmentation"]["quality"]["verdict"], "review");
+    // Drawn rings are no heart, and the checks say so.
+    assert_eq!(body["segmentation"]["quality"]["verdict"], "reject");
     assert_eq!(
         body["metrics"]["curve"]["left_ventricle_ml"]
             .as_array()

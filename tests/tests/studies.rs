@@ -342,7 +342,8 @@ fn traces_in(folder: &Path, traces: &[Vec<u8>]) -> Result<usize> {
             let path = entry?.path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if path.is_file() {
+                // Not the socket that takes commands.
                 contents.push(std::fs::read(&path)?);
             }
         }

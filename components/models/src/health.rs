@@ -2,23 +2,17 @@
 
 use std::cell::RefCell;
 
-use cinecor_guest::{Answer, variable};
+use cinecor_guest::{Answer, open_store, variable};
 use cinecor_web::{Problem, ProblemKind};
 use http::HeaderValue;
 use http::header::CACHE_CONTROL;
 use serde_json::{Value, json};
 
-use crate::bindings::cinecor::model::segmenter::{self, Grid, ModelPackage};
 use crate::packages::{self, Package};
+use crate::warm_up::warm_up;
 
 /// Seconds after which a caller may ask again; loading a graph takes about as long.
 const RETRY_AFTER_S: u32 = 2;
-
-/// Columns and rows of the warm-up slice: any size will do, the model brings it to its own.
-const WARM_UP_SIZE: u32 = 32;
-
-/// Spacing of the warm-up slice in mm, common in cine MRI.
-const WARM_UP_SPACING_MM: f64 = 1.5;
 
 thread_local! {
     /// The graph that this instance has seen answering, by digest, with what is told of it.
@@ -33,13 +27,20 @@ pub(crate) fn live() -> Result<Answer, Problem> {
 /// cannot keep studies is not ready.
 pub(crate) async fn ready() -> Result<Answer, Problem> {
     let name = variable("default_model").await?.unwrap_or_default();
-    let version = packages::active_version(&name).await.map_err(|cause| {
+    let unopened = |cause: Problem| {
         not_ready("The records cannot be opened").caused_by(cause.cause().unwrap_or(cause.detail()))
-    })?;
-    let version = version.ok_or_else(|| {
+    };
+    let missing = || {
         not_ready("The default model is not there").caused_by(format!("default_model is `{name}`"))
-    })?;
-    let package = Package::open(&name, &version)?;
+    };
+    let store = open_store().await.map_err(unopened)?;
+    let version = packages::active_version(&store, &name)
+        .await
+        .map_err(unopened)?
+        .ok_or_else(missing)?;
+    let package = Package::find(&store, &name, &version)
+        .await?
+        .ok_or_else(missing)?;
     let digest = package.card.graph.file.digest.clone();
     let known = ANSWERED.with_borrow(|answered| {
         answered
@@ -50,7 +51,7 @@ pub(crate) async fn ready() -> Result<Answer, Problem> {
     let model = match known {
         Some(model) => model,
         None => {
-            let model = warm_up(package).await?;
+            let model = answers(&package).await?;
             ANSWERED.set(Some((digest, model.clone())));
             model
         }
@@ -60,40 +61,10 @@ pub(crate) async fn ready() -> Result<Answer, Problem> {
     )?))
 }
 
-async fn warm_up(package: Package) -> Result<Value, Problem> {
-    let model = ModelPackage {
-        name: package.name,
-        version: package.version,
-        card: package.text,
-        precision: None,
-    };
-    let failed =
-        |cause| not_ready("The active model does not answer").caused_by(format!("{cause:?}"));
-    let described = segmenter::describe(model.clone()).await.map_err(failed)?;
-    let grid = Grid {
-        columns: WARM_UP_SIZE,
-        rows: WARM_UP_SIZE,
-        slices: 1,
-        column_mm: WARM_UP_SPACING_MM,
-        row_mm: WARM_UP_SPACING_MM,
-        slice_mm: 8.0,
-    };
-    // A ramp: normalising has to have something to divide by.
-    let intensities: Vec<f32> = (0..WARM_UP_SIZE * WARM_UP_SIZE)
-        .map(|voxel| (voxel % WARM_UP_SIZE) as f32)
-        .collect();
-    let expected = intensities.len();
-    let segmented = segmenter::segment(model, grid, intensities)
+async fn answers(package: &Package) -> Result<Value, Problem> {
+    let described = warm_up(package.model(), false)
         .await
-        .map_err(failed)?;
-    if segmented.labels.len() != expected {
-        return Err(
-            not_ready("The active model does not answer").caused_by(format!(
-                "{} labels for {expected} voxels",
-                segmented.labels.len()
-            )),
-        );
-    }
+        .map_err(|failure| not_ready("The active model does not answer").caused_by(failure))?;
     Ok(json!({
         "name": described.name,
         "version": described.version,

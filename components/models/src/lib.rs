@@ -29,13 +29,17 @@ mod bindings {
     });
 }
 
+mod changes;
 mod health;
 mod packages;
+mod warm_up;
 
-use cinecor_guest::{Answer, Call, Request, Response, serve};
-use cinecor_web::{JSON, Problem, ProblemKind, ZIP, openapi};
+use cinecor_guest::{Answer, Call, GuestStore, Request, Response, open_store, serve};
+use cinecor_web::{JSON, Problem, ZIP, openapi};
 use serde_json::json;
 use spin_sdk::wasip3;
+
+use crate::packages::{Package, no_model};
 
 struct Models;
 
@@ -49,15 +53,13 @@ impl wasip3::exports::http::handler::Guest for Models {
 
 async fn answer(call: Call) -> Result<Answer, Problem> {
     match call.operation.id {
-        "list_models" => list(&packages::names()).await,
-        "get_model" => {
-            let name = call.path.text("name").to_owned();
-            if packages::versions(&name).is_empty() {
-                return Err(no_model());
-            }
-            list(&[name]).await
-        }
-        "get_model_version" => version(&call),
+        "list_models" => list(&open_store().await?, None).await,
+        "get_model" => list(&open_store().await?, Some(call.path.text("name"))).await,
+        "get_model_version" => version(&call, &open_store().await?).await,
+        "put_model_version" => changes::put(call, &open_store().await?).await,
+        "delete_model_version" => changes::delete(&call, &open_store().await?).await,
+        "activate_model_version" => changes::activate(&call, &open_store().await?).await,
+        "roll_back_model" => changes::roll_back(&call, &open_store().await?).await,
         "live" => health::live(),
         "ready" => health::ready().await,
         "get_openapi" => Ok(Answer::bytes(
@@ -68,38 +70,30 @@ async fn answer(call: Call) -> Result<Answer, Problem> {
     }
 }
 
-async fn list(names: &[String]) -> Result<Answer, Problem> {
+/// All models, or the one that is named.
+async fn list(store: &GuestStore, only: Option<&str>) -> Result<Answer, Problem> {
     let mut items = Vec::new();
-    for name in names {
-        let mut versions = Vec::new();
-        for version in packages::versions(name) {
-            versions.push(packages::describe(&packages::Package::open(
-                name, &version,
-            )?));
+    for (name, versions) in packages::all(store).await? {
+        if only.is_none_or(|only| only == name) {
+            items.push(packages::describe_model(store, &name, &versions).await?);
         }
-        items.push(json!({ "name": name, "active_version": packages::active_version(name).await?, "versions": versions }));
+    }
+    if only.is_some() && items.is_empty() {
+        return Err(no_model());
     }
     Answer::json(&json!({ "items": items }))
 }
 
-fn version(call: &Call) -> Result<Answer, Problem> {
+async fn version(call: &Call, store: &GuestStore) -> Result<Answer, Problem> {
     let (name, version) = (call.path.text("name"), call.path.text("version"));
-    if !packages::versions(name)
-        .iter()
-        .any(|found| found == version)
-    {
-        return Err(no_model());
-    }
-    let package = packages::Package::open(name, version)?;
+    let package = Package::find(store, name, version)
+        .await?
+        .ok_or_else(no_model)?;
     match call.accepted()? {
-        ZIP => Ok(Answer::bytes(ZIP, package.zip()?).saved_as(&format!("{name}-{version}.zip"))),
+        ZIP => {
+            let archive = package.zip(store).await?;
+            Ok(Answer::bytes(ZIP, archive).saved_as(&format!("{name}-{version}.zip")))
+        }
         _ => Answer::json(&packages::describe(&package)),
     }
-}
-
-fn no_model() -> Problem {
-    Problem::new(
-        ProblemKind::NotFound,
-        "There is no such model or version; /api/v1/models lists those that are there.",
-    )
 }

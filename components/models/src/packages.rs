@@ -1,20 +1,21 @@
-//! The model packages that the manifest mounts: which there are, which is active, what the host says of their graphs, and the package as
-//! a zip archive.
+//! The model packages that there are: those that the manifest mounts, which ship with the service, and those that were uploaded. Which is
+//! active, what the host says of their graphs, and the package as a zip archive.
 
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
-use cinecor_guest::open_store;
+use cinecor_guest::{GuestStore, storage_problem};
 use cinecor_model_card::{Card, Graph, is_package_name, version_order};
-use cinecor_store::KeyValue;
-use cinecor_web::Problem;
+use cinecor_store::ModelRecord;
+use cinecor_web::{Problem, ProblemKind};
 use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use crate::bindings::cinecor::inference::graphs::{self, Error};
+use crate::bindings::cinecor::inference::graphs::{self, Error, GraphInfo};
+use crate::bindings::cinecor::model::segmenter::ModelPackage;
 
-/// Where the manifest mounts the packages: `<name>/<version>/model.json` and the graph beside it.
+/// Where the manifest mounts the packages that ship: `<name>/<version>/model.json` and the graph beside it.
 const ROOT: &str = "/models";
 
 /// A package.
@@ -24,78 +25,149 @@ pub(crate) struct Package {
     /// The text of its card.
     pub(crate) text: String,
     pub(crate) card: Card,
-    folder: PathBuf,
+    origin: Origin,
+}
+
+/// Where its files are.
+enum Origin {
+    Bundled(PathBuf),
+    Uploaded(ModelRecord),
 }
 
 impl Package {
-    /// Opens a package that is there.
+    /// The package `name@version`; `None` when there is none.
     ///
     /// # Errors
-    /// A 500: a package that is mounted and cannot be read is a fault of the service.
-    pub(crate) fn open(name: &str, version: &str) -> Result<Package, Problem> {
-        let folder = Path::new(ROOT).join(name).join(version);
-        let broken = |cause: &dyn std::fmt::Display| {
-            Problem::internal(format!("the package {name}@{version}: {cause}"))
+    /// A 500: a package that is there and cannot be read is a fault of the service.
+    pub(crate) async fn find(
+        store: &GuestStore,
+        name: &str,
+        version: &str,
+    ) -> Result<Option<Package>, Problem> {
+        let (text, origin) = if is_bundled(name, version) {
+            let folder = Path::new(ROOT).join(name).join(version);
+            let text = std::fs::read_to_string(folder.join("model.json"))
+                .map_err(|cause| broken(name, version, &cause))?;
+            (text, Origin::Bundled(folder))
+        } else {
+            match store.model(name, version).await.map_err(storage_problem)? {
+                Some(record) => (record.card.clone(), Origin::Uploaded(record)),
+                None => return Ok(None),
+            }
         };
-        let text =
-            std::fs::read_to_string(folder.join("model.json")).map_err(|cause| broken(&cause))?;
-        let card = Card::parse(&text).map_err(|cause| broken(&cause))?;
-        Ok(Package {
+        let card = Card::parse(&text).map_err(|cause| broken(name, version, &cause))?;
+        Ok(Some(Package {
             name: name.to_owned(),
             version: version.to_owned(),
             text,
             card,
-            folder,
-        })
+            origin,
+        }))
     }
 
-    /// The card and the graphs in one archive: stored, without dates, so that the same package gives the same bytes.
-    pub(crate) fn zip(&self) -> Result<Vec<u8>, Problem> {
-        let mut files = vec![("model.json", self.text.clone().into_bytes())];
-        let graphs = std::iter::once(&self.card.graph).chain(&self.card.variants);
-        for file in graphs.flat_map(|graph| std::iter::once(&graph.file).chain(&graph.weights)) {
-            let bytes = std::fs::read(self.folder.join(&file.name)).map_err(Problem::internal)?;
-            file.check(&bytes).map_err(Problem::internal)?;
-            files.push((&file.name, bytes));
+    /// The package as model components take it.
+    pub(crate) fn model(&self) -> ModelPackage {
+        ModelPackage {
+            name: self.name.clone(),
+            version: self.version.clone(),
+            card: self.text.clone(),
+            precision: None,
         }
+    }
+
+    /// The card and the files that it names in one archive: stored, without dates, so that the same package gives the same bytes.
+    pub(crate) async fn zip(&self, store: &GuestStore) -> Result<Vec<u8>, Problem> {
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .last_modified_time(DateTime::DEFAULT);
         let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-        for (name, bytes) in files {
+        let mut add = |name: &str, bytes: &[u8]| {
             archive
                 .start_file(name, options)
                 .map_err(Problem::internal)?;
-            archive.write_all(&bytes).map_err(Problem::internal)?;
+            archive.write_all(bytes).map_err(Problem::internal)
+        };
+        add(cinecor_model_card::CARD_FILE, self.text.as_bytes())?;
+        for file in self.card.files() {
+            let bytes = match &self.origin {
+                Origin::Bundled(folder) => {
+                    std::fs::read(folder.join(&file.name)).map_err(Problem::internal)?
+                }
+                Origin::Uploaded(record) => {
+                    let mut files = record.graphs.iter().flat_map(|graph| &graph.files);
+                    let kept = files.find(|kept| kept.name == file.name).ok_or_else(|| {
+                        broken(&self.name, &self.version, &"a file has no record")
+                    })?;
+                    store.model_file(kept).await.map_err(storage_problem)?
+                }
+            };
+            file.check(&bytes).map_err(Problem::internal)?;
+            add(&file.name, &bytes)?;
         }
         Ok(archive.finish().map_err(Problem::internal)?.into_inner())
     }
+
+    fn is_bundled(&self) -> bool {
+        matches!(self.origin, Origin::Bundled(_))
+    }
 }
 
-/// The names of all packages, in order.
-pub(crate) fn names() -> Vec<String> {
+fn broken(name: &str, version: &str, cause: &dyn std::fmt::Display) -> Problem {
+    Problem::internal(format!("the package {name}@{version}: {cause}"))
+}
+
+/// The answer when there is no such model or version.
+pub(crate) fn no_model() -> Problem {
+    Problem::new(
+        ProblemKind::NotFound,
+        "There is no such model or version; /api/v1/models lists those that are there.",
+    )
+}
+
+/// Every model with its versions, the lowest first, in the order of names.
+pub(crate) async fn all(store: &GuestStore) -> Result<Vec<(String, Vec<String>)>, Problem> {
+    let uploaded = store.model_versions().await.map_err(storage_problem)?;
     let mut names: Vec<String> = folders(Path::new(ROOT))
         .into_iter()
-        .filter(|name| is_package_name(name))
+        .filter(|name| is_package_name(name) && !bundled_versions(name).is_empty())
+        .chain(uploaded.iter().map(|(name, _)| name.clone()))
         .collect();
-    names.retain(|name| !versions(name).is_empty());
     names.sort();
-    names
+    names.dedup();
+    Ok(names
+        .into_iter()
+        .map(|name| {
+            let mut versions = bundled_versions(&name);
+            for (_, version) in uploaded.iter().filter(|(found, _)| *found == name) {
+                if !versions.contains(version) {
+                    versions.push(version.clone());
+                }
+            }
+            versions.sort_by_cached_key(|version| version_order(version));
+            (name, versions)
+        })
+        .collect())
 }
 
-/// The versions of a package, the lowest first; none when there is no such package.
-pub(crate) fn versions(name: &str) -> Vec<String> {
-    if !is_package_name(name) {
-        return Vec::new();
-    }
-    let folder = Path::new(ROOT).join(name);
-    let mut versions: Vec<_> = folders(&folder)
+/// Whether a version ships with the service.
+pub(crate) fn is_bundled(name: &str, version: &str) -> bool {
+    is_package_name(name)
+        && version_order(version).is_some()
+        && Path::new(ROOT)
+            .join(name)
+            .join(version)
+            .join("model.json")
+            .is_file()
+}
+
+/// The versions of a model that ship with the service, the lowest first.
+fn bundled_versions(name: &str) -> Vec<String> {
+    let mut versions: Vec<_> = folders(&Path::new(ROOT).join(name))
         .into_iter()
-        .filter(|version| folder.join(version).join("model.json").is_file())
-        .filter_map(|version| Some((version_order(&version)?, version)))
+        .filter(|version| is_bundled(name, version))
         .collect();
-    versions.sort();
-    versions.into_iter().map(|(_, version)| version).collect()
+    versions.sort_by_cached_key(|version| version_order(version));
+    versions
 }
 
 fn folders(folder: &Path) -> Vec<String> {
@@ -106,94 +178,127 @@ fn folders(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-/// The version that answers when a request names none: the one that was activated, or else the highest.
-pub(crate) async fn active_version(name: &str) -> Result<Option<String>, Problem> {
-    let versions = versions(name);
-    let store = open_store().await?;
-    let activated = store
-        .keys()
-        .get(&format!("models/{name}/active"))
-        .await
-        .map_err(Problem::internal)?;
-    let activated = activated
-        .map(String::from_utf8)
-        .transpose()
-        .map_err(Problem::internal)?;
-    let activated = activated
-        .map(|version| version.trim().to_owned())
-        .filter(|version| versions.contains(version));
-    Ok(activated.or_else(|| versions.into_iter().next_back()))
+/// The version that answers when a request names none: the one that was activated while it is there, or else the highest that ships. What
+/// was uploaded answers only once it was activated.
+pub(crate) async fn active_version(
+    store: &GuestStore,
+    name: &str,
+) -> Result<Option<String>, Problem> {
+    if let Some(version) = store.active_model(name).await.map_err(storage_problem)?
+        && (is_bundled(name, &version)
+            || store
+                .model(name, &version)
+                .await
+                .map_err(storage_problem)?
+                .is_some())
+    {
+        return Ok(Some(version));
+    }
+    Ok(bundled_versions(name).pop())
 }
 
-/// The graphs of a package in other precisions, each with whether it can be asked for here, and why.
-fn variants(package: &Package, card: &Value) -> Vec<Value> {
-    let described = |graph: &Graph| {
-        let precision = graph.precision.name();
-        let file = package.folder.join(&graph.file.name);
-        let measured = card["variants"].as_array().and_then(|variants| {
-            variants
-                .iter()
-                .find(|variant| variant["precision"] == precision)
-        });
-        let (info, refused) =
-            match graphs::describe(&format!("{}:{precision}", package.card.graph_name())) {
-                Ok(info) => (Some(info), None),
-                Err(Error::NotFound(text) | Error::Unavailable(text) | Error::Refused(text)) => {
-                    (None, Some(text))
-                }
-            };
-        let info = info.as_ref();
-        json!({
-            "precision": precision,
-            "digest": info.map_or(&graph.file.digest, |info| &info.digest),
-            "bytes": std::fs::metadata(file).ok().map(|file| file.len()),
-            "runs": info.is_some(),
-            "engine": info.map(|info| &info.engine),
-            "device": info.map(|info| &info.device),
-            "reason": info.map(|info| &info.reason).or(refused.as_ref()),
-            "loaded": info.is_some_and(|info| info.loaded),
-            "accuracy": measured.and_then(|variant| variant.get("accuracy")),
-        })
-    };
-    package.card.variants.iter().map(described).collect()
+/// A model as the models API tells it.
+pub(crate) async fn describe_model(
+    store: &GuestStore,
+    name: &str,
+    versions: &[String],
+) -> Result<Value, Problem> {
+    let mut described = Vec::new();
+    for version in versions {
+        // One that was deleted meanwhile is not there any more.
+        if let Some(package) = Package::find(store, name, version).await? {
+            described.push(describe(&package));
+        }
+    }
+    Ok(json!({
+        "name": name,
+        "active_version": active_version(store, name).await?,
+        "versions": described,
+    }))
 }
 
 /// A version as the models API tells it.
 pub(crate) fn describe(package: &Package) -> Value {
     let card: Value = serde_json::from_str(&package.text).unwrap_or(Value::Null);
-    let variants = variants(package, &card);
-    let digest = &package.card.graph.file.digest;
-    match graphs::describe(&package.card.graph_name()) {
-        Ok(info) => json!({
-            "version": package.version,
-            "digest": info.digest,
-            "engine": info.engine,
-            "engine_version": info.engine_version,
-            "device": info.device,
-            "precision": info.precision,
-            "reason": info.reason,
-            "loaded": info.loaded,
-            "variants": variants,
-            "card": card,
-        }),
-        Err(error) => {
-            let reason = match error {
-                Error::NotFound(_) => "the inference engine does not know this graph",
-                Error::Unavailable(_) | Error::Refused(_) => {
-                    "no inference engine can run this graph now"
-                }
-            };
-            json!({
-                "version": package.version,
-                "digest": digest,
-                "engine": null,
-                "device": null,
-                "precision": package.card.graph.precision.name(),
-                "reason": reason,
-                "loaded": false,
-                "variants": variants,
-                "card": card,
-            })
+    let variants: Vec<Value> = package
+        .card
+        .graphs()
+        .enumerate()
+        .map(|(index, graph)| package.describe_variant(index, graph, &card))
+        .collect();
+    let (info, reason) = run(&package.card.graph_name());
+    json!({
+        "version": package.version,
+        "digest": info.as_ref().map_or(&package.card.graph.file.digest, |info| &info.digest),
+        "engine": info.as_ref().map(|info| &info.engine),
+        "engine_version": info.as_ref().map(|info| &info.engine_version),
+        "device": info.as_ref().map(|info| &info.device),
+        "precision": info
+            .as_ref()
+            .map_or(package.card.graph.precision.name(), |info| &info.precision),
+        "reason": reason,
+        "loaded": info.as_ref().is_some_and(|info| info.loaded),
+        "bundled": package.is_bundled(),
+        "variants": variants,
+        "card": card,
+    })
+}
+
+/// Where a graph runs, and why there or why nowhere.
+fn run(name: &str) -> (Option<GraphInfo>, String) {
+    match graphs::describe(name) {
+        Ok(info) => {
+            let reason = info.reason.clone();
+            (Some(info), reason)
+        }
+        Err(Error::NotFound(_)) => (
+            None,
+            "the inference engine does not know this graph".to_owned(),
+        ),
+        Err(Error::Refused(text)) => (None, text),
+        Err(Error::Unavailable(text)) => (
+            None,
+            format!("no inference engine can run this graph now: {text}"),
+        ),
+    }
+}
+
+impl Package {
+    /// One precision of the package: whether a request may ask for it here, and what the card says was measured of it.
+    fn describe_variant(&self, index: usize, graph: &Graph, card: &Value) -> Value {
+        let name = format!("{}:{}", self.card.graph_name(), graph.precision.name());
+        let (info, reason) = run(&name);
+        let told = match index.checked_sub(1) {
+            None => card.get("accuracy"),
+            Some(variant) => card
+                .get("variants")
+                .and_then(|variants| variants.get(variant)?.get("accuracy")),
+        };
+        json!({
+            "precision": graph.precision.name(),
+            "digest": graph.file.digest,
+            "bytes": self.file_bytes(&graph.file.name),
+            "runs": info.is_some(),
+            "engine": info.as_ref().map(|info| &info.engine),
+            "device": info.as_ref().map(|info| &info.device),
+            "reason": reason,
+            "loaded": info.as_ref().is_some_and(|info| info.loaded),
+            "accuracy": told,
+        })
+    }
+
+    /// The length of one of its files.
+    fn file_bytes(&self, name: &str) -> Option<u64> {
+        match &self.origin {
+            Origin::Bundled(folder) => std::fs::metadata(folder.join(name))
+                .ok()
+                .map(|file| file.len()),
+            Origin::Uploaded(record) => record
+                .graphs
+                .iter()
+                .flat_map(|graph| &graph.files)
+                .find(|file| file.name == name)
+                .map(|file| file.bytes),
         }
     }
 }

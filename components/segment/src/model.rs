@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use cinecor_guest::{sentence, variable};
+use cinecor_guest::{GuestStore, open_store, sentence, storage_problem, variable};
 use cinecor_store::ModelUsed;
 use cinecor_web::{PRECISIONS, Problem, ProblemKind};
-use spin_sdk::key_value;
 
 use crate::bindings::cinecor::model::segmenter::{self, Error, Grid, ModelPackage};
 pub(crate) use crate::bindings::cinecor::model::types::{Description, SegmentedFrame};
 use crate::work::Cine;
 
-/// Where the model packages are mounted.
+/// Where the model packages are mounted that ship with the service.
 const MODELS: &str = "/models";
 
 /// Name of the variable that holds the name of the model that answers when a request names none.
@@ -63,26 +62,21 @@ impl Model {
                 "The name is not one that a model can have".to_owned(),
             ));
         }
-        let version = match version {
-            Some(version) => version.to_owned(),
-            None => match active_version(name).await? {
-                Some(version) => version,
-                None => highest_version(name)
-                    .ok_or_else(|| unknown(format!("There is no model `{name}`")))?,
-            },
+        let store = open_store().await?;
+        let (version, card) = match version {
+            Some(version) => {
+                if !cinecor_model_card::is_version(version) {
+                    return Err(unknown(format!("The model `{name}` has no such version")));
+                }
+                let card = card(&store, name, version)
+                    .await?
+                    .ok_or_else(|| unknown(format!("There is no model `{name}@{version}`")))?;
+                (version.to_owned(), card)
+            }
+            None => active(&store, name)
+                .await?
+                .ok_or_else(|| unknown(format!("There is no model `{name}` that is active")))?,
         };
-        if !cinecor_model_card::is_version(&version) {
-            return Err(unknown(format!("The model `{name}` has no such version")));
-        }
-        let card = std::fs::read_to_string(
-            Path::new(MODELS)
-                .join(name)
-                .join(&version)
-                .join("model.json"),
-        )
-        .map_err(|error| {
-            unknown(format!("There is no model `{name}@{version}`")).caused_by(error)
-        })?;
         let package = ModelPackage {
             name: name.to_owned(),
             version,
@@ -157,21 +151,32 @@ pub(crate) fn precision(text: &str) -> Result<&'static str, Problem> {
     })
 }
 
-/// The version that somebody activated.
-async fn active_version(name: &str) -> Result<Option<String>, Problem> {
-    let failed = |cause: key_value::Error| Problem::internal(format!("key-value store: {cause}"));
-    let store = key_value::Store::open_default().await.map_err(failed)?;
-    let value = store
-        .get(format!("models/{name}/active"))
-        .await
-        .map_err(failed)?;
-    value
-        .map(|version| {
-            String::from_utf8(version)
-                .map(|version| version.trim().to_owned())
-                .map_err(Problem::internal)
-        })
-        .transpose()
+/// The version that answers when a request names none, with its card: the one that was activated while it is there, or else the highest
+/// that ships. What was uploaded answers only once it was activated.
+async fn active(store: &GuestStore, name: &str) -> Result<Option<(String, String)>, Problem> {
+    let activated = store.active_model(name).await.map_err(storage_problem)?;
+    for version in activated.into_iter().chain(highest_version(name)) {
+        if let Some(card) = card(store, name, &version).await? {
+            return Ok(Some((version, card)));
+        }
+    }
+    Ok(None)
+}
+
+/// The text of the card of `name@version`, if there is one.
+async fn card(store: &GuestStore, name: &str, version: &str) -> Result<Option<String>, Problem> {
+    let path = Path::new(MODELS)
+        .join(name)
+        .join(version)
+        .join("model.json");
+    match std::fs::read_to_string(path) {
+        Ok(card) => Ok(Some(card)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let record = store.model(name, version).await.map_err(storage_problem)?;
+            Ok(record.map(|record| record.card))
+        }
+        Err(error) => Err(Problem::internal(error)),
+    }
 }
 
 /// The highest version of a package that is mounted.

@@ -49,6 +49,7 @@ fn entry_json(entry: &AuditEntry) -> Value {
         "action": event.action.name(),
         "study_id": event.study_id,
         "segmentation_id": event.segmentation_id,
+        "model": event.model,
         "outcome": event.outcome,
         "request_id": event.request_id,
         "previous_hash": entry.previous_hash,

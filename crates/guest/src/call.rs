@@ -159,8 +159,17 @@ impl Call {
             action,
             study_id: study_id.cloned(),
             segmentation_id: segmentation_id.cloned(),
+            model: None,
             outcome: "ok".to_owned(),
             request_id: self.request_id.clone(),
+        }
+    }
+
+    /// What the audit is told of a success with a version of a model.
+    pub fn model_event(&self, action: Action, name: &str, version: &str) -> Event {
+        Event {
+            model: Some(format!("{name}@{version}")),
+            ..self.event(action, None, None)
         }
     }
 

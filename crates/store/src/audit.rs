@@ -27,6 +27,21 @@ pub enum Action {
     /// A segmentation was deleted.
     #[serde(rename = "segmentation.delete")]
     DeleteSegmentation,
+    /// A version of a model was kept.
+    #[serde(rename = "model.create")]
+    CreateModel,
+    /// A version of a model was made the active one.
+    #[serde(rename = "model.activate")]
+    ActivateModel,
+    /// The version of a model that was active before was made active again.
+    #[serde(rename = "model.rollback")]
+    RollBackModel,
+    /// A version of a model was deleted.
+    #[serde(rename = "model.delete")]
+    DeleteModel,
+    /// A version of a model was set to run beside the active one, or none any more.
+    #[serde(rename = "model.shadow")]
+    ShadowModel,
 }
 
 impl Action {
@@ -39,6 +54,11 @@ impl Action {
             Action::DownloadVolume => "study.download",
             Action::CreateSegmentation => "segmentation.create",
             Action::DeleteSegmentation => "segmentation.delete",
+            Action::CreateModel => "model.create",
+            Action::ActivateModel => "model.activate",
+            Action::RollBackModel => "model.rollback",
+            Action::DeleteModel => "model.delete",
+            Action::ShadowModel => "model.shadow",
         }
     }
 }
@@ -56,6 +76,9 @@ pub struct Event {
     pub study_id: Option<Id>,
     /// To which segmentation.
     pub segmentation_id: Option<Id>,
+    /// To which version of a model, `name@version`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// `ok`, or the slug of a problem.
     pub outcome: String,
     /// In which request.
@@ -108,6 +131,10 @@ fn hash_of(sequence: i64, event: &Event, previous_hash: &str) -> String {
     add(event.segmentation_id.as_ref().map_or("", Id::as_str));
     add(&event.outcome);
     add(&event.request_id);
+    // Last and only where there is one: every part has its length before it, so that lists of different lengths never run together.
+    if let Some(model) = &event.model {
+        add(model);
+    }
     hex(&digest.finalize())
 }
 
@@ -137,6 +164,7 @@ mod tests {
             action: Action::CreateStudy,
             study_id: Some(Id::from_random([7; 16])),
             segmentation_id: None,
+            model: None,
             outcome: "ok".to_owned(),
             request_id: "r".to_owned(),
         };
@@ -150,7 +178,8 @@ mod tests {
     fn a_chain_holds_until_anything_in_it_is_changed() {
         assert!(chain_holds(&chain()));
         assert!(chain_holds(&[]));
-        let changes: [fn(&mut Vec<AuditEntry>); 6] = [
+        let changes: [fn(&mut Vec<AuditEntry>); 7] = [
+            |entries| entries[1].event.model = Some("a@1.0.0".to_owned()),
             |entries| entries[1].event.subject = "dr-b".to_owned(),
             |entries| entries[1].event.at_ms += 1,
             |entries| entries[1].event.study_id = None,
@@ -174,6 +203,11 @@ mod tests {
             Action::DownloadVolume,
             Action::CreateSegmentation,
             Action::DeleteSegmentation,
+            Action::CreateModel,
+            Action::ActivateModel,
+            Action::RollBackModel,
+            Action::DeleteModel,
+            Action::ShadowModel,
         ] {
             assert_eq!(serde_json::to_value(action).unwrap(), action.name());
         }

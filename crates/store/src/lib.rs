@@ -1,10 +1,11 @@
-//! Studies, segmentations and the audit, kept in a key-value store (frames) and an SQL database (records). Both are behind traits, so
+//! Studies, segmentations, uploaded models and the audit, kept in a key-value store (frames) and an SQL database (records). Both are behind traits, so
 //! that all of it is tested natively; there is no HTTP, no Spin, no clock and no source of randomness here.
 //!
 //! # What is kept where
 //! - `study/{id}/frame/{t}`: one frame of grey values, the numbers as the file held them (little-endian, columns fastest), which is the
 //!   most compact exact form: `i16` for what scanners write. Deflated, see [`Chunk`].
 //! - `study/{id}/segmentation/{sid}/frame/{t}`: one frame of label codes, deflated.
+//! - `models/…`: graphs of uploaded models; `models` says how.
 //! - `studies`, `segmentations`: one row each with its state and its record as JSON. `audit`: one row an entry.
 //!
 //! # What a crash can leave
@@ -29,6 +30,7 @@ mod audit;
 mod backend;
 mod chunk;
 mod id;
+mod models;
 mod segmentations;
 mod store;
 mod studies;
@@ -39,6 +41,10 @@ pub use audit::{Action, AuditEntry, Event, chain_holds};
 pub use backend::{BackendError, Database, KeyValue, SqlValue};
 pub use chunk::{Chunk, ChunkInfo};
 pub use id::Id;
+pub use models::{
+    Activated, MODEL_CHUNK_BYTES, MODEL_STALE_MS, ModelDeleted, ModelFile, ModelGraph, ModelRecord,
+    ModelStaging, graph_key,
+};
 pub use segmentations::{
     CheckRecord, LabelCounts, ModelUsed, ProfileRecord, QualityRecord, SegmentationRecord,
     SliceRecord, TimingsMs, lookup_key,

@@ -19,7 +19,7 @@ const TOUCH_EVERY_MS: i64 = 5_000;
 
 /// How often something that another request may change at the same time is tried again. Every try fails only because another
 /// succeeded, so that this is never reached unless hundreds of requests change one row at once.
-const MOST_TRIES: usize = 64;
+pub(crate) const MOST_TRIES: usize = 64;
 
 /// The most compressed bytes of a frame: what Spin hands over in one value is 128 MiB, with what goes with it.
 const FRAME_BYTES_MAX: usize = 127 << 20;
@@ -119,7 +119,7 @@ impl<K: KeyValue, D: Database> Store<K, D> {
     /// # Errors
     /// [`StoreError::Backend`].
     pub async fn prepare(&self) -> Result<(), StoreError> {
-        for statement in SCHEMA {
+        for statement in SCHEMA.into_iter().chain(crate::models::SCHEMA) {
             self.run(statement, &[]).await?;
         }
         Ok(())
@@ -662,7 +662,7 @@ impl<K: KeyValue, D: Database> Store<K, D> {
     }
 
     /// Adds an entry unless a crash came between adding it and taking note of that.
-    async fn append_once(&self, event: &Event) -> Result<(), StoreError> {
+    pub(crate) async fn append_once(&self, event: &Event) -> Result<(), StoreError> {
         let study_id = event.study_id.as_ref().map_or("", Id::as_str);
         let there = self
             .run(
@@ -722,7 +722,7 @@ impl<K: KeyValue, D: Database> Store<K, D> {
 
     // The sweep.
 
-    /// Ends what crashes have left half done. Cheap when there is nothing: two selects. Returns how much it ended.
+    /// Ends what crashes have left half done. Cheap when there is nothing: four selects. Returns how much it ended.
     ///
     /// # Errors
     /// [`StoreError::Backend`], [`StoreError::Corrupt`].
@@ -788,7 +788,7 @@ impl<K: KeyValue, D: Database> Store<K, D> {
             }
             self.finish_deleting_study(&id).await?;
         }
-        Ok(segmentations.len() + studies.len())
+        Ok(segmentations.len() + studies.len() + self.sweep_models(now_ms).await?)
     }
 
     async fn chunk(&self, key: &str) -> Result<Chunk, StoreError> {
@@ -804,7 +804,7 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         Chunk::from_value(&value).ok_or_else(|| corrupt("the value is too short"))
     }
 
-    async fn run(
+    pub(crate) async fn run(
         &self,
         statement: &str,
         parameters: &[SqlValue],
@@ -848,14 +848,14 @@ fn count(limit: usize) -> SqlValue {
     SqlValue::Integer(i64::try_from(limit).unwrap_or(i64::MAX))
 }
 
-fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
+pub(crate) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|cause| StoreError::Corrupt {
         what: "a record".to_owned(),
         cause: cause.to_string(),
     })
 }
 
-fn from_json<T: DeserializeOwned>(
+pub(crate) fn from_json<T: DeserializeOwned>(
     row: &[SqlValue],
     column: usize,
     what: &str,
@@ -866,7 +866,11 @@ fn from_json<T: DeserializeOwned>(
     })
 }
 
-fn text<'a>(row: &'a [SqlValue], column: usize, what: &str) -> Result<&'a str, StoreError> {
+pub(crate) fn text<'a>(
+    row: &'a [SqlValue],
+    column: usize,
+    what: &str,
+) -> Result<&'a str, StoreError> {
     row.get(column)
         .and_then(SqlValue::text)
         .ok_or_else(|| StoreError::Corrupt {
@@ -875,7 +879,7 @@ fn text<'a>(row: &'a [SqlValue], column: usize, what: &str) -> Result<&'a str, S
         })
 }
 
-fn integer(row: &[SqlValue], column: usize, what: &str) -> Result<i64, StoreError> {
+pub(crate) fn integer(row: &[SqlValue], column: usize, what: &str) -> Result<i64, StoreError> {
     row.get(column)
         .and_then(SqlValue::integer)
         .ok_or_else(|| StoreError::Corrupt {
@@ -884,7 +888,7 @@ fn integer(row: &[SqlValue], column: usize, what: &str) -> Result<i64, StoreErro
         })
 }
 
-fn id_of(row: &[SqlValue], column: usize) -> Result<Id, StoreError> {
+pub(crate) fn id_of(row: &[SqlValue], column: usize) -> Result<Id, StoreError> {
     Id::parse(text(row, column, "an id")?).ok_or_else(|| StoreError::Corrupt {
         what: "an id".to_owned(),
         cause: "it is not 32 digits".to_owned(),

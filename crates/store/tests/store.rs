@@ -8,10 +8,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use cinecor_store::{
-    Action, BackendError, Chunk, Committed, Consent, Database, Event, Id, KeyValue, LabelCounts,
-    ModelUsed, ProfileRecord, QualityRecord, STALE_MS, SegmentationRecord, SliceRecord,
-    SourceRecord, SqlValue, Store, StoreError, StudyRecord, Subject, TimingsMs, VoxelRecord,
-    WarningRecord, chain_holds,
+    Action, Activated, BackendError, Chunk, Committed, Consent, Database, Event, Id, KeyValue,
+    LabelCounts, MODEL_CHUNK_BYTES, MODEL_STALE_MS, ModelDeleted, ModelGraph, ModelUsed,
+    ProfileRecord, QualityRecord, STALE_MS, SegmentationRecord, SliceRecord, SourceRecord,
+    SqlValue, Store, StoreError, StudyRecord, Subject, TimingsMs, VoxelRecord, WarningRecord,
+    chain_holds, graph_key,
 };
 use rusqlite::types::Value;
 
@@ -134,6 +135,7 @@ fn event(action: Action, study: &Id, at_ms: i64) -> Event {
         action,
         study_id: Some(study.clone()),
         segmentation_id: None,
+        model: None,
         outcome: "ok".to_owned(),
         request_id: format!("r-{}-{at_ms}", action.name()),
     }
@@ -641,4 +643,213 @@ fn the_audit_is_paged_and_holds_across_pages() {
     let mut joined = [first, second].concat();
     joined.reverse();
     assert!(chain_holds(&joined));
+}
+
+// Models.
+
+fn model_event(action: Action, version: &str, at_ms: i64) -> Event {
+    Event {
+        study_id: None,
+        model: Some(format!("m@{version}")),
+        ..event(action, &id(0), at_ms)
+    }
+}
+
+/// Uploads `m@version` with a graph of two pieces.
+async fn upload(store: &Store<Disk, Disk>, version: &str, at_ms: i64) -> Result<bool, StoreError> {
+    let bytes = vec![7; MODEL_CHUNK_BYTES + 1];
+    let Some(mut staging) = store
+        .begin_model("m", version, &id(at_ms as u8), 2, at_ms)
+        .await?
+    else {
+        return Ok(false);
+    };
+    let file = store
+        .put_model_file(&mut staging, "model.onnx", "digest", &bytes)
+        .await?;
+    let graphs = [ModelGraph {
+        precision: "fp32".to_owned(),
+        format: "onnx".to_owned(),
+        files: vec![file],
+    }];
+    store.offer_model(&staging, &graphs).await?;
+    store
+        .commit_model(
+            staging,
+            "card",
+            &graphs,
+            &model_event(Action::CreateModel, version, at_ms),
+        )
+        .await?;
+    Ok(true)
+}
+
+async fn activate(
+    store: &Store<Disk, Disk>,
+    version: &str,
+    at_ms: i64,
+) -> Result<Activated, StoreError> {
+    let event = model_event(Action::ActivateModel, version, at_ms);
+    store
+        .activate_model("m", version, Some("1.0.0"), |v| v == "1.0.0", &event)
+        .await
+}
+
+async fn roll_back(store: &Store<Disk, Disk>, at_ms: i64) -> Result<Activated, StoreError> {
+    let event = |version: &str| model_event(Action::RollBackModel, version, at_ms);
+    store.rollback_model("m", |v| v == "1.0.0", event).await
+}
+
+fn version(version: &str) -> Activated {
+    Activated::Version(version.to_owned())
+}
+
+#[test]
+fn an_uploaded_model_comes_back_byte_for_byte_and_goes_without_a_trace() {
+    let disk = Disk::new();
+    let store = disk.store();
+    now(store.prepare()).unwrap();
+    assert!(now(upload(&store, "2.0.0", 1)).unwrap());
+    assert!(
+        !now(upload(&store, "2.0.0", 2)).unwrap(),
+        "it is there already"
+    );
+    let record = now(store.model("m", "2.0.0")).unwrap().unwrap();
+    assert_eq!(record.card, "card");
+    let file = &record.graphs[0].files[0];
+    assert_eq!(
+        now(store.model_file(file)).unwrap(),
+        vec![7; MODEL_CHUNK_BYTES + 1]
+    );
+    assert_eq!(file.chunks.len(), 2);
+    assert!(disk.key_names().contains(&graph_key("m", "2.0.0")));
+    let delete = model_event(Action::DeleteModel, "2.0.0", 3);
+    assert_eq!(
+        now(store.delete_model("m", "2.0.0", &delete)).unwrap(),
+        ModelDeleted::Gone
+    );
+    assert_eq!(
+        now(store.delete_model("m", "2.0.0", &delete)).unwrap(),
+        ModelDeleted::Missing
+    );
+    assert!(disk.key_names().is_empty());
+    assert_eq!(disk.rows("models"), 0);
+    let audit = now(store.audit(10, None)).unwrap();
+    let actions: Vec<_> = audit.iter().map(|entry| entry.event.action).collect();
+    assert_eq!(actions, [Action::DeleteModel, Action::CreateModel]);
+}
+
+#[test]
+fn an_upload_that_is_given_up_leaves_nothing() {
+    let disk = Disk::new();
+    let store = disk.store();
+    now(store.prepare()).unwrap();
+    let mut staging = now(store.begin_model("m", "2.0.0", &id(1), 1, 1))
+        .unwrap()
+        .unwrap();
+    now(store.put_model_file(&mut staging, "model.onnx", "digest", b"graph")).unwrap();
+    now(store.offer_model(&staging, &[])).unwrap();
+    assert!(
+        now(store.put_model_file(&mut staging, "more", "digest", b"x")).is_err(),
+        "more than was announced would not be swept"
+    );
+    now(store.abort_model(staging)).unwrap();
+    assert!(disk.key_names().is_empty());
+    assert_eq!(disk.rows("models"), 0);
+}
+
+#[test]
+fn only_what_is_there_is_activated_and_what_is_active_stays() {
+    let disk = Disk::new();
+    let store = disk.store();
+    now(store.prepare()).unwrap();
+    assert_eq!(now(store.active_model("m")).unwrap(), None);
+    assert_eq!(
+        now(activate(&store, "2.0.0", 1)).unwrap(),
+        Activated::Missing
+    );
+    assert_eq!(now(store.active_model("m")).unwrap(), None);
+    for (at_ms, name) in [(2, "2.0.0"), (3, "3.0.0")] {
+        assert!(now(upload(&store, name, at_ms)).unwrap());
+    }
+    assert_eq!(now(activate(&store, "2.0.0", 4)).unwrap(), version("2.0.0"));
+    let delete = model_event(Action::DeleteModel, "2.0.0", 5);
+    assert_eq!(
+        now(store.delete_model("m", "2.0.0", &delete)).unwrap(),
+        ModelDeleted::Active
+    );
+    assert_eq!(now(activate(&store, "3.0.0", 6)).unwrap(), version("3.0.0"));
+    // The one before, the one before that (which ships with the service), and then there is none.
+    assert_eq!(now(roll_back(&store, 7)).unwrap(), version("2.0.0"));
+    assert_eq!(now(roll_back(&store, 8)).unwrap(), version("1.0.0"));
+    assert_eq!(now(roll_back(&store, 9)).unwrap(), Activated::Missing);
+    assert_eq!(
+        now(store.active_model("m")).unwrap().as_deref(),
+        Some("1.0.0")
+    );
+    let audit = now(store.audit(20, None)).unwrap();
+    let rollbacks = audit
+        .iter()
+        .filter(|entry| entry.event.action == Action::RollBackModel);
+    assert_eq!(rollbacks.count(), 2);
+}
+
+#[test]
+fn going_back_passes_over_versions_that_were_deleted() {
+    let disk = Disk::new();
+    let store = disk.store();
+    now(store.prepare()).unwrap();
+    for (at_ms, name) in [(1, "2.0.0"), (2, "3.0.0")] {
+        now(upload(&store, name, at_ms)).unwrap();
+        now(activate(&store, name, 10 + at_ms)).unwrap();
+    }
+    // Activating what is active is no step to go back to.
+    now(activate(&store, "3.0.0", 13)).unwrap();
+    let delete = model_event(Action::DeleteModel, "2.0.0", 14);
+    now(store.delete_model("m", "2.0.0", &delete)).unwrap();
+    assert_eq!(now(roll_back(&store, 15)).unwrap(), version("1.0.0"));
+}
+
+#[test]
+fn a_crash_at_any_step_leaves_a_model_whole_or_gone_and_its_audit_written() {
+    for operations in 0..64 {
+        let disk = Disk::new();
+        let store = disk.store();
+        now(store.prepare()).unwrap();
+        now(upload(&store, "2.0.0", 1)).unwrap();
+        disk.operations_left.set(operations);
+        let outcome = now(async {
+            upload(&store, "3.0.0", 2).await?;
+            activate(&store, "3.0.0", 3).await?;
+            let delete = model_event(Action::DeleteModel, "2.0.0", 4);
+            store.delete_model("m", "2.0.0", &delete).await
+        });
+        disk.operations_left.set(usize::MAX);
+        now(store.sweep(MODEL_STALE_MS + 100)).unwrap();
+        let audit = now(store.audit(20, None)).unwrap();
+        let told = |action| audit.iter().any(|entry| entry.event.action == action);
+        let created = audit
+            .iter()
+            .filter(|entry| entry.event.action == Action::CreateModel)
+            .count();
+        let third = now(store.model("m", "3.0.0")).unwrap();
+        assert_eq!(created, 1 + usize::from(third.is_some()), "{operations}");
+        if let Some(record) = third {
+            now(store.model_file(&record.graphs[0].files[0])).unwrap();
+        }
+        let active = now(store.active_model("m")).unwrap();
+        assert_eq!(
+            active.is_some(),
+            told(Action::ActivateModel),
+            "{operations}"
+        );
+        let second = now(store.model("m", "2.0.0")).unwrap();
+        assert_eq!(second.is_none(), told(Action::DeleteModel), "{operations}");
+        let kept = disk.rows("models") as usize;
+        assert_eq!(disk.key_names().len(), 3 * kept, "{operations}");
+        if outcome.is_ok() {
+            return;
+        }
+    }
+    panic!("the work never came to its end");
 }

@@ -69,6 +69,8 @@ limits! {
     frames: "max_frames" = 100;
     /// Files of one study.
     files: "max_files" = 4_000;
+    /// Bytes of a model package, as an archive and unpacked.
+    package_bytes: "max_package_bytes" = 256 << 20;
     /// Bytes of a JSON body.
     json_bytes: "max_json_bytes" = 64 << 10;
     /// Bytes of a form field that is no file.
@@ -90,6 +92,11 @@ impl Limits {
             Some(found) if found > self.body_bytes => Err(self.body_too_large(Some(found))),
             _ => Ok(()),
         }
+    }
+
+    /// The refusal of a model package above its limit.
+    pub fn package_too_large(&self, found: Option<u64>) -> Problem {
+        too_large("model package", self.package_bytes, found)
     }
 
     /// The refusal of a JSON body above its limit.

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Map, Value, json};
 
 use crate::operations::{Body, OPERATIONS, Operation, Parameter, Place, Success, ValueKind};
-use crate::{JSON, PROBLEM_JSON, ProblemKind, SSE, schemas};
+use crate::{JSON, PROBLEM_JSON, ProblemKind, SSE, ZIP, schemas};
 
 /// The whole document for the service of this version.
 pub fn openapi(version: &str) -> Value {
@@ -310,6 +310,11 @@ fn request_body(operation: &Operation) -> Option<Value> {
                 },
             }))
         }
+        Body::Package => Some(json!({
+            "required": true,
+            "description": "A zip archive of model.json and the files that it names. Recognised by its content.",
+            "content": { ZIP: { "schema": {} } },
+        })),
         Body::MaskPair => Some(json!({
             "required": true,
             "content": { "multipart/form-data": { "schema": {

@@ -192,6 +192,8 @@ pub enum Body {
     Volume,
     /// A form of two masks, `reference` and `prediction`.
     MaskPair,
+    /// A model package as a zip archive.
+    Package,
 }
 
 /// A good answer.
@@ -284,6 +286,13 @@ impl Operation {
                 UnsupportedMediaType,
                 InvalidField,
             ]),
+            Body::Package => kinds.extend([
+                MalformedRequest,
+                BodyStalled,
+                BodyTooLarge,
+                UnsupportedMediaType,
+                InvalidPackage,
+            ]),
             Body::Volume | Body::MaskPair => {
                 kinds.extend([
                     MalformedRequest,
@@ -339,6 +348,7 @@ const SLICE: Parameter = path(
     "The slice, from 0.",
 );
 const MODEL_NAME: Parameter = path("name", ValueKind::Name, "The model.");
+const MODEL_VERSION: Parameter = path("version", ValueKind::Version, "The version.");
 const FRAME: Parameter = query(
     "frame",
     ValueKind::Integer {
@@ -901,17 +911,73 @@ pub static OPERATIONS: &[Operation] = &[
         path: "/api/v1/models/{name}/versions/{version}",
         role: Some(Reader),
         summary: "A version of a model, or its package",
-        about: "As application/zip the package itself: its card and its graph.",
-        parameters: &[
-            MODEL_NAME,
-            path("version", ValueKind::Version, "The version."),
-        ],
+        about: "As application/zip the package itself: its card and its graphs.",
+        parameters: &[MODEL_NAME, MODEL_VERSION],
         body: Body::None,
         success: &[
             ok(&[(JSON, "ModelVersion"), (ZIP, "binary")], "The version."),
             UNCHANGED,
         ],
         problems: &[],
+    },
+    Operation {
+        id: "put_model_version",
+        method: Method::PUT,
+        path: "/api/v1/models/{name}/versions/{version}",
+        role: Some(Steward),
+        summary: "Keep a model package as a version",
+        about: "A zip archive of model.json and the files that it names, and nothing else. Before it is kept its card is read, its digests are checked, and its graph has to answer a warm-up inference in the shapes that the card declares. A refused package changes nothing. A version never changes: the same package again is a 200, another one a 409. It is not active until it is activated.",
+        parameters: &[MODEL_NAME, MODEL_VERSION],
+        body: Body::Package,
+        success: &[
+            Success {
+                status: 201,
+                about: "The version; `Location` says where it is.",
+                forms: &[(JSON, "ModelVersion")],
+            },
+            ok(&[(JSON, "ModelVersion")], "It was there already."),
+        ],
+        problems: &[Conflict, Overloaded],
+    },
+    Operation {
+        id: "delete_model_version",
+        method: Method::DELETE,
+        path: "/api/v1/models/{name}/versions/{version}",
+        role: Some(Steward),
+        summary: "Delete a version that was uploaded",
+        about: "A 409 while it is active, and for versions that ship with the service. Requests under way that have begun with it finish with it.",
+        parameters: &[MODEL_NAME, MODEL_VERSION],
+        body: Body::None,
+        success: &[Success {
+            status: 204,
+            about: "It is gone.",
+            forms: &[],
+        }],
+        problems: &[Conflict],
+    },
+    Operation {
+        id: "activate_model_version",
+        method: Method::POST,
+        path: "/api/v1/models/{name}/versions/{version}/activate",
+        role: Some(Steward),
+        summary: "Make a version the active one",
+        about: "It has to answer a warm-up inference first. Requests under way finish on the version that they began with; every answer names exactly one digest.",
+        parameters: &[MODEL_NAME, MODEL_VERSION],
+        body: Body::None,
+        success: &[ok(&[(JSON, "Model")], "The model as it is now.")],
+        problems: &[ModelUnusable, Overloaded],
+    },
+    Operation {
+        id: "roll_back_model",
+        method: Method::POST,
+        path: "/api/v1/models/{name}/rollback",
+        role: Some(Steward),
+        summary: "Make the version active again that was active before",
+        about: "Again and again, as far as versions are remembered and still there; a 409 when there is none to go back to.",
+        parameters: &[MODEL_NAME],
+        body: Body::None,
+        success: &[ok(&[(JSON, "Model")], "The model as it is now.")],
+        problems: &[Conflict],
     },
     Operation {
         id: "get_audit",

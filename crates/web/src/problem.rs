@@ -75,7 +75,7 @@ catalogue! {
         "Send the request again over a connection that keeps up." }
     /// What is asked for collides with what is there.
     Conflict { "conflict", 409, "The state does not allow this",
-        "What was asked for collides with what happened in the meantime, for instance a study that is being deleted.",
+        "What was asked for collides with what happened in the meantime, for instance a study that is being deleted, or a model version that is active.",
         "Read the current state and decide again." }
     /// The body is larger than the limit.
     BodyTooLarge { "body-too-large", 413, "The body is too large",
@@ -113,6 +113,10 @@ catalogue! {
     ModelUnusable { "model-unusable", 422, "The model cannot be used on this",
         "The model does not exist, its card cannot be used, or the volume's grid is not one that it takes.",
         "Choose a model that /api/v1/models lists, or another volume." }
+    /// A model package that is not kept.
+    InvalidPackage { "invalid-package", 422, "The model package cannot be kept",
+        "The package is not whole, is not what its card says, or its graph did not answer the warm-up inference as its card declares. Nothing was changed.",
+        "The detail says what was found and expected; correct the card or the graph and send the package again." }
     /// A header is too large.
     HeadersTooLarge { "headers-too-large", 431, "The headers are too large",
         "The request's headers are larger than the service reads.",

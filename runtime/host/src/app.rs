@@ -7,12 +7,14 @@ use crate::body::{BodyFault, BodyWatch, Finish, ResponseBody};
 use crate::capability::{AppSpec, Capability as _, LocalServices};
 use crate::ctx::Ctx;
 use crate::instance::{Blueprint, Link, Times};
+use crate::manifest::Manifest;
 use crate::metrics::{Metrics, Now};
 use crate::router::Router;
 use crate::settings::Limits;
 use crate::static_files::Mounts;
 use crate::{compose, key_value, outbound_http, sqlite, variables};
 use anyhow::{Context as _, bail};
+use arc_swap::ArcSwap;
 use futures::future::BoxFuture;
 use http::{HeaderName, HeaderValue};
 use http_body_util::BodyExt as _;
@@ -26,7 +28,8 @@ use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 use wasmtime_wasi_http::handler::{
-    ExpirationError, InstantiationError, ProxyHandler, ProxyPre, TrapOrPanicError,
+    ExpirationError, HandlerState as _, InstantiationError, ProxyHandler, ProxyPre,
+    TrapOrPanicError, WorkerState as _,
 };
 use wasmtime_wasi_http::{Error, WasiBody};
 
@@ -56,13 +59,18 @@ impl Capabilities {
     }
 
     fn configure(spec: &mut AppSpec) -> anyhow::Result<Self> {
+        let key_value = key_value::KeyValue::configure(spec)?;
+        let inference = spec.settings.nn.clone();
+        let nn = match key_value.graphs() {
+            Some(store) => cinecor_nn::Nn::with_store(inference, store),
+            None => cinecor_nn::Nn::new(inference),
+        };
         let capabilities = Self {
             outbound_http: outbound_http::OutboundHttp::configure(spec)?,
-            key_value: key_value::KeyValue::configure(spec)?,
+            key_value,
             sqlite: sqlite::Sqlite::configure(spec)?,
             variables: variables::Variables::configure(spec)?,
-            nn: cinecor_nn::Nn::new(spec.settings.nn.clone())
-                .context("inference cannot be set up")?,
+            nn: nn.context("inference cannot be set up")?,
         };
         spec.runtime_config.finish()?;
         Ok(capabilities)
@@ -104,7 +112,11 @@ pub struct App {
     name: String,
     version: String,
     router: Router,
-    services: BTreeMap<String, Service>,
+    /// All components that serve. Swapped as a whole, so that a request sees either what was or what is.
+    services: ArcSwap<Services>,
+    loader: Loader,
+    /// One reload at a time.
+    reloading: tokio::sync::Mutex<()>,
     admission: Admission,
     chained: Arc<Semaphore>,
     limits: Limits,
@@ -112,7 +124,21 @@ pub struct App {
     capabilities: Arc<Capabilities>,
 }
 
+type Services = BTreeMap<String, Arc<Service>>;
+
+/// A component that was swapped.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Swapped {
+    /// Its id.
+    pub component: String,
+    /// SHA-256 of what served before.
+    pub from: String,
+    /// SHA-256 of what serves now.
+    pub to: String,
+}
+
 /// One component that serves.
+#[derive(Clone)]
 pub struct Service {
     id: Arc<str>,
     digest: String,
@@ -173,6 +199,23 @@ impl Drop for LinkGuard {
     }
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Body(_) => f.write_str("the request's body failed"),
+            Self::Deadline => f.write_str("there was no answer before the deadline"),
+            Self::Memory { bytes_max } => {
+                write!(
+                    f,
+                    "it asked for more memory than the {bytes_max} bytes that it may have"
+                )
+            }
+            Self::NoInstance => f.write_str("too many instances exist"),
+            Self::Component(cause) => f.write_str(cause),
+        }
+    }
+}
+
 impl App {
     /// Loads the application. Blocks for as long as compiling takes, unless the compiled code is cached.
     ///
@@ -194,19 +237,26 @@ impl App {
             );
         }
         let metrics = Arc::new(Metrics::default());
-        let code = CodeCache {
-            engine: &engine,
-            folder: match &options.cache {
-                Cache::State => Some(spec.state_dir.join("compiled")),
-                Cache::Folder(folder) => Some(folder.clone()),
-                Cache::Off => None,
+        let loader = Loader {
+            code: CodeCache {
+                folder: match &options.cache {
+                    Cache::State => Some(spec.state_dir.join("compiled")),
+                    Cache::Folder(folder) => Some(folder.clone()),
+                    Cache::Off => None,
+                },
+                engine,
             },
+            linker,
+            capabilities: capabilities.clone(),
+            metrics: metrics.clone(),
+            options: options.clone(),
+            spec,
         };
-        let mut services = BTreeMap::new();
+        let spec = &loader.spec;
+        let mut services = Services::new();
         for id in spec.manifest.served_components() {
-            let service =
-                load_service(id, &spec, options, &code, &linker, &capabilities, &metrics)?;
-            services.insert(id.to_owned(), service);
+            let service = loader.load(id, &spec.manifest, None)?;
+            services.insert(id.to_owned(), Arc::new(service));
         }
         if services.is_empty() {
             bail!("the manifest has no [[trigger.http]]; nothing would be served");
@@ -223,7 +273,9 @@ impl App {
             name: spec.manifest.application.name.clone(),
             version: spec.manifest.application.version.clone(),
             router,
-            services,
+            services: ArcSwap::from_pointee(services),
+            reloading: tokio::sync::Mutex::default(),
+            loader,
             admission: Admission::new(limits.at_work_max, limits.waiting_max),
             chained: Arc::new(Semaphore::new(
                 limits
@@ -240,7 +292,7 @@ impl App {
             .set_local(Arc::new(Local(Arc::downgrade(&app))));
         tracing::info!(
             application = app.name,
-            components = app.services.len(),
+            components = app.services.load().len(),
             took_ms = millis(started.elapsed()),
             "application loaded"
         );
@@ -283,13 +335,145 @@ impl App {
     }
 
     /// The component with this id, if it is served.
-    pub fn service(&self, id: &str) -> Option<&Service> {
-        self.services.get(id)
+    pub fn service(&self, id: &str) -> Option<Arc<Service>> {
+        self.services.load().get(id).cloned()
     }
 
-    /// All components that are served.
-    pub fn services(&self) -> impl Iterator<Item = &Service> {
-        self.services.values()
+    /// Where the application lies and keeps its state.
+    pub(crate) fn spec(&self) -> &AppSpec {
+        &self.loader.spec
+    }
+
+    /// Takes the sources and dependencies of `manifest` in place of those that serve: composes and compiles what differs, tries it aside, and
+    /// swaps all of it in one step. Requests under way finish on what they began with. Of the manifest nothing else is looked at.
+    ///
+    /// # Errors
+    /// A component that cannot be read, composed, compiled, linked or instantiated, or whose probe is not answered; then all that served
+    /// goes on serving.
+    pub async fn reload(self: &Arc<Self>, manifest: Manifest) -> anyhow::Result<Vec<Swapped>> {
+        let _one_at_a_time = self.reloading.lock().await;
+        let started = std::time::Instant::now();
+        let current = self.services.load_full();
+        let app = self.clone();
+        let loaded = tokio::task::spawn_blocking({
+            let current = current.clone();
+            move || -> anyhow::Result<Vec<Service>> {
+                let mut manifest = manifest;
+                let mut merged = app.loader.spec.manifest.clone();
+                for (id, component) in &mut merged.components {
+                    let Some(fresh) = manifest.components.remove(id) else {
+                        bail!("the manifest has no component `{id}` any more; taking one away needs a restart")
+                    };
+                    component.source = fresh.source;
+                    component.dependencies = fresh.dependencies;
+                }
+                let mut loaded = Vec::new();
+                for (id, serving) in current.iter() {
+                    let service = app.loader.load(id, &merged, Some(serving))?;
+                    if service.digest != serving.digest {
+                        loaded.push(service);
+                    }
+                }
+                Ok(loaded)
+            }
+        })
+        .await??;
+        for service in &loaded {
+            self.try_aside(service)
+                .await
+                .with_context(|| format!("[component.{}] was tried and refused", service.id))?;
+        }
+        let mut services = (*current).clone();
+        let mut swapped = Vec::new();
+        for service in loaded {
+            let id = service.id.to_string();
+            let to = service.digest.clone();
+            if let Some(old) = services.insert(id.clone(), Arc::new(service)) {
+                swapped.push(Swapped {
+                    component: id,
+                    from: old.digest.clone(),
+                    to,
+                });
+            }
+        }
+        self.services.store(Arc::new(services));
+        for change in &swapped {
+            // What is idle ends at once; what works ends when it is done.
+            if let Some(old) = current.get(&change.component) {
+                old.handler.state().retire();
+            }
+            tracing::info!(
+                component = change.component,
+                from = change.from,
+                to = change.to,
+                took_ms = millis(started.elapsed()),
+                "component swapped"
+            );
+        }
+        Ok(swapped)
+    }
+
+    /// Makes an instance of a component that does not serve yet and, where the settings name a path for it, has it answer a request.
+    async fn try_aside(&self, service: &Service) -> anyhow::Result<()> {
+        let Some(path) = &service.handler.state().settings.probe else {
+            let instantiated = service.handler.state().instantiate();
+            let instance = tokio::time::timeout(service.deadline, instantiated)
+                .await
+                .context("no instance was made before the deadline of a request")?
+                .map_err(|error| anyhow::anyhow!("no instance could be made: {error:?}"))?;
+            instance.state.drop(instance.store, Ok(()));
+            return Ok(());
+        };
+        let url = format!("http://localhost{path}");
+        let mut request = http::Request::new(
+            http_body_util::Empty::new()
+                .map_err(|never| match never {})
+                .boxed_unsync(),
+        );
+        *request.uri_mut() = url
+            .parse()
+            .with_context(|| format!("the probe `{path}` is no path"))?;
+        SpinHeaders {
+            path_info: path,
+            full_url: &url,
+            route: "/...",
+            client: LOCAL,
+            parameters: &[],
+        }
+        .put(request.headers_mut())?;
+        request
+            .headers_mut()
+            .insert(http::header::HOST, HeaderValue::from_static("localhost"));
+        let link = Link::new(service.deadline);
+        let watch = BodyWatch::default();
+        let answered = self.call(service, request, link, &watch).await;
+        let outcome = match answered {
+            Ok((response, guard)) => {
+                let status = response.status();
+                let body = response.into_body().collect().await;
+                guard.finish(body.is_ok());
+                match body {
+                    Ok(_) if status.is_success() => Ok(()),
+                    Ok(body) => {
+                        let text: String = String::from_utf8_lossy(&body.to_bytes())
+                            .chars()
+                            .take(1_000)
+                            .collect();
+                        Err(anyhow::anyhow!(
+                            "its probe {path} was answered with {status}: {text}"
+                        ))
+                    }
+                    Err(error) => Err(anyhow::anyhow!(
+                        "the answer to its probe {path} broke off: {error}"
+                    )),
+                }
+            }
+            Err(failure) => Err(anyhow::anyhow!("its probe {path} failed: {failure}")),
+        };
+        if outcome.is_err() {
+            service.handler.state().retire();
+        }
+        outcome
     }
 
     /// Takes a place for a request, or waits for one.
@@ -348,70 +532,93 @@ fn failure(service: &Service, link: &Link, error: wasmtime::Error) -> Failure {
     Failure::Component(format!("{error:?}"))
 }
 
-fn load_service(
-    id: &str,
-    spec: &AppSpec,
-    options: &LoadOptions,
-    code: &CodeCache<'_>,
-    linker: &Linker<Ctx>,
-    capabilities: &Arc<Capabilities>,
-    metrics: &Arc<Metrics>,
-) -> anyhow::Result<Service> {
-    let started = std::time::Instant::now();
-    let Some(component) = spec.manifest.components.get(id) else {
-        bail!("there is no component `{id}`")
-    };
-    let bytes = compose::compose(id, &spec.manifest, &spec.base)?;
-    let digest = hex(&Sha256::digest(&bytes));
-    let (compiled, cached) = code
-        .compile(&bytes, &digest)
-        .with_context(|| format!("[component.{id}] cannot be compiled"))?;
-    let pre = linker
+/// What loading a component takes. Kept, for components are loaded again while the application serves.
+struct Loader {
+    code: CodeCache,
+    linker: Linker<Ctx>,
+    capabilities: Arc<Capabilities>,
+    metrics: Arc<Metrics>,
+    options: LoadOptions,
+    spec: AppSpec,
+}
+
+impl Loader {
+    /// Loads the component `id` as `manifest` has it now. What comes in place of `serving` shares its places; where both are the same bytes,
+    /// nothing is compiled.
+    fn load(
+        &self,
+        id: &str,
+        manifest: &Manifest,
+        serving: Option<&Service>,
+    ) -> anyhow::Result<Service> {
+        let started = std::time::Instant::now();
+        let spec = &self.spec;
+        let Some(component) = manifest.components.get(id) else {
+            bail!("there is no component `{id}`")
+        };
+        let bytes = compose::compose(id, manifest, &spec.base)?;
+        let digest = hex(&Sha256::digest(&bytes));
+        if let Some(serving) = serving
+            && serving.digest == digest
+        {
+            return Ok(serving.clone());
+        }
+        let (compiled, cached) = self
+            .code
+            .compile(&bytes, &digest)
+            .with_context(|| format!("[component.{id}] cannot be compiled"))?;
+        let pre = self
+        .linker
         .instantiate_pre(&compiled)
         .map_err(anyhow::Error::from)
         .with_context(|| format!("[component.{id}] imports something that this host does not have, or has in another version"))?;
-    let pre = match kind(code.engine, &compiled) {
-        Some(Kind::P3) => ProxyPre::P3(wasmtime_wasi_http::p3::bindings::ServicePre::new(pre)?),
-        Some(Kind::P2) => ProxyPre::P2(wasmtime_wasi_http::p2::bindings::ProxyPre::new(pre)?),
-        None => bail!(
-            "[component.{id}] exports neither wasi:http/handler@0.3.0 nor wasi:http/incoming-handler@0.2.x; a component behind an \
+        let pre = match kind(&self.code.engine, &compiled) {
+            Some(Kind::P3) => ProxyPre::P3(wasmtime_wasi_http::p3::bindings::ServicePre::new(pre)?),
+            Some(Kind::P2) => ProxyPre::P2(wasmtime_wasi_http::p2::bindings::ProxyPre::new(pre)?),
+            None => bail!(
+                "[component.{id}] exports neither wasi:http/handler@0.3.0 nor wasi:http/incoming-handler@0.2.x; a component behind an \
              HTTP trigger has to"
-        ),
-    };
-    let settings = spec.settings.of_component(id);
-    let mut environment: Vec<_> = component.environment.clone().into_iter().collect();
-    environment.extend(options.environment.iter().cloned());
-    environment.push((DIGEST_VARIABLE.to_owned(), digest.clone()));
-    let deadline = Duration::from_millis(settings.request_deadline_ms);
-    tracing::info!(
-        component = id,
-        digest,
-        cached,
-        took_ms = millis(started.elapsed()),
-        "component loaded"
-    );
-    let blueprint = Blueprint {
-        id: id.into(),
-        engine: code.engine.clone(),
-        pre,
-        capabilities: capabilities.clone(),
-        environment,
-        mounts: Mounts::configure(id, component, &spec.base, &spec.state_dir)?,
-        times: Times {
-            request: deadline,
-            response: Duration::from_millis(spec.settings.limits.response_deadline_ms),
-            idle: options.idle.unwrap_or(IDLE),
-        },
-        metrics: metrics.clone(),
-        settings: settings.clone(),
-    };
-    Ok(Service {
-        id: id.into(),
-        digest,
-        handler: ProxyHandler::new(blueprint),
-        places: ComponentPlaces::new(settings.at_work_max),
-        deadline,
-    })
+            ),
+        };
+        let settings = spec.settings.of_component(id);
+        let mut environment: Vec<_> = component.environment.clone().into_iter().collect();
+        environment.extend(self.options.environment.iter().cloned());
+        environment.push((DIGEST_VARIABLE.to_owned(), digest.clone()));
+        let deadline = Duration::from_millis(settings.request_deadline_ms);
+        tracing::info!(
+            component = id,
+            digest,
+            cached,
+            took_ms = millis(started.elapsed()),
+            "component loaded"
+        );
+        let blueprint = Blueprint {
+            id: id.into(),
+            engine: self.code.engine.clone(),
+            pre,
+            capabilities: self.capabilities.clone(),
+            environment,
+            mounts: Mounts::configure(id, component, &spec.base, &spec.state_dir)?,
+            times: Times {
+                request: deadline,
+                response: Duration::from_millis(spec.settings.limits.response_deadline_ms),
+                idle: self.options.idle.unwrap_or(IDLE),
+            },
+            metrics: self.metrics.clone(),
+            settings: settings.clone(),
+            retirement: Arc::default(),
+        };
+        Ok(Service {
+            id: id.into(),
+            digest,
+            handler: ProxyHandler::new(blueprint),
+            places: serving.map_or_else(
+                || ComponentPlaces::new(settings.at_work_max),
+                |serving| serving.places.clone(),
+            ),
+            deadline,
+        })
+    }
 }
 
 /// The environment variable that tells a component its own digest, which it cannot know otherwise.
@@ -444,15 +651,15 @@ fn kind(engine: &Engine, component: &Component) -> Option<Kind> {
 }
 
 /// Compiled code in a folder, named by the component's digest and by all of the engine's settings.
-struct CodeCache<'a> {
-    engine: &'a Engine,
+struct CodeCache {
+    engine: Engine,
     folder: Option<PathBuf>,
 }
 
-impl CodeCache<'_> {
+impl CodeCache {
     fn compile(&self, bytes: &[u8], digest: &str) -> anyhow::Result<(Component, bool)> {
         let Some(folder) = &self.folder else {
-            return Ok((Component::new(self.engine, bytes)?, false));
+            return Ok((Component::new(&self.engine, bytes)?, false));
         };
         let mut hasher = DefaultHasher::new();
         self.engine
@@ -462,14 +669,14 @@ impl CodeCache<'_> {
         if path.exists() {
             // SAFETY: the file was written by `write_whole` below, under a name made of everything that its content depends on, into a folder
             // that only this user can write to. Whoever can write there can replace the components themselves.
-            match unsafe { Component::deserialize_file(self.engine, &path) } {
+            match unsafe { Component::deserialize_file(&self.engine, &path) } {
                 Ok(component) => return Ok((component, true)),
                 Err(error) => {
                     tracing::warn!(%error, "compiled code in the cache cannot be used; compiling again")
                 }
             }
         }
-        let component = Component::new(self.engine, bytes)?;
+        let component = Component::new(&self.engine, bytes)?;
         // A cache that cannot be written makes the next start slow, and nothing else.
         if let Err(error) = component
             .serialize()
@@ -596,7 +803,7 @@ async fn call_local(
     let link = Link::new(service.deadline);
     let watch = BodyWatch::default();
     let (response, guard) = app
-        .call(service, request, link, &watch)
+        .call(&service, request, link, &watch)
         .await
         .map_err(|failure| {
             tracing::error!(

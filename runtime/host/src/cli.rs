@@ -3,6 +3,7 @@
 use crate::app::{App, Cache, LoadOptions};
 use crate::capability::AppSpec;
 use crate::manifest::Manifest;
+use crate::reload::{Outcome, Reloader};
 use crate::runtime_config::RuntimeConfig;
 use crate::server::{Server, serve_metrics};
 use crate::settings::Settings;
@@ -27,6 +28,25 @@ pub struct Cli {
 enum Command {
     /// Serves an application.
     Up(Up),
+    /// Has a running host take changed components in place of those that serve.
+    Reload(ReloadArgs),
+}
+
+/// `cinecor reload`.
+#[derive(Clone, Debug, Args)]
+pub struct ReloadArgs {
+    /// The manifest of the running host, or the folder that it is in.
+    #[arg(
+        short = 'f',
+        long = "from",
+        alias = "file",
+        value_name = "APPLICATION",
+        default_value = "spin.toml"
+    )]
+    from: PathBuf,
+    /// Where the running host keeps its state; the default is `.spin` beside the manifest.
+    #[arg(long, value_name = "FOLDER")]
+    state_dir: Option<PathBuf>,
 }
 
 /// `cinecor up`.
@@ -97,6 +117,9 @@ pub struct Up {
     /// Compiles components afresh, and keeps no compiled code.
     #[arg(long)]
     disable_cache: bool,
+    /// Reloads when the manifest or a WebAssembly file that it names changes, as `cinecor reload` does.
+    #[arg(long)]
+    watch: bool,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -125,13 +148,18 @@ const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// # Errors
 /// Whatever keeps the application from being served, in words for whoever started it.
 pub fn run() -> anyhow::Result<()> {
-    let Command::Up(up) = Cli::parse().command;
+    let command = Cli::parse().command;
     crate::log::start();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("no event loop could be started")?;
-    let outcome = runtime.block_on(up.run());
+    let outcome = runtime.block_on(async {
+        match command {
+            Command::Up(up) => up.run().await,
+            Command::Reload(reload) => reload.run().await,
+        }
+    });
     // Computes that nobody waits for any more are not waited for.
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
@@ -173,6 +201,42 @@ fn one_line(text: &str) -> String {
         .filter(|line| !line.is_empty())
         .collect();
     lines.join("; ")
+}
+
+impl ReloadArgs {
+    async fn run(self) -> anyhow::Result<()> {
+        let state_dir = match self.state_dir {
+            Some(folder) => folder,
+            None => base_of(&manifest_path(&self.from))?.join(STATE_DIR),
+        };
+        let outcome = crate::reload::ask(&state_dir).await?;
+        if let Outcome::Refused(_) = outcome {
+            bail!("{outcome}");
+        }
+        say(&outcome.to_string());
+        Ok(())
+    }
+}
+
+/// Where state is kept, beside the manifest, unless told otherwise.
+const STATE_DIR: &str = ".spin";
+
+fn manifest_path(from: &Path) -> PathBuf {
+    if from.is_dir() {
+        from.join("spin.toml")
+    } else {
+        from.to_owned()
+    }
+}
+
+/// The folder that the manifest is in.
+fn base_of(manifest: &Path) -> anyhow::Result<PathBuf> {
+    let base = match manifest.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    base.canonicalize()
+        .with_context(|| format!("the manifest's folder {} does not exist", base.display()))
 }
 
 impl Up {
@@ -217,6 +281,14 @@ impl Up {
             tokio::spawn(serve_metrics(app.clone(), listener));
         }
         let shutdown = shutdown()?;
+        let reloader = Reloader::new(app.clone(), {
+            let up = self.clone();
+            move || up.manifest()
+        });
+        reloader.listen();
+        if self.watch {
+            reloader.watch(manifest_path(&self.from));
+        }
         let server = Server::new(app.clone(), tls);
         say(&format!("Serving {}://{address}", server.scheme()));
         for (route, component) in app.router().routes() {
@@ -229,30 +301,8 @@ impl Up {
 
     /// Reads all files that the command line names.
     fn spec(&self) -> anyhow::Result<AppSpec> {
-        let path = if self.from.is_dir() {
-            self.from.join("spin.toml")
-        } else {
-            self.from.clone()
-        };
-        let base = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        let base = base
-            .canonicalize()
-            .with_context(|| format!("the manifest's folder {} does not exist", base.display()))?;
-        let mut manifest = Manifest::read(&path)
-            .with_context(|| format!("the manifest {} cannot be used", path.display()))?;
-        match &self.profile {
-            Some(profile) => manifest = manifest.with_profile(profile)?,
-            None if manifest.has_profile(DEFAULT_PROFILE) => {
-                manifest = manifest.with_profile(DEFAULT_PROFILE)?
-            }
-            None => {}
-        }
-        if !self.component_ids.is_empty() {
-            manifest = manifest.with_only(&self.component_ids)?;
-        }
+        let base = base_of(&manifest_path(&self.from))?;
+        let manifest = self.manifest()?;
         let runtime_config = self
             .runtime_config_file
             .as_deref()
@@ -266,7 +316,10 @@ impl Up {
             None => Settings::default(),
         };
         self.override_settings(&mut settings, &manifest);
-        let state_dir = self.state_dir.clone().unwrap_or_else(|| base.join(".spin"));
+        let state_dir = self
+            .state_dir
+            .clone()
+            .unwrap_or_else(|| base.join(STATE_DIR));
         std::fs::create_dir_all(&state_dir)
             .with_context(|| format!("cannot make the state folder {}", state_dir.display()))?;
         let state_dir = state_dir.canonicalize()?;
@@ -278,6 +331,24 @@ impl Up {
             runtime_config,
             settings,
         })
+    }
+
+    /// Reads the manifest, and applies the profile and the choice of components.
+    fn manifest(&self) -> anyhow::Result<Manifest> {
+        let path = manifest_path(&self.from);
+        let mut manifest = Manifest::read(&path)
+            .with_context(|| format!("the manifest {} cannot be used", path.display()))?;
+        match &self.profile {
+            Some(profile) => manifest = manifest.with_profile(profile)?,
+            None if manifest.has_profile(DEFAULT_PROFILE) => {
+                manifest = manifest.with_profile(DEFAULT_PROFILE)?
+            }
+            None => {}
+        }
+        if !self.component_ids.is_empty() {
+            manifest = manifest.with_only(&self.component_ids)?;
+        }
+        Ok(manifest)
     }
 
     fn override_settings(&self, settings: &mut Settings, manifest: &Manifest) {

@@ -10,7 +10,7 @@ use crate::static_files::Mounts;
 use futures::task::AtomicWaker;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::time::Sleep;
@@ -32,6 +32,22 @@ pub struct Blueprint {
     pub(crate) settings: ComponentSettings,
     pub(crate) times: Times,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) retirement: Arc<Retirement>,
+}
+
+/// Whether another component has taken over, and who has to be told.
+#[derive(Debug, Default)]
+pub(crate) struct Retirement {
+    retired: AtomicBool,
+    workers: Mutex<Vec<Weak<Worker>>>,
+}
+
+impl Retirement {
+    fn join(&self, worker: &Arc<Worker>) {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.retain(|worker| worker.strong_count() > 0);
+        workers.push(Arc::downgrade(worker));
+    }
 }
 
 /// How long an instance may be in which state.
@@ -155,6 +171,7 @@ pub struct Takes {
 pub struct Lifetime {
     worker: Arc<Worker>,
     times: Times,
+    retirement: Arc<Retirement>,
     timer: Pin<Box<Sleep>>,
     armed: Option<tokio::time::Instant>,
 }
@@ -216,6 +233,8 @@ impl WorkerExpiration for Lifetime {
         let allowed = match status {
             WorkerStatus::Requests => self.times.request,
             WorkerStatus::PostReturn => self.times.response,
+            // A request that was sent to it before another took over may still be on its way: it finds no instance then, and gets a new one.
+            WorkerStatus::Idle if self.retirement.retired.load(SeqCst) => Duration::ZERO,
             WorkerStatus::Idle => self.times.idle,
         };
         let end = tokio::time::Instant::from_std(start + allowed);
@@ -243,6 +262,7 @@ impl HandlerState for Blueprint {
         let proxy = self.pre.instantiate_async(&mut store).await?;
         self.metrics.instance_started(&self.id);
         let worker = Arc::new(Worker::default());
+        self.retirement.join(&worker);
         // A component of WASI 0.2 has no idea of a second request.
         let (concurrency, reuse_max) = match self.pre {
             ProxyPre::P2(_) => (1, 1),
@@ -255,6 +275,7 @@ impl HandlerState for Blueprint {
             expiration: Lifetime {
                 worker: worker.clone(),
                 times: self.times,
+                retirement: self.retirement.clone(),
                 timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
                 armed: None,
             },
@@ -270,6 +291,19 @@ impl HandlerState for Blueprint {
 }
 
 impl Blueprint {
+    /// Another component has taken over: instances with nothing to do end now, the others when they are done.
+    pub(crate) fn retire(&self) {
+        self.retirement.retired.store(true, SeqCst);
+        let workers = self
+            .retirement
+            .workers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for worker in workers.iter().filter_map(Weak::upgrade) {
+            worker.waker.wake();
+        }
+    }
+
     fn ctx(&self) -> anyhow::Result<Ctx> {
         let mut wasi = wasmtime_wasi::WasiCtx::builder();
         wasi.envs(&self.environment)

@@ -56,6 +56,8 @@ const DEFAULT_FILE: &str = "sqlite_key_value.db";
 pub struct KeyValue {
     /// By component, the stores that it may open, by label.
     granted: BTreeMap<String, Arc<Grants>>,
+    /// What the host itself reads named graphs from.
+    graphs: Option<Arc<GraphReader>>,
 }
 
 type Grants = BTreeMap<String, Arc<StoreFile>>;
@@ -97,6 +99,20 @@ impl Capability for KeyValue {
             .entry("default".to_owned())
             .or_insert(StoreConfig::Spin { path: None });
         let mut files: BTreeMap<PathBuf, Arc<StoreFile>> = BTreeMap::new();
+        let mut open = |label: &str, path: &Option<PathBuf>| -> anyhow::Result<Arc<StoreFile>> {
+            let path = app
+                .state_dir
+                .join(path.as_deref().unwrap_or(Path::new(DEFAULT_FILE)));
+            if let Some(file) = files.get(&path) {
+                return Ok(file.clone());
+            }
+            let file = Arc::new(
+                StoreFile::open(&path)
+                    .with_context(|| format!("the key-value store {label:?} cannot be opened"))?,
+            );
+            files.insert(path, file.clone());
+            Ok(file)
+        };
         let mut granted = BTreeMap::new();
         for (id, component) in &app.manifest.components {
             let mut grants = Grants::new();
@@ -108,24 +124,26 @@ impl Capability for KeyValue {
                          [key_value_store.{label}]\ntype = \"spin\"\npath = \"{label}.db\""
                     );
                 };
-                let path = app
-                    .state_dir
-                    .join(path.as_deref().unwrap_or(Path::new(DEFAULT_FILE)));
-                let file = match files.get(&path) {
-                    Some(file) => file.clone(),
-                    None => {
-                        let file = Arc::new(StoreFile::open(&path).with_context(|| {
-                            format!("the key-value store {label:?} cannot be opened")
-                        })?);
-                        files.insert(path, file.clone());
-                        file
-                    }
-                };
-                grants.insert(label.clone(), file);
+                grants.insert(label.clone(), open(label, path)?);
             }
             granted.insert(id.clone(), Arc::new(grants));
         }
-        Ok(Self { granted })
+        let graphs = match &app.settings.nn.store {
+            None => None,
+            Some(label) => {
+                let Some(StoreConfig::Spin { path }) = configured.get(label) else {
+                    bail!(
+                        "the settings have `nn.store` = {label:?}, and there is no such key-value store; without a runtime config there is \
+                         \"default\" only"
+                    );
+                };
+                Some(Arc::new(GraphReader {
+                    label: label.clone(),
+                    file: open(label, path)?,
+                }))
+            }
+        };
+        Ok(Self { granted, graphs })
     }
 
     fn prepare(&self, component: &str) -> anyhow::Result<State> {
@@ -137,6 +155,29 @@ impl Capability for KeyValue {
             grants: grants.clone(),
             open: 0,
         })
+    }
+}
+
+impl KeyValue {
+    /// The store of named graphs that the settings name.
+    pub fn graphs(&self) -> Option<Arc<dyn cinecor_nn::GraphStore>> {
+        let graphs = self.graphs.clone()?;
+        Some(graphs)
+    }
+}
+
+/// One store, as inference reads graphs from it.
+#[derive(Debug)]
+struct GraphReader {
+    label: String,
+    file: Arc<StoreFile>,
+}
+
+impl cinecor_nn::GraphStore for GraphReader {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        self.file
+            .get(&self.label, key)
+            .map_err(|error| error.to_string())
     }
 }
 

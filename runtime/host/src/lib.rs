@@ -31,6 +31,7 @@ pub mod log;
 pub mod manifest;
 pub mod metrics;
 pub mod outbound_http;
+pub mod reload;
 pub mod router;
 pub mod runtime_config;
 pub mod server;

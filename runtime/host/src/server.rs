@@ -291,7 +291,8 @@ impl Server {
         let (parts, incoming) = request.into_parts();
         let body = self.body(incoming, record);
         let link = Link::new(service.deadline());
-        let permit = match tokio::time::timeout_at(link.deadline(), self.app.enter(service)).await {
+        let permit = match tokio::time::timeout_at(link.deadline(), self.app.enter(&service)).await
+        {
             Ok(Ok(permit)) => permit,
             Ok(Err(busy)) => {
                 return Err(self.overloaded(format!(
@@ -327,12 +328,16 @@ impl Server {
         *forwarded.method_mut() = parts.method;
         *forwarded.uri_mut() = uri;
         *forwarded.headers_mut() = headers;
-        match self.app.call(service, forwarded, link, &record.watch).await {
+        match self
+            .app
+            .call(&service, forwarded, link, &record.watch)
+            .await
+        {
             Ok((response, link)) => {
                 record.link = Some(link);
                 Ok(response)
             }
-            Err(failure) => Err(self.problem(service, failure, record)),
+            Err(failure) => Err(self.problem(&service, failure, record)),
         }
     }
 

@@ -82,6 +82,8 @@ pub struct ComponentSettings {
     pub instance_memory_bytes_max: usize,
     /// Time to the head of the response, in ms; 0 is the host's bound.
     pub request_deadline_ms: u64,
+    /// A path that the component has to answer well before it takes over from another in a reload; without one an instance has to come up.
+    pub probe: Option<String>,
 }
 
 impl Default for ComponentSettings {
@@ -93,6 +95,7 @@ impl Default for ComponentSettings {
             at_work_max: 0,
             instance_memory_bytes_max: 0,
             request_deadline_ms: 0,
+            probe: None,
         }
     }
 }

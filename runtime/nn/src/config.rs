@@ -50,6 +50,11 @@ pub struct Config {
     /// Folders in which named graphs are looked for, as `<folder>/<name>/<version>/model.onnx` (or `model.xml` and `model.bin`), and those of
     /// another precision as `model.<precision>.onnx` beside it.
     pub models: Vec<PathBuf>,
+    /// Label of a key-value store of the host's in which named graphs are looked for that no folder has. It is the host that opens it, and
+    /// hands it to [`Nn::with_store`](crate::Nn::with_store).
+    pub store: Option<String>,
+    /// What the keys of that store begin with that describe graphs.
+    pub store_prefix: String,
     /// ONNX Runtime's shared library (`libonnxruntime.so.1.…`); else the environment's `CINECOR_ONNXRUNTIME_LIB`.
     pub onnxruntime_lib: Option<PathBuf>,
     /// OpenVINO's C library (`libopenvino_c.so`), or the folder it is in; else the environment's `CINECOR_OPENVINO_LIB`.
@@ -78,6 +83,8 @@ impl Default for Config {
             precision: Precision::default(),
             precisions_allowed: Vec::new(),
             models: Vec::new(),
+            store: None,
+            store_prefix: "models/".to_owned(),
             onnxruntime_lib: None,
             openvino_lib: None,
             threads: 0,

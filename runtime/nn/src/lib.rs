@@ -16,6 +16,7 @@ mod processor;
 mod registry;
 mod signature;
 mod stats;
+mod stored;
 mod tensor;
 mod wit;
 
@@ -25,5 +26,6 @@ pub use error::{Error, ErrorCode, SetupError};
 pub use nn::{Encoding, GraphInfo, LoadedGraph, Nn};
 pub use signature::{Dim, Signature, TensorSpec};
 pub use stats::{ComputeReport, Stats};
+pub use stored::GraphStore;
 pub use tensor::{Tensor, TensorType, byte_length};
 pub use wit::{ExecutionContext, GuestTensor, NnCtx, NnCtxView, NnView, add_to_linker};

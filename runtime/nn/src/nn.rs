@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::engine::{Engine, Graph, GraphFormat, GraphSource};
 use crate::registry::{self, Found, Name, Registry};
 use crate::stats::{ComputeReport, Counters, Stats};
+use crate::stored::{GraphStore, Stored};
 use crate::{Error, ErrorCode, Precision, SetupError, Signature, Tensor, onnx};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -102,9 +103,21 @@ impl Nn {
     /// # Errors
     /// When no engine serves the device that was asked for, a folder of models cannot be read, or a number is out of range.
     pub fn new(config: Config) -> Result<Self, SetupError> {
+        Self::build(config, None)
+    }
+
+    /// The same, and looks in `store` for named graphs that no folder has; `store_prefix` of the settings says where in it.
+    ///
+    /// # Errors
+    /// As [`Nn::new`].
+    pub fn with_store(config: Config, store: Arc<dyn GraphStore>) -> Result<Self, SetupError> {
+        Self::build(config, Some(store))
+    }
+
+    fn build(config: Config, store: Option<Arc<dyn GraphStore>>) -> Result<Self, SetupError> {
         config.check()?;
         let chooser = Chooser::new(config.clone())?;
-        Self::with_chooser(config, chooser)
+        Self::with_chooser(config, chooser, store)
     }
 
     /// Serves with an engine of the host's own instead of those that come with this crate. Of the settings, those about engines do
@@ -114,11 +127,16 @@ impl Nn {
     /// When a folder of models cannot be read.
     pub fn with_engine(config: Config, engine: Arc<dyn Engine>) -> Result<Self, SetupError> {
         let chooser = Chooser::with_engine(config.clone(), engine);
-        Self::with_chooser(config, chooser)
+        Self::with_chooser(config, chooser, None)
     }
 
-    fn with_chooser(config: Config, chooser: Chooser) -> Result<Self, SetupError> {
-        let registry = Registry::new(config.models.clone())?;
+    fn with_chooser(
+        config: Config,
+        chooser: Chooser,
+        store: Option<Arc<dyn GraphStore>>,
+    ) -> Result<Self, SetupError> {
+        let stored = store.map(|store| Stored::new(store, config.store_prefix.clone()));
+        let registry = Registry::new(config.models.clone(), stored)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 config,
@@ -183,7 +201,7 @@ impl Nn {
         .await
     }
 
-    /// Loads the graph `name@version` or `name@version:precision` from the models folders, or finds it loaded.
+    /// Loads the graph `name@version` or `name@version:precision` from the models folders or the store, or finds it loaded.
     ///
     /// # Errors
     /// `not-found` when there is none, also of the precision; `security` for a precision that the settings do not allow; otherwise as

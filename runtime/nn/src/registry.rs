@@ -1,7 +1,9 @@
 //! Named graphs on disk: `name@version` is `<folder>/<name>/<version>/model.onnx`, or `model.xml` with `model.bin`, and
-//! `name@version:int8` is `model.int8.onnx` beside it. Finds, reads and digests files; what is in them is for the engines.
+//! `name@version:int8` is `model.int8.onnx` beside it. Finds, reads and digests files; what is in them is for the engines. What no folder
+//! has is looked for in the host's store, if it handed one over.
 
 use crate::engine::{GraphFormat, Precision};
+use crate::stored::{Stored, StoredFile};
 use crate::{Error, SetupError};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -15,6 +17,7 @@ const PART_MAX: usize = 128;
 /// The folders of named graphs, and what was last seen there.
 pub(crate) struct Registry {
     folders: Vec<PathBuf>,
+    stored: Option<Stored>,
     /// Digests of files that have not changed since they were read, so that finding a loaded graph reads nothing.
     digests: Mutex<HashMap<PathBuf, (Stamp, Found)>>,
 }
@@ -31,7 +34,14 @@ pub(crate) struct Found {
     pub(crate) digest: String,
     /// SHA-256 over all files of the graph; what a cache may go by.
     pub(crate) key: [u8; 32],
-    files: Vec<PathBuf>,
+    place: Place,
+}
+
+/// Where the bytes of a graph are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    Files(Vec<PathBuf>),
+    Stored(Vec<StoredFile>),
 }
 
 /// The bytes of a graph's files.
@@ -41,7 +51,7 @@ pub(crate) struct Files {
 }
 
 impl Registry {
-    pub(crate) fn new(folders: Vec<PathBuf>) -> Result<Self, SetupError> {
+    pub(crate) fn new(folders: Vec<PathBuf>, stored: Option<Stored>) -> Result<Self, SetupError> {
         for path in &folders {
             std::fs::read_dir(path).map_err(|source| SetupError::Models {
                 path: path.clone(),
@@ -50,6 +60,7 @@ impl Registry {
         }
         Ok(Self {
             folders,
+            stored,
             digests: Mutex::default(),
         })
     }
@@ -102,20 +113,42 @@ impl Registry {
                 format,
                 digest: hex(&Sha256::digest(&read.model)),
                 key: key(&read.model, &read.weights),
-                files,
+                place: Place::Files(files),
             };
             self.lock().insert(id, (stamp, found.clone()));
             return Ok((found, Some(read)));
         }
-        Err(Error::not_found(format!(
-            "no graph {name:?} is in the host's models folders; the name is name@version"
-        )))
+        let stored = match &self.stored {
+            Some(stored) => stored.find(model, version, precision)?,
+            None => None,
+        };
+        let found = stored.ok_or_else(|| {
+            Error::not_found(format!(
+                "no graph {name:?} is in the host's models folders or its store; the name is name@version"
+            ))
+        })?;
+        Ok((
+            Found {
+                format: found.format,
+                digest: found.digest,
+                key: found.key,
+                place: Place::Stored(found.files),
+            },
+            None,
+        ))
     }
 
     /// Reads the files of a graph that was found before, and says no when they are not the same any more.
     pub(crate) fn read(&self, name: &str, found: &Found) -> Result<Files, Error> {
-        let mut bytes = found
-            .files
+        let files = match (&found.place, &self.stored) {
+            (Place::Files(files), _) => files,
+            // Digested there, against what was described.
+            (Place::Stored(files), Some(stored)) => return stored.read(name, files),
+            (Place::Stored(_), None) => {
+                return Err(Error::runtime("the host has no store of graphs any more"));
+            }
+        };
+        let mut bytes = files
             .iter()
             .map(std::fs::read)
             .collect::<Result<Vec<_>, _>>()
@@ -314,7 +347,7 @@ mod tests {
         std::fs::create_dir_all(&version).unwrap();
         std::fs::write(version.join("model.onnx"), b"one").unwrap();
         std::fs::write(version.join("model.int8.onnx"), b"other").unwrap();
-        let registry = Registry::new(vec![folder.path().to_owned()]).unwrap();
+        let registry = Registry::new(vec![folder.path().to_owned()], None).unwrap();
         let find = |precision| registry.find(&parse("a@1"), precision);
         let whole = find(Precision::Fp32).unwrap().0;
         assert_ne!(find(Precision::Int8).unwrap().0.digest, whole.digest);
@@ -332,7 +365,7 @@ mod tests {
         let version = folder.path().join("a/1");
         std::fs::create_dir_all(&version).unwrap();
         std::fs::write(version.join("model.onnx"), b"one").unwrap();
-        let registry = Registry::new(vec![folder.path().to_owned()]).unwrap();
+        let registry = Registry::new(vec![folder.path().to_owned()], None).unwrap();
         let (first, files) = registry.find(&parse("a@1"), Precision::Fp32).unwrap();
         assert_eq!(files.unwrap().model, b"one");
         // `printf one | sha256sum`

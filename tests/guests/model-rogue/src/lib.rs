@@ -1,0 +1,91 @@
+//! A model component that finds nothing in any picture, and on slices of certain numbers of rows traps, computes without end, or takes
+//! memory without end. What it does to others is for the tests to see.
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated from the WIT, which documents itself"
+)]
+mod bindings {
+    wit_bindgen::generate!({
+        path: [
+            "../../../wit/deps/wasi-nn@0.2.0-rc-2024-10-28",
+            "../../../wit/cinecor-inference",
+            "../../../wit/cinecor-model",
+        ],
+        world: "cinecor:model/model@0.1.0",
+        generate_all,
+    });
+}
+
+use bindings::cinecor::inference::graphs;
+use bindings::cinecor::model::types::{Evidence, StructureEvidence};
+use bindings::exports::cinecor::model::segmenter::{
+    Description, Error, Grid, Guest, ModelPackage, SegmentedFrame,
+};
+
+struct Rogue;
+
+bindings::export!(Rogue with_types_in bindings);
+
+/// Rows of a slice on which it traps.
+const TRAPS: u32 = 61;
+/// Rows of a slice on which it never ends.
+const LOOPS: u32 = 62;
+/// Rows of a slice on which it takes memory until there is none.
+const HOARDS: u32 = 63;
+
+impl Guest for Rogue {
+    async fn describe(model: ModelPackage) -> Result<Description, Error> {
+        let info = graphs::describe(&format!("{}@{}", model.name, model.version))
+            .map_err(|error| Error::UnknownModel(format!("{error:?}")))?;
+        Ok(Description {
+            name: model.name,
+            version: model.version,
+            digest: info.digest,
+            engine: info.engine,
+            device: info.device,
+            precision: info.precision,
+        })
+    }
+
+    async fn segment(
+        _model: ModelPackage,
+        grid: Grid,
+        intensities: Vec<f32>,
+    ) -> Result<SegmentedFrame, Error> {
+        match grid.rows {
+            TRAPS => std::process::abort(),
+            LOOPS => loop {
+                std::hint::black_box(0);
+            },
+            HOARDS => {
+                let mut hoard = Vec::new();
+                loop {
+                    hoard.push(std::hint::black_box(vec![1_u8; 16 << 20]));
+                }
+            }
+            _ => {}
+        }
+        let nothing = StructureEvidence {
+            expected_voxels: 0.0,
+            agreeing_voxels: 0.0,
+            uncertain_voxels: 0.0,
+            removed_voxels: 0,
+        };
+        Ok(SegmentedFrame {
+            labels: vec![0; intensities.len()],
+            confidence: vec![255; intensities.len()],
+            evidence: Evidence {
+                right_ventricle: nothing,
+                myocardium: nothing,
+                left_ventricle: nothing,
+            },
+            preprocess_ms: 0.0,
+            inference_ms: 0.0,
+            postprocess_ms: 0.0,
+        })
+    }
+}

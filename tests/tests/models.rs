@@ -1,0 +1,357 @@
+//! Model packages over HTTP: what is uploaded answers, what is refused changes nothing, and every answer names one digest.
+
+use anyhow::{Context, Result, bail, ensure};
+use cinecor_tests::client::{Answer, Client};
+use cinecor_tests::host::Options;
+use cinecor_tests::packages::{NAME, Package, address, zip};
+use cinecor_tests::volumes;
+use serde_json::{Value, json};
+
+const ZIP: &str = "application/zip";
+
+fn put(client: &Client, address: &str, archive: &[u8]) -> Result<Answer> {
+    client.send("PUT", address, &[("content-type", ZIP)], Some(archive))
+}
+
+fn post(client: &Client, address: &str) -> Result<Answer> {
+    client.send("POST", address, &[], None)
+}
+
+/// The digest of the graph that answers.
+fn segmented_by(client: &Client, volume: &[u8], query: &str) -> Result<String> {
+    let answer = client
+        .post(&format!("/api/v1/segment{query}"), volume)?
+        .expect(200)?
+        .json()?;
+    let model = &answer["segmentation"]["model"];
+    Ok(model["digest"].as_str().context("no digest")?.to_owned())
+}
+
+fn model(client: &Client) -> Result<Value> {
+    let list = client
+        .get(&format!("/api/v1/models/{NAME}"))?
+        .expect(200)?
+        .json()?;
+    Ok(list["items"][0].clone())
+}
+
+/// The list without what the engine holds in memory, which is what was asked for last.
+fn without_loaded(mut model: Value) -> Value {
+    fn forget(value: &mut Value) {
+        match value {
+            Value::Object(members) => {
+                members.remove("loaded");
+                members.values_mut().for_each(forget);
+            }
+            Value::Array(items) => items.iter_mut().for_each(forget),
+            _ => {}
+        }
+    }
+    forget(&mut model);
+    model
+}
+
+fn versions(model: &Value) -> Vec<&str> {
+    let versions = model["versions"].as_array().into_iter().flatten();
+    versions.filter_map(|v| v["version"].as_str()).collect()
+}
+
+#[test]
+fn a_package_answers_by_name_then_when_activated_and_goes_when_another_is_active() -> Result<()> {
+    let host = Options::new().start()?;
+    let client = Client::new(&host);
+    let volume = volumes::small(1, 1, 1)?;
+    let before = model(&client)?;
+    let shipped = segmented_by(&client, &volume, "")?;
+    let package = Package::of_version("77.0.0")?;
+    let archive = package.zip()?;
+
+    let created = put(&client, &address("77.0.0"), &archive)?.expect(201)?;
+    assert_eq!(created.header("location"), Some(address("77.0.0").as_str()));
+    let version = created.json()?;
+    assert_eq!(version["digest"], package.digest());
+    assert_eq!(
+        (&version["loaded"], &version["bundled"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!(version["card"], package.card);
+    // It is there, and nothing else is different: the highest version does not answer before somebody says so.
+    let listed = model(&client)?;
+    assert_eq!(listed["active_version"], before["active_version"]);
+    ensure!(versions(&listed).contains(&"77.0.0"), "{listed}");
+    assert_eq!(segmented_by(&client, &volume, "")?, shipped);
+    assert_eq!(
+        segmented_by(&client, &volume, &format!("?model={NAME}@77.0.0"))?,
+        package.digest()
+    );
+
+    // A version never changes.
+    put(&client, &address("77.0.0"), &archive)?.expect(200)?;
+    let mut other = package.clone();
+    other.remark("another")?;
+    let conflict = put(&client, &address("77.0.0"), &other.zip()?)?.expect(409)?;
+    assert_eq!(conflict.problem()?, "conflict");
+
+    let activated = post(&client, &format!("{}/activate", address("77.0.0")))?.expect(200)?;
+    assert_eq!(activated.json()?["active_version"], "77.0.0");
+    assert_eq!(segmented_by(&client, &volume, "")?, package.digest());
+    let ready = client.get("/api/v1/health/ready")?.expect(200)?.json()?;
+    assert_eq!(ready["model"]["digest"], package.digest());
+    client.delete(&address("77.0.0"))?.expect(409)?;
+
+    // What comes out can be sent in again.
+    let fetched = client.get_as(&address("77.0.0"), ZIP)?.expect(200)?;
+    put(&client, &address("77.0.0"), &fetched.body)?.expect(200)?;
+
+    let rolled = post(&client, &format!("/api/v1/models/{NAME}/rollback"))?.expect(200)?;
+    assert_eq!(rolled.json()?["active_version"], before["active_version"]);
+    assert_eq!(segmented_by(&client, &volume, "")?, shipped);
+    let nothing = post(&client, &format!("/api/v1/models/{NAME}/rollback"))?.expect(409)?;
+    assert_eq!(nothing.problem()?, "conflict");
+
+    client.delete(&address("77.0.0"))?.expect(204)?;
+    client.delete(&address("77.0.0"))?.expect(404)?;
+    client.get(&address("77.0.0"))?.expect(404)?;
+    let gone = client.post(&format!("/api/v1/segment?model={NAME}@77.0.0"), &volume)?;
+    assert_eq!(gone.expect(422)?.problem()?, "model-unusable");
+    assert_eq!(
+        without_loaded(model(&client)?),
+        without_loaded(before.clone())
+    );
+
+    let audit = client.get("/api/v1/audit")?.expect(200)?.json()?;
+    let told: Vec<_> = audit["items"]
+        .as_array()
+        .context("no items")?
+        .iter()
+        .map(|entry| (entry["action"].as_str(), entry["model"].as_str()))
+        .collect();
+    let uploaded = format!("{NAME}@77.0.0");
+    let shipped = format!(
+        "{NAME}@{}",
+        before["active_version"].as_str().context("no version")?
+    );
+    assert_eq!(
+        told,
+        [
+            (Some("model.delete"), Some(uploaded.as_str())),
+            (Some("model.rollback"), Some(shipped.as_str())),
+            (Some("model.activate"), Some(uploaded.as_str())),
+            (Some("model.create"), Some(uploaded.as_str())),
+        ]
+    );
+    Ok(())
+}
+
+#[test]
+fn what_ships_stays_and_what_is_not_there_is_told() -> Result<()> {
+    let host = Options::new().start()?;
+    let client = Client::new(&host);
+    let shipped = model(&client)?;
+    for version in versions(&shipped) {
+        let refused = client.delete(&address(version))?.expect(409)?;
+        assert_eq!(refused.problem()?, "conflict");
+    }
+    let mut package = Package::of_version("1.0.0")?;
+    package.remark("not the one that ships")?;
+    put(&client, &address("1.0.0"), &package.zip()?)?.expect(409)?;
+    client.delete(&address("9.9.9"))?.expect(404)?;
+    post(&client, &format!("{}/activate", address("9.9.9")))?.expect(404)?;
+    post(&client, "/api/v1/models/nobody/rollback")?.expect(404)?;
+    assert_eq!(model(&client)?, shipped);
+    Ok(())
+}
+
+#[test]
+fn a_model_of_another_name_answers_by_its_name_once_it_is_activated() -> Result<()> {
+    let host = Options::new().start()?;
+    let client = Client::new(&host);
+    let volume = volumes::small(1, 1, 1)?;
+    let mut package = Package::of_version("1.0.0")?;
+    package.card["name"] = "other-net".into();
+    package.remark("of another name")?;
+    let at = "/api/v1/models/other-net/versions/1.0.0";
+    put(&client, at, &package.zip()?)?.expect(201)?;
+    let list = client
+        .get("/api/v1/models/other-net")?
+        .expect(200)?
+        .json()?;
+    assert_eq!(list["items"][0]["active_version"], Value::Null);
+    client
+        .post("/api/v1/segment?model=other-net", &volume)?
+        .expect(422)?;
+    post(&client, &format!("{at}/activate"))?.expect(200)?;
+    assert_eq!(
+        segmented_by(&client, &volume, "?model=other-net")?,
+        package.digest()
+    );
+    Ok(())
+}
+
+/// Something that is sent as 66.0.0, the status of its refusal and its kind.
+struct Bad(&'static str, Vec<u8>, u16, &'static str);
+
+fn bad_packages() -> Result<Vec<Bad>> {
+    let good = Package::of_version("66.0.0")?;
+    let text = good.card.to_string();
+    let text = text.as_bytes();
+    let graph = good.graph.as_slice();
+    let with_card = |change: &dyn Fn(&mut Value)| -> Result<Vec<u8>> {
+        let mut package = good.clone();
+        change(&mut package.card);
+        package.zip()
+    };
+    let with_graph = |bytes: Vec<u8>| -> Result<Vec<u8>> {
+        let mut package = good.clone();
+        package.graph = bytes;
+        package.sign();
+        package.zip()
+    };
+    let zeros = vec![0; 64 << 20];
+    let cut = graph.len() / 2;
+    let canvas = |card: &mut Value, rows: u32| {
+        card["preprocessing"]["canvas"]["rows"] = rows.into();
+        for tensors in ["inputs", "outputs"] {
+            card[tensors][0]["shape"][2] = rows.into();
+        }
+    };
+    const KIND: &str = "invalid-package";
+    Ok(vec![
+        Bad("no zip", b"nothing".to_vec(), 415, "unsupported-media-type"),
+        Bad("an empty body", Vec::new(), 415, "unsupported-media-type"),
+        Bad("a zip that is cut", good.zip()?[..cut].to_vec(), 422, KIND),
+        Bad("no graph", zip(&[("model.json", text)])?, 422, KIND),
+        Bad("no card", zip(&[("model.onnx", graph)])?, 422, KIND),
+        Bad(
+            "two graphs",
+            zip(&[
+                ("model.json", text),
+                ("model.onnx", graph),
+                ("b.onnx", graph),
+            ])?,
+            422,
+            KIND,
+        ),
+        Bad(
+            "a name that leads elsewhere",
+            zip(&[("model.json", text), ("../../model.onnx", graph)])?,
+            422,
+            KIND,
+        ),
+        Bad(
+            "a digest of other bytes",
+            zip(&[("model.json", text), ("model.onnx", &graph[..cut])])?,
+            422,
+            KIND,
+        ),
+        Bad(
+            "a bomb",
+            zip(&[("model.json", text), ("model.onnx", &zeros)])?,
+            413,
+            "body-too-large",
+        ),
+        Bad(
+            "no labels",
+            with_card(&|card| {
+                card.as_object_mut().map(|card| card.remove("labels"));
+            })?,
+            422,
+            KIND,
+        ),
+        Bad(
+            "another version's card",
+            with_card(&|card| card["version"] = "66.0.1".into())?,
+            422,
+            KIND,
+        ),
+        Bad("no graph at all", with_graph(b"graph".to_vec())?, 422, KIND),
+        Bad(
+            "half a graph",
+            with_graph(graph[..cut].to_vec())?,
+            422,
+            KIND,
+        ),
+        Bad(
+            "an input that the graph has not",
+            with_card(&|card| card["inputs"][0]["name"] = "nobody".into())?,
+            422,
+            KIND,
+        ),
+        Bad(
+            "an output that the graph has not",
+            with_card(&|card| card["outputs"][0]["name"] = "nobody".into())?,
+            422,
+            KIND,
+        ),
+        Bad(
+            "neighbours that the graph does not take",
+            with_card(&|card| {
+                card["preprocessing"]["neighbours"] = 2.into();
+                card["inputs"][0]["shape"][1] = 5.into();
+            })?,
+            422,
+            KIND,
+        ),
+        Bad(
+            "a canvas that the graph cannot halve so often",
+            with_card(&|card| {
+                card["preprocessing"]["canvas"]["multiple"] = 1.into();
+                canvas(card, 45);
+            })?,
+            422,
+            KIND,
+        ),
+    ])
+}
+
+#[test]
+fn a_refused_package_changes_nothing() -> Result<()> {
+    let host = Options::new().start()?;
+    let client = Client::new(&host);
+    let before = client.get("/api/v1/models")?.expect(200)?.json()?;
+    for Bad(what, body, status, kind) in bad_packages()? {
+        let answer = put(&client, &address("66.0.0"), &body)?;
+        if answer.status != status || answer.problem()? != kind {
+            bail!("{what}: {} {}", answer.status, answer.text());
+        }
+        client.get(&address("66.0.0"))?.expect(404)?;
+    }
+    assert_eq!(client.get("/api/v1/models")?.expect(200)?.json()?, before);
+    assert_eq!(
+        client.get("/api/v1/audit")?.expect(200)?.json()?["items"],
+        json!([])
+    );
+    // The name is as free as before.
+    let good = Package::of_version("66.0.0")?;
+    put(&client, &address("66.0.0"), &good.zip()?)?.expect(201)?;
+    Ok(())
+}
+
+#[test]
+fn only_stewards_change_models() -> Result<()> {
+    let digest = |key: &str| -> String {
+        use sha2::{Digest as _, Sha256};
+        let digest = Sha256::digest(key);
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    let keys = format!(
+        "reader:r:{},clinician:c:{},steward:s:{}",
+        digest("r-key"),
+        digest("c-key"),
+        digest("s-key")
+    );
+    let host = Options::new().variable("api_keys", &keys).start()?;
+    let archive = Package::of_version("55.0.0")?.zip()?;
+    for (key, status) in [("r-key", 403), ("c-key", 403), ("s-key", 201)] {
+        let client = Client::new(&host).with_header("authorization", &format!("Bearer {key}"));
+        put(&client, &address("55.0.0"), &archive)?.expect(status)?;
+        client.get(&address("1.0.0"))?.expect(200)?;
+        if status == 403 {
+            client.delete(&address("55.0.0"))?.expect(403)?;
+            post(&client, &format!("{}/activate", address("1.0.0")))?.expect(403)?;
+            post(&client, &format!("/api/v1/models/{NAME}/rollback"))?.expect(403)?;
+        }
+    }
+    put(&Client::new(&host), &address("55.0.1"), &archive)?.expect(401)?;
+    Ok(())
+}
