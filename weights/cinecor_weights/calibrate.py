@@ -1,0 +1,341 @@
+"""How far a package's probabilities are to be believed: fits `calibration` of its card on acdc-val, or copies it from a package of the same
+recipe, and judges it on acdc-dev_test.
+
+Three things are fitted, each on patients that the network was not trained on: one temperature, by likelihood; how many doubts wide an
+interval is (normalised conformal prediction: Lei et al., J Am Stat Assoc 2018;113:1094, with each patient's centre taken from the others);
+and the score, a fractional logit (Papke and Wooldridge, J Appl Econom 1996;11:619) of the mean Dice of frames that `degrade` has spoilt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import optimize, stats
+
+from . import degrade, evaluate, evidence, grid, prepare
+from .labels import CLASSES, LABELS
+
+#: How often the truth is to lie inside an interval.
+LEVEL: float = 0.9
+#: Shares of a volume that are tried as a doubt beside that of the probabilities: how thick the basal slice is, no probability tells.
+SHARES: tuple[float, ...] = (0.0, 0.01, 0.02, 0.05, 0.1)
+#: The temperatures that a card may state.
+TEMPERATURES: tuple[float, float] = (0.5, 3.0)
+#: Weight of the squared coefficients, of features of unit deviation, against the likelihood of one frame.
+RIDGE: float = 0.01
+#: Volumes without a heart of each kind, beside the spoilt ones.
+WITHOUT_HEART_EACH: int = 4
+#: A volume is bad where its mean Dice is below this.
+BAD_BELOW: float = 0.8
+#: The numbers that have an interval, as paths in the metrics.
+QUANTITIES: tuple[str, ...] = (
+    *(f"{v}_ventricle.{q}" for v in ("left", "right") for q in ("edv_ml", "esv_ml", "sv_ml", "ef_percent")),
+    "myocardium.ed_mass_g",
+)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What is kept of a frame: its evidence and form, and how good the mask is."""
+
+    patient: str
+    kind: str
+    phase: str
+    voxel_ml: float
+    structures: list[evidence.Structure]
+    form: evidence.Shape
+    #: Voxels of right ventricle, wall and left ventricle in the reference.
+    truth: list[int]
+    #: Mean Dice over the structures that the reference or the mask has; 0 where the reference has none.
+    dice: float
+
+    def features(self) -> np.ndarray:
+        return evidence.features(self.structures, self.form, self.voxel_ml)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A package's graph and the grid that its card states."""
+
+    predict: evaluate.Predictor
+    onto: grid.Grid
+
+    @staticmethod
+    def of(folder: Path) -> Network:
+        card = folder / "model.json"
+        return Network(evaluate.predictor(folder / json.loads(card.read_text())["graph"]["file"]), evaluate.grid_of(card))
+
+    def probabilities(self, frame: prepare.Frame) -> np.ndarray:
+        """On the canvas, `[Z, C, canvas, canvas]`."""
+        canvas = grid.to_canvas(frame.image, frame.row_mm, frame.column_mm, self.onto)
+        return self.predict(grid.with_neighbours(canvas, self.onto.neighbours))
+
+    def observe(self, kind: str, frame: prepare.Frame, temperature: float) -> Observed:
+        p, seen = grid.on_scanner(self.probabilities(frame), *frame.image.shape[-2:], frame.row_mm, frame.column_mm, self.onto)
+        before = p.argmax(1).astype(np.uint8) * seen
+        after = grid.keep_largest(before)
+        scores = [evaluate.dice(frame.labels == value, after == value) for value in range(1, CLASSES)]
+        known = [score for score in scores if score is not None] if frame.labels.any() else []
+        return Observed(
+            frame.patient,
+            kind,
+            frame.phase,
+            frame.row_mm * frame.column_mm * frame.slice_mm / 1000,
+            evidence.of(p, seen, before, after, temperature),
+            evidence.shape(after),
+            [int((frame.labels == value).sum()) for value in range(1, CLASSES)],
+            float(np.mean(known)) if known else 0.0,
+        )
+
+
+def temperature(network: Network, frames: Iterable[prepare.Frame], seed: int, voxels: int = 20000) -> float:
+    """The temperature under which the labels are likeliest, by voxels on the canvas that are in doubt; as many of each frame."""
+    rng = np.random.default_rng(seed)
+    logs, labels = [], []
+    for frame in frames:
+        p = network.probabilities(frame).transpose(0, 2, 3, 1).reshape(-1, CLASSES)
+        truth = grid.labels_to_canvas(frame.labels, frame.row_mm, frame.column_mm, network.onto).ravel()
+        doubtful = np.flatnonzero(p.max(1) < 1 - evidence.ROUNDS_OFF)
+        at = rng.choice(doubtful, min(voxels, len(doubtful)), replace=False)
+        logs.append(np.log(np.maximum(p[at], 1e-12)))
+        labels.append(truth[at])
+    log, label = np.concatenate(logs).astype(np.float64), np.concatenate(labels)
+
+    def loss(t: float) -> float:
+        scaled = log / t
+        return float(np.mean(np.logaddexp.reduce(scaled, 1) - scaled[np.arange(len(label)), label]))
+
+    return round(float(optimize.minimize_scalar(loss, bounds=TEMPERATURES, method="bounded").x), 3)
+
+
+def measured(ed: Observed, es: Observed, share: float) -> dict[str, tuple[float, float, float]]:
+    """Quantity → found, true and doubt, of one patient; `cinecor-measures` works out the same doubt."""
+    out: dict[str, tuple[float, float, float]] = {}
+    for name in ("left_ventricle", "right_ventricle"):
+        at = LABELS[name] - 1
+        (d, d_true, d_off), (s, s_true, s_off) = (_volume(frame, at, share) for frame in (ed, es))
+        if d <= 0 or d_true <= 0:
+            continue
+        out[f"{name}.edv_ml"] = d, d_true, d_off
+        out[f"{name}.esv_ml"] = s, s_true, s_off
+        out[f"{name}.sv_ml"] = d - s, d_true - s_true, float(np.hypot(d_off, s_off))
+        # The partial derivatives of 100 (1 - ESV / EDV).
+        off = 100 * float(np.hypot(s / d**2 * d_off, s_off / d))
+        out[f"{name}.ef_percent"] = 100 * (d - s) / d, 100 * (d_true - s_true) / d_true, off
+    wall = _volume(ed, LABELS["myocardium"] - 1, share)
+    out["myocardium.ed_mass_g"] = tuple(evaluate.MYOCARDIUM_G_PER_ML * v for v in wall)
+    return out
+
+
+def _volume(frame: Observed, at: int, share: float) -> tuple[float, float, float]:
+    """Found, true and doubtful ml of a structure."""
+    ml = frame.structures[at].labelled * frame.voxel_ml
+    return ml, frame.truth[at] * frame.voxel_ml, frame.structures[at].uncertain * frame.voxel_ml + share * ml
+
+
+def pairs(observed: Iterable[Observed]) -> dict[tuple[str, str], dict[str, Observed]]:
+    """(patient, kind) → phase → frame."""
+    out: dict[tuple[str, str], dict[str, Observed]] = {}
+    for one in observed:
+        out.setdefault((one.patient, one.kind), {})[one.phase] = one
+    return out
+
+
+def factor(found: np.ndarray) -> tuple[float, float]:
+    """Doubts below and above a number, of `found` `[patients, (found, true, doubt)]`.
+
+    The middle of the errors may lie off zero, but the number itself stays inside.
+    """
+    off = (found[:, 1] - found[:, 0]) / found[:, 2]
+    count = len(off)
+    others = np.array([np.median(np.delete(off, i)) for i in range(count)])
+    rank = min(count, int(np.ceil((count + 1) * LEVEL)))
+    reach, middle = float(np.sort(np.abs(off - others))[rank - 1]), float(np.median(off))
+    return round(max(reach - middle, 0.0), 4), round(max(reach + middle, 0.0), 4)
+
+
+def held(found: np.ndarray, low: float, high: float) -> np.ndarray:
+    value, truth, doubt = found.T
+    return (truth >= value - low * doubt) & (truth <= value + high * doubt)
+
+
+def intervals(observed: list[Observed]) -> dict[str, object]:
+    """The factors of every quantity, and how often intervals fitted without a patient hold that patient's truth."""
+    patients = list(pairs(observed).values())
+
+    def tables(share: float) -> dict[str, np.ndarray]:
+        all_of = [measured(p["ED"], p["ES"], share) for p in patients]
+        return {q: np.array([one[q] for one in all_of if q in one]) for q in QUANTITIES}
+
+    def width(share: float) -> float:
+        return float(np.mean([sum(factor(t)) * t[:, 2].mean() / t[:, 1].std() for t in tables(share).values()]))
+
+    share = min(SHARES, key=width)
+    found = tables(share)
+    left_out = {q: [bool(held(t[i : i + 1], *factor(np.delete(t, i, 0)))[0]) for i in range(len(t))] for q, t in found.items()}
+    return {
+        "method": "value ± factor · doubt; normalised conformal, the middle of the errors taken from the other patients",
+        "level": LEVEL,
+        "factors": [{"quantity": q, "share": share, "low": factor(t)[0], "high": factor(t)[1]} for q, t in found.items()],
+        "leave_one_patient_out": {
+            "coverage": round(float(np.mean(np.concatenate(list(left_out.values())))), 3),
+            "by_quantity": {q: round(float(np.mean(v)), 3) for q, v in left_out.items()},
+        },
+    }
+
+
+def fit_score(features: np.ndarray, dice: np.ndarray) -> np.ndarray:
+    """Intercept and coefficients `[1 + features]` of the log-odds of the mean Dice; what speaks against a mask never speaks for it."""
+    scale = np.maximum(features.std(0), 1e-9)
+    x = np.hstack([np.ones((len(features), 1)), features / scale])
+
+    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
+        z = x @ w
+        gradient = x.T @ (1 / (1 + np.exp(-z)) - dice)
+        penalty = np.r_[0, w[1:]]
+        return float(np.sum(np.logaddexp(0, z) - dice * z) + RIDGE * penalty @ penalty), gradient + 2 * RIDGE * penalty
+
+    bounds = [(None, None), (0, None), (0, None), *[(None, 0)] * (features.shape[1] - 2)]
+    found = optimize.minimize(loss, np.zeros(x.shape[1]), jac=True, bounds=bounds, method="L-BFGS-B").x
+    return np.r_[found[0], found[1:] / scale]
+
+
+def scored(weights: np.ndarray, features: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-(weights[0] + features @ weights[1:])))
+
+
+def auroc(score: np.ndarray, is_bad: np.ndarray) -> float:
+    """How often a bad volume has a lower score than a good one, ties by half."""
+    ranks = stats.rankdata(score)
+    bad, good = int(is_bad.sum()), int((~is_bad).sum())
+    return float((ranks[~is_bad].sum() - good * (good + 1) / 2) / (bad * good)) if bad and good else float("nan")
+
+
+def by_volume(observed: list[Observed], score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Score and mean Dice of each volume, the means over its frames."""
+    rows: dict[tuple[str, str], list[int]] = {}
+    for i, one in enumerate(observed):
+        rows.setdefault((one.patient, one.kind), []).append(i)
+    return tuple(np.array([np.mean(values[at]) for at in rows.values()]) for values in (score, np.array([o.dice for o in observed])))
+
+
+def ranked(observed: list[Observed], score: np.ndarray) -> dict[str, object]:
+    """How well the score finds bad volumes among the spoilt ones that show a heart, and what those without one get."""
+    heart = np.array([any(o.truth) for o in observed])
+    volumes, dice = by_volume([o for o in observed if any(o.truth)], score[heart])
+    out: dict[str, object] = {
+        "volumes": len(volumes),
+        "bad": int((dice < BAD_BELOW).sum()),
+        "share_between": round(float(((dice >= 0.6) & (dice <= 0.85)).mean()), 3),
+        "auroc": round(auroc(volumes, dice < BAD_BELOW), 4),
+        "mean_absolute_error": round(float(np.abs(volumes - dice).mean()), 4),
+    }
+    if (~heart).any():
+        none, _ = by_volume([o for o in observed if not any(o.truth)], score[~heart])
+        out["without_heart"] = {"volumes": len(none), "highest_score": round(float(none.max()), 3)}
+    return out
+
+
+def spoilt(network: Network, frames: list[prepare.Frame], t: float, seed: int) -> list[Observed]:
+    out = []
+    for turn, (name, volume) in enumerate([*degrade.degraded(frames, seed), *degrade.without_heart(seed, WITHOUT_HEART_EACH)]):
+        out += [network.observe(name, frame, t) for frame in volume]
+        print(f"\rspoilt volumes: {turn + 1}", end="", flush=True)
+    print()
+    return out
+
+
+def fit(folder: Path, seed: int) -> dict[str, object]:
+    """The `calibration` of a package's card."""
+    network, frames = Network.of(folder), prepare.frames("val")
+    t = temperature(network, frames, seed)
+    print(f"temperature {t}", flush=True)
+    clean = [network.observe("as it is", frame, t) for frame in frames]
+    interval = intervals(clean)
+    print(json.dumps(interval, indent=2), flush=True)
+    observed = clean + spoilt(network, frames, t, seed)
+    features, dice = np.stack([o.features() for o in observed]), np.array([o.dice for o in observed])
+    weights = fit_score(features, dice)
+    patient = np.array([o.patient for o in observed])
+    left_out = np.empty(len(observed))
+    for name in np.unique(patient):
+        here = patient == name
+        left_out[here] = scored(fit_score(features[~here], dice[~here]), features[here])
+    only = [i for i, o in enumerate(observed) if o.kind != "as it is"]
+    found = {
+        "method": "fractional logit of a frame's mean Dice, of frames as they are and spoilt; a volume's score is the mean over its frames",
+        "intercept": round(float(weights[0]), 4),
+        "coefficients": {name: round(float(w), 4) for name, w in zip(evidence.FEATURES, weights[1:], strict=True)},
+        "leave_one_patient_out": ranked([observed[i] for i in only], left_out[only]),
+        "seed": seed,
+    }
+    return {
+        "set": "acdc-val",
+        "patients": len({frame.patient for frame in frames}),
+        "fitted_with": f"{folder.parent.name} {folder.name}",
+        "temperature": t,
+        "intervals": interval,
+        "score": found,
+    }
+
+
+def judge(folder: Path, calibration: dict[str, object], seed: int) -> dict[str, object]:
+    """What intervals and score are worth on acdc-dev_test, where nothing was fitted."""
+    network, frames, t = Network.of(folder), prepare.frames("dev_test"), calibration["temperature"]
+    clean = [network.observe("as it is", frame, t) for frame in frames]
+    factors = {f["quantity"]: f for f in calibration["intervals"]["factors"]}
+    hits: dict[str, list[bool]] = {q: [] for q in factors}
+    for pair in pairs(clean).values():
+        for q, f in factors.items():
+            one = measured(pair["ED"], pair["ES"], f["share"]).get(q)
+            if one:
+                hits[q].append(bool(held(np.array([one]), f["low"], f["high"])[0]))
+    coverage = round(float(np.mean([hit for of in hits.values() for hit in of])), 3)
+    print(f"coverage {coverage}", {q: round(float(np.mean(v)), 3) for q, v in hits.items()}, flush=True)
+    observed = spoilt(network, frames, t, seed)
+    score = calibration["score"]
+    weights = np.array([score["intercept"], *(score["coefficients"][name] for name in evidence.FEATURES)])
+    found = scored(weights, np.stack([o.features() for o in observed]))
+    return {
+        "set": "acdc-dev_test",
+        "patients": len({frame.patient for frame in frames}),
+        "coverage": coverage,
+        "by_quantity": {q: round(float(np.mean(v)), 3) for q, v in hits.items()},
+        "score": {**ranked(observed, found), "seed": seed},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("package", type=Path, help="folder of the package whose card is written")
+    parser.add_argument("--like", type=Path, help="copy from this package of the same recipe: for one that has been trained on acdc-val too")
+    parser.add_argument("--judge", action="store_true", help="measure on acdc-dev_test what the card's calibration is worth; for the report")
+    parser.add_argument("--seed", type=int, default=1, help="of voxels and of what is spoilt; judging takes the next one")
+    arguments = parser.parse_args()
+
+    path = arguments.package / "model.json"
+    if arguments.like:
+        calibration = json.loads((arguments.like / "model.json").read_text())["calibration"]
+    elif arguments.judge:
+        calibration = json.loads(path.read_text())["calibration"]
+    else:
+        if "acdc-val" in {data["set"] for data in json.loads(path.read_text())["training"]["data"]}:
+            raise SystemExit(f"{arguments.package} was trained on acdc-val: fit its sister that was not, and copy with --like.")
+        calibration = fit(arguments.package, arguments.seed)
+    if arguments.judge:
+        calibration["judged"] = judge(arguments.package, calibration, arguments.seed + 1)
+        print(json.dumps(calibration["judged"], indent=2))
+    # Read only now: the card may have been written to in the meantime.
+    card = json.loads(path.read_text())
+    card["calibration"] = calibration
+    path.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+    print(f"{path}: calibration fitted with {calibration['fitted_with']}")
+
+
+if __name__ == "__main__":
+    main()
