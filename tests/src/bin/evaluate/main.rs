@@ -57,6 +57,9 @@ struct Arguments {
     /// Folder for the whole report: tables, plots, goals, pictures of patients.
     #[arg(long, value_name = "FOLDER")]
     report: Option<PathBuf>,
+    /// The report shows no pictures of patients.
+    #[arg(long, requires = "report")]
+    without_pictures: bool,
     /// Degrade the volumes in every way of a fixed list before they are posted, and write what came of it into the report's folder.
     #[arg(long)]
     robustness: bool,
@@ -130,7 +133,11 @@ fn main() -> Result<()> {
         arguments.set
     );
     if let Some(folder) = &arguments.report {
-        run.write(folder, &pictures::of(&service, &patients, &cases)?)?;
+        let pictures = match arguments.without_pictures {
+            true => Vec::new(),
+            false => pictures::of(&service, &patients, &cases)?,
+        };
+        run.write(folder, &pictures)?;
         println!("report in {}", folder.display());
     }
     Ok(())
