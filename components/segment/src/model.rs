@@ -3,11 +3,17 @@
 use std::path::Path;
 
 use cinecor_guest::{GuestStore, open_store, sentence, storage_problem, variable};
+use cinecor_measures::score::{self, Features, Form, Weights};
+use cinecor_model_card::Card;
 use cinecor_store::ModelUsed;
+use cinecor_volume::{Label, Spacing};
 use cinecor_web::{PRECISIONS, Problem, ProblemKind};
+use ndarray::ArrayView3;
 
 use crate::bindings::cinecor::model::segmenter::{self, Error, Grid, ModelPackage};
-pub(crate) use crate::bindings::cinecor::model::types::{Description, SegmentedFrame};
+pub(crate) use crate::bindings::cinecor::model::types::{
+    Description, Evidence, SegmentedFrame, StructureEvidence,
+};
 use crate::work::Cine;
 
 /// Where the model packages are mounted that ship with the service.
@@ -23,6 +29,8 @@ const COMPONENT_DIGEST: &str = "CINECOR_COMPONENT_DIGEST";
 pub(crate) struct Model {
     package: ModelPackage,
     description: Description,
+    /// How the card scores a mask, when it does.
+    weights: Option<Weights>,
 }
 
 impl Model {
@@ -86,9 +94,16 @@ impl Model {
         let description = segmenter::describe(package.clone())
             .await
             .map_err(problem)?;
+        // Whoever takes another card than this service reads has no score to offer.
+        let weights = Card::parse(&package.card)
+            .ok()
+            .and_then(|card| card.calibration)
+            .and_then(|calibration| calibration.score)
+            .map(|score| weights(&score));
         Ok(Model {
             package,
             description,
+            weights,
         })
     }
 
@@ -111,6 +126,30 @@ impl Model {
             device,
             precision,
         }
+    }
+
+    /// The mean Dice that the mask of a frame is thought to have; `None` when the card does not say how to tell.
+    pub(crate) fn score(
+        &self,
+        labels: ArrayView3<'_, u8>,
+        evidence: &Evidence,
+        spacing: &Spacing,
+    ) -> Option<f64> {
+        let weights = self.weights?;
+        let count = |label: Label| labels.iter().filter(|code| **code == label.code()).count();
+        let structure = |of: &StructureEvidence, label| score::StructureEvidence {
+            expected_voxels: of.expected_voxels,
+            agreeing_voxels: of.agreeing_voxels,
+            labelled_voxels: count(label) as u64,
+            removed_voxels: of.removed_voxels,
+        };
+        let structures = [
+            structure(&evidence.right_ventricle, Label::RightVentricle),
+            structure(&evidence.myocardium, Label::Myocardium),
+            structure(&evidence.left_ventricle, Label::LeftVentricle),
+        ];
+        let features = Features::of(&structures, Form::of(labels), spacing.voxel_ml());
+        Some(weights.score(&features))
     }
 
     /// Segments a frame.
@@ -137,6 +176,26 @@ impl Model {
     }
 }
 
+/// The weights of a score as its measure takes them.
+fn weights(score: &cinecor_model_card::Score) -> Weights {
+    let of = &score.coefficients;
+    Weights {
+        intercept: score.intercept,
+        coefficients: Features {
+            dice_mean: of.dice_mean,
+            dice_worst: of.dice_worst,
+            removed: of.removed,
+            form: Form {
+                missing: of.missing,
+                gaps: of.gaps,
+                open_wall: of.open_wall,
+                jump: of.jump,
+            },
+            volume: of.volume,
+        },
+    }
+}
+
 /// The precision of a field.
 ///
 /// # Errors
@@ -146,7 +205,7 @@ pub(crate) fn precision(text: &str) -> Result<&'static str, Problem> {
     known.copied().ok_or_else(|| {
         Problem::field(
             "precision",
-            &format!("is none that there is; send {}", PRECISIONS.join(" or ")),
+            format!("is none that there is; send {}", PRECISIONS.join(" or ")),
         )
     })
 }

@@ -4,7 +4,7 @@
 use cinecor_formats::DeflatedChunk;
 use cinecor_guest::sentence;
 use cinecor_measures::{
-    Counts, Cycle, FrameCounts, FrameProfile, Grid, Metrics, Rules, measure, measure_heart,
+    Counts, Cycle, FrameCounts, FrameProfile, Grid, Metrics, Rules, measure, measure_heart, score,
 };
 use cinecor_render::{Overlay, Picture, Style, render};
 use cinecor_store::Subject;
@@ -65,6 +65,8 @@ pub(crate) struct Work {
     cine: Cine,
     masks: Vec<DeflatedChunk>,
     profiles: Vec<FrameProfile>,
+    /// Of the frames, where the model's card says how to score them.
+    scores: Vec<f64>,
     pictures: Vec<Candidate>,
     timings: TimingsJson,
     told: [Option<usize>; 2],
@@ -118,6 +120,7 @@ impl Work {
             cine,
             masks: Vec::new(),
             profiles: Vec::new(),
+            scores: Vec::new(),
             pictures: Vec::new(),
             timings: TimingsJson::default(),
             told: [subject.ed_frame, subject.es_frame],
@@ -179,6 +182,7 @@ impl Work {
             preprocess_ms,
             inference_ms,
             postprocess_ms,
+            evidence,
             ..
         } = model
             .segment(&self.cine, intensities.into_raw_vec_and_offset().0)
@@ -201,6 +205,8 @@ impl Work {
         };
         let profile =
             FrameProfile::of(index, view, Some(grey.view()), &grid).map_err(Problem::internal)?;
+        self.scores
+            .extend(model.score(view, &evidence, &self.cine.spacing));
         if self.wanted.previews {
             self.keep_picture(index, profile.counts().left_ventricle, &grey, view);
         }
@@ -265,7 +271,7 @@ impl Work {
             &self.cine.spacing,
             &self.cycle(frame_ms),
             &measured_with(subject),
-            None,
+            score::of_study(&self.scores),
         )
         .map_err(|error| not_measurable(&error))?;
         let phases = metrics.phases.left_ventricle;

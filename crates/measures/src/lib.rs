@@ -40,6 +40,7 @@ mod pieces;
 mod profile;
 mod reference;
 mod rules;
+pub mod score;
 mod subject;
 mod wall;
 

@@ -104,7 +104,8 @@ fn a_variant_agrees_with_its_fp32_graph_or_is_refused_in_words() {
                     }
                     // The two live side by side, and neither changes the other.
                     let outputs = compute(&nn, "unet@1", &run.inputs).await.unwrap();
-                    compare(&outputs, &run.outputs, 1e-5).expect(engine.name());
+                    compare(&outputs, &run.outputs, 1e-5)
+                        .unwrap_or_else(|off| panic!("{}: {off}", engine.name()));
                 }
                 assert!(describe(&nn, &name).await.unwrap().loaded);
             }

@@ -1,0 +1,217 @@
+//! How good a mask is thought to be, without a reference: what its network's probabilities say of it and what its shape says against it,
+//! weighed as a model's card tells. The weights are fitted by `weights/cinecor_weights/calibrate.py`, whose `evidence` this copies number
+//! for number. No verdict here: that is `checks`.
+
+use cinecor_volume::Label;
+use ndarray::ArrayView3;
+
+/// Dice is taken to lie within these before its log-odds are taken.
+const DICE_LIMITS: (f64, f64) = (0.02, 0.98);
+/// A whole heart, both cavities and the wall, of an adult is taken to have between these ml; beyond, the logarithm of the excess counts.
+const HEART_ML: (f64, f64) = (150.0, 750.0);
+/// The most that this logarithm counts.
+const EXCESS_MAX: f64 = 3.0;
+
+/// What the probabilities say of one structure of a frame, in voxels.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StructureEvidence {
+    /// Sum of the probabilities: how many voxels it has if they are right.
+    pub expected_voxels: f64,
+    /// Sum of the probabilities where the mask has it.
+    pub agreeing_voxels: f64,
+    /// Voxels of the mask.
+    pub labelled_voxels: u64,
+    /// Voxels that the clean-up took away.
+    pub removed_voxels: u64,
+}
+
+impl StructureEvidence {
+    /// The Dice that the mask has if the probabilities are right; 0 where there is no mask.
+    pub fn dice(&self) -> f64 {
+        if self.labelled_voxels == 0 {
+            return 0.0;
+        }
+        let both = self.expected_voxels + self.labelled_voxels as f64;
+        if both > 0.0 {
+            2.0 * self.agreeing_voxels / both
+        } else {
+            0.0
+        }
+    }
+}
+
+/// What a mask alone says against itself; every number is 0 where nothing is wrong, and at most 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Form {
+    /// Share of the three structures that the frame lacks.
+    pub missing: f64,
+    /// Of the slices between the first and the last that show a structure, the share that does not show it; mean over the structures.
+    pub gaps: f64,
+    /// Share of the left ventricle's in-plane outline that borders on something else than its wall.
+    pub open_wall: f64,
+    /// One less the overlap of the heart in neighbouring slices, by the smaller of the two; mean over the pairs that both show it.
+    pub jump: f64,
+}
+
+impl Form {
+    /// The form of the labels `[Z, Y, X]` of one frame.
+    pub fn of(labels: ArrayView3<'_, u8>) -> Form {
+        let structures = [
+            Label::RightVentricle,
+            Label::Myocardium,
+            Label::LeftVentricle,
+        ];
+        let shown = structures.map(|label| {
+            let shows =
+                |slice: ndarray::ArrayView2<'_, u8>| slice.iter().any(|&code| code == label.code());
+            labels.outer_iter().map(shows).collect::<Vec<bool>>()
+        });
+        let there = shown.iter().filter(|slices| slices.contains(&true)).count();
+        let gaps: Vec<f64> = shown.iter().filter_map(|slices| gaps(slices)).collect();
+        Form {
+            missing: 1.0 - there as f64 / structures.len() as f64,
+            gaps: mean(&gaps),
+            open_wall: open_wall(labels),
+            jump: jump(labels),
+        }
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    if values.is_empty() {
+        0.0
+    } else {
+        values.iter().sum::<f64>() / values.len() as f64
+    }
+}
+
+/// The share of slices left out between the ends; `None` where nothing is shown.
+fn gaps(slices: &[bool]) -> Option<f64> {
+    let first = slices.iter().position(|&shown| shown)?;
+    let last = slices.iter().rposition(|&shown| shown)?;
+    let count = slices.iter().filter(|&&shown| shown).count();
+    Some(1.0 - count as f64 / (last - first + 1) as f64)
+}
+
+fn open_wall(labels: ArrayView3<'_, u8>) -> f64 {
+    let (ventricle, wall) = (Label::LeftVentricle.code(), Label::Myocardium.code());
+    let (mut outline, mut open) = (0_u64, 0_u64);
+    for slice in labels.outer_iter() {
+        for ((row, column), _) in slice.indexed_iter().filter(|(_, code)| **code == ventricle) {
+            let beside = [
+                (row.checked_sub(1), Some(column)),
+                (row.checked_add(1), Some(column)),
+                (Some(row), column.checked_sub(1)),
+                (Some(row), column.checked_add(1)),
+            ];
+            for place in beside {
+                // What lies off the picture is no wall.
+                let code = match place {
+                    (Some(row), Some(column)) => slice.get((row, column)).copied(),
+                    _ => None,
+                };
+                let code = code.unwrap_or(Label::Background.code());
+                outline += u64::from(code != ventricle);
+                open += u64::from(code != ventricle && code != wall);
+            }
+        }
+    }
+    if outline == 0 {
+        0.0
+    } else {
+        open as f64 / outline as f64
+    }
+}
+
+fn jump(labels: ArrayView3<'_, u8>) -> f64 {
+    let size = |slice: ndarray::ArrayView2<'_, u8>| slice.iter().filter(|&&code| code > 0).count();
+    let mut jumps = Vec::new();
+    for (above, below) in labels.outer_iter().zip(labels.outer_iter().skip(1)) {
+        let smaller = size(above).min(size(below));
+        if smaller > 0 {
+            let both = above
+                .iter()
+                .zip(below)
+                .filter(|(a, b)| **a > 0 && **b > 0)
+                .count();
+            jumps.push(1.0 - both as f64 / smaller as f64);
+        }
+    }
+    mean(&jumps)
+}
+
+/// What a frame's score is made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Features {
+    /// Log-odds of the mean Dice that the probabilities predict.
+    pub dice_mean: f64,
+    /// Log-odds of the worst structure's.
+    pub dice_worst: f64,
+    /// Share of the voxels that the clean-up took away.
+    pub removed: f64,
+    /// What the shape says.
+    pub form: Form,
+    /// The logarithm by which the heart is too large or too small for an adult's.
+    pub volume: f64,
+}
+
+impl Features {
+    /// The features of a frame: right ventricle, wall and left ventricle, the shape of its mask, and the volume of a voxel in ml.
+    pub fn of(structures: &[StructureEvidence; 3], form: Form, voxel_ml: f64) -> Features {
+        let dice = structures.map(|structure| structure.dice());
+        let odds = |dice: f64| {
+            let dice = dice.clamp(DICE_LIMITS.0, DICE_LIMITS.1);
+            (dice / (1.0 - dice)).ln()
+        };
+        let sum = |of: fn(&StructureEvidence) -> u64| structures.iter().map(of).sum::<u64>() as f64;
+        let (labelled, removed) = (sum(|s| s.labelled_voxels), sum(|s| s.removed_voxels));
+        let ml = labelled * voxel_ml;
+        let excess = (HEART_ML.0 / ml).ln().max((ml / HEART_ML.1).ln());
+        Features {
+            dice_mean: odds(mean(&dice)),
+            dice_worst: odds(dice.iter().copied().fold(f64::INFINITY, f64::min)),
+            removed: if removed > 0.0 {
+                removed / (removed + labelled)
+            } else {
+                0.0
+            },
+            form,
+            volume: if ml > 0.0 {
+                excess.clamp(0.0, EXCESS_MAX)
+            } else {
+                0.0
+            },
+        }
+    }
+}
+
+/// How the features are weighed: what the log-odds of the score are summed from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weights {
+    /// The log-odds where every feature is 0.
+    pub intercept: f64,
+    /// One for each feature.
+    pub coefficients: Features,
+}
+
+impl Weights {
+    /// The score of a frame, 0 to 1: the mean Dice that its mask is thought to have.
+    pub fn score(&self, features: &Features) -> f64 {
+        let (w, f) = (&self.coefficients, features);
+        let odds = self.intercept
+            + w.dice_mean * f.dice_mean
+            + w.dice_worst * f.dice_worst
+            + w.removed * f.removed
+            + w.form.missing * f.form.missing
+            + w.form.gaps * f.form.gaps
+            + w.form.open_wall * f.form.open_wall
+            + w.form.jump * f.form.jump
+            + w.volume * f.volume;
+        1.0 / (1.0 + (-odds).exp())
+    }
+}
+
+/// The score of a study: the mean over its frames' scores; `None` without any.
+pub fn of_study(frames: &[f64]) -> Option<f64> {
+    (!frames.is_empty()).then(|| mean(frames))
+}
