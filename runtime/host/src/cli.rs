@@ -27,7 +27,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serves an application.
-    Up(Up),
+    Up(Box<Up>),
     /// Has a running host take changed components in place of those that serve.
     Reload(ReloadArgs),
 }
