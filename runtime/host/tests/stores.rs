@@ -31,6 +31,9 @@ fn on_disk(host: &Host, needle: &[u8]) -> bool {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 search(&path, needle)
+            } else if !path.is_file() {
+                // The socket that takes commands.
+                false
             } else {
                 std::fs::read(path)
                     .unwrap()
