@@ -297,6 +297,20 @@ fn a_phantom_heart_is_found_and_measured() -> Result<()> {
         (found - expected).abs() < 5.0,
         "ejection fraction {found} %, the phantom's is {expected} %"
     );
+    // A drawn heart is none that the network knows, but the score sees a heart in it, and none in rings.
+    let score = |body: &serde_json::Value| {
+        let quality = &body["segmentation"]["quality"];
+        quality["score"].as_f64().context("no score")
+    };
+    let rings = Client::new(&host)
+        .post(SEGMENT, &volumes::small(3, 2, 9)?)?
+        .expect(200)?
+        .json()?;
+    let (heart, rings) = (score(&body)?, score(&rings)?);
+    ensure!(
+        heart > 0.6 && rings < heart && (0.0..=1.0).contains(&rings),
+        "the heart scores {heart}, rings {rings}"
+    );
     Ok(())
 }
 
