@@ -15,7 +15,8 @@ use cinecor_store::{
 use cinecor_volume::{Frame, Shape};
 use cinecor_web::{Cursor, JSON, Problem, SSE, rfc3339};
 use cinecor_wire::{
-    SegmentationJson, SegmentationListJson, label_counts, measure_kept, profile_record,
+    SegmentationJson, SegmentationListJson, doubt_record, label_counts, measure_kept,
+    profile_record,
 };
 use serde_json::{Map, Value};
 
@@ -350,6 +351,10 @@ impl Job {
                 .map(|profile| label_counts(profile.counts()))
                 .collect(),
             profiles: outcome.profiles.iter().map(profile_record).collect(),
+            doubt: self
+                .model
+                .factors()
+                .map(|factors| doubt_record(&outcome.doubts, factors)),
             quality: QualityRecord {
                 verdict: quality.verdict.name().to_owned(),
                 checks: quality

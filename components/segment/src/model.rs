@@ -4,6 +4,7 @@ use std::path::Path;
 
 use cinecor_guest::{GuestStore, open_store, sentence, storage_problem, variable};
 use cinecor_measures::score::{self, Features, Form, Weights};
+use cinecor_measures::{Factor, Factors};
 use cinecor_model_card::Card;
 use cinecor_store::ModelUsed;
 use cinecor_volume::{Label, Spacing};
@@ -31,6 +32,8 @@ pub(crate) struct Model {
     description: Description,
     /// How the card scores a mask, when it does.
     weights: Option<Weights>,
+    /// How the card widens doubts to intervals, when it does.
+    factors: Option<Factors>,
 }
 
 impl Model {
@@ -95,15 +98,17 @@ impl Model {
             .await
             .map_err(problem)?;
         // Whoever takes another card than this service reads has no score to offer.
-        let weights = Card::parse(&package.card)
+        let known = Card::parse(&package.card)
             .ok()
-            .and_then(|card| card.calibration)
-            .and_then(|calibration| calibration.score)
-            .map(|score| weights(&score));
+            .and_then(|card| card.calibration);
+        let known = known.as_ref();
+        let score = known.and_then(|known| known.score.as_ref());
+        let intervals = known.and_then(|known| known.intervals.as_ref());
         Ok(Model {
             package,
             description,
-            weights,
+            weights: score.map(weights),
+            factors: intervals.map(factors),
         })
     }
 
@@ -126,6 +131,11 @@ impl Model {
             device,
             precision,
         }
+    }
+
+    /// How wide intervals are; `None` when the card does not say.
+    pub(crate) fn factors(&self) -> Option<&Factors> {
+        self.factors.as_ref()
     }
 
     /// The mean Dice that the mask of a frame is thought to have; `None` when the card does not say how to tell.
@@ -193,6 +203,20 @@ fn weights(score: &cinecor_model_card::Score) -> Weights {
             },
             volume: of.volume,
         },
+    }
+}
+
+/// The factors of intervals as their measure takes them.
+fn factors(intervals: &cinecor_model_card::Intervals) -> Factors {
+    let of = intervals.factors.iter().map(|factor| Factor {
+        quantity: factor.quantity.clone(),
+        share: factor.share,
+        low: factor.low,
+        high: factor.high,
+    });
+    Factors {
+        level: intervals.level,
+        of: of.collect(),
     }
 }
 

@@ -4,7 +4,8 @@
 use cinecor_formats::DeflatedChunk;
 use cinecor_guest::sentence;
 use cinecor_measures::{
-    Counts, Cycle, FrameCounts, FrameProfile, Grid, Metrics, Rules, measure, measure_heart, score,
+    Counts, Cycle, Doubt, Factors, FrameCounts, FrameProfile, Grid, Metrics, Rules, intervals,
+    measure, measure_heart, score,
 };
 use cinecor_render::{Overlay, Picture, Style, render};
 use cinecor_store::Subject;
@@ -67,6 +68,8 @@ pub(crate) struct Work {
     profiles: Vec<FrameProfile>,
     /// Of the frames, where the model's card says how to score them.
     scores: Vec<f64>,
+    doubts: Vec<Doubt>,
+    factors: Option<Factors>,
     pictures: Vec<Candidate>,
     timings: TimingsJson,
     told: [Option<usize>; 2],
@@ -88,6 +91,7 @@ pub(crate) struct Outcome {
     /// Those of their masks that were not taken away before, in the same order.
     pub(crate) masks: Vec<DeflatedChunk>,
     pub(crate) profiles: Vec<FrameProfile>,
+    pub(crate) doubts: Vec<Doubt>,
     pub(crate) metrics: Metrics,
     pub(crate) previews: Vec<Preview>,
     pub(crate) timings: TimingsJson,
@@ -121,6 +125,8 @@ impl Work {
             masks: Vec::new(),
             profiles: Vec::new(),
             scores: Vec::new(),
+            doubts: Vec::new(),
+            factors: None,
             pictures: Vec::new(),
             timings: TimingsJson::default(),
             told: [subject.ed_frame, subject.es_frame],
@@ -207,6 +213,15 @@ impl Work {
             FrameProfile::of(index, view, Some(grey.view()), &grid).map_err(Problem::internal)?;
         self.scores
             .extend(model.score(view, &evidence, &self.cine.spacing));
+        self.doubts.push(Doubt {
+            frame: index,
+            right_ventricle_voxels: evidence.right_ventricle.uncertain_voxels,
+            myocardium_voxels: evidence.myocardium.uncertain_voxels,
+            left_ventricle_voxels: evidence.left_ventricle.uncertain_voxels,
+        });
+        if self.factors.is_none() {
+            self.factors = model.factors().cloned();
+        }
         if self.wanted.previews {
             self.keep_picture(index, profile.counts().left_ventricle, &grey, view);
         }
@@ -265,7 +280,7 @@ impl Work {
         subject: &Subject,
         frame_ms: Option<f64>,
     ) -> Result<Outcome, Problem> {
-        let metrics = measure_heart(
+        let mut metrics = measure_heart(
             &self.profiles,
             &Rules::default(),
             &self.cine.spacing,
@@ -274,6 +289,9 @@ impl Work {
             score::of_study(&self.scores),
         )
         .map_err(|error| not_measurable(&error))?;
+        if let Some(factors) = &self.factors {
+            metrics.intervals = intervals(&metrics, &self.doubts, factors, &self.cine.spacing);
+        }
         let phases = metrics.phases.left_ventricle;
         let mut shown: Vec<usize> = phases.ed_frame.into_iter().chain(phases.es_frame).collect();
         if shown.is_empty() {
@@ -289,6 +307,7 @@ impl Work {
             frames: self.profiles.iter().map(|profile| profile.frame).collect(),
             masks: self.masks,
             profiles: self.profiles,
+            doubts: self.doubts,
             metrics,
             previews,
             timings: self.timings,

@@ -35,6 +35,7 @@ mod counts;
 mod distance;
 mod error;
 mod heart;
+mod intervals;
 mod metrics;
 mod pieces;
 mod profile;
@@ -50,6 +51,7 @@ pub use checks::{Judged, SCORE_PASS, SCORE_REJECT, assess, checks, verdict};
 pub use counts::{Counts, FrameCounts};
 pub use error::Error;
 pub use heart::measure_heart;
+pub use intervals::{Doubt, Factor, Factors, Interval, intervals};
 pub use metrics::{
     BASAL_RULE, Body, Check, Conventions, Curve, Cycle, MYOCARDIAL_DENSITY_G_PER_ML, Metrics,
     Myocardium, PAPILLARY_RULE, PhaseMethod, PhasePair, Phases, Quality, RunnerUp, VOLUME_RULE,

@@ -9,7 +9,7 @@ use cinecor_volume::{Label, Spacing};
 use crate::beat::{Beat, smooth_curve};
 use crate::reference::{Reference, references};
 use crate::subject::Subject;
-use crate::{Error, FrameCounts, RegionalWall};
+use crate::{Error, FrameCounts, Interval, RegionalWall};
 
 /// Myocardial density, g/ml (1.05; Vinnakota and Bassingthwaighte, Am J Physiol Heart Circ Physiol 2004;286:H1742).
 pub const MYOCARDIAL_DENSITY_G_PER_ML: f64 = 1.05;
@@ -54,6 +54,8 @@ pub struct Metrics {
     pub body: Option<Body>,
     /// Where numbers lie among healthy people.
     pub reference: Vec<Reference>,
+    /// How far off numbers may be: [`crate::intervals`] of them, where their model says how to tell.
+    pub intervals: Vec<Interval>,
     /// What the numbers mean.
     pub conventions: Conventions,
     /// Whether the numbers may be trusted unseen.
@@ -327,6 +329,7 @@ pub fn measure(
             es_mass_g_per_m2: per(mass(wall_es), bsa),
         },
         wall: RegionalWall::default(),
+        intervals: Vec::new(),
         beat: beat(
             frames,
             cycle,

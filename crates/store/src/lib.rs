@@ -46,8 +46,8 @@ pub use models::{
     ModelStaging, graph_key,
 };
 pub use segmentations::{
-    CheckRecord, LabelCounts, ModelUsed, ProfileRecord, QualityRecord, SegmentationRecord,
-    SliceRecord, TimingsMs, lookup_key,
+    CheckRecord, DoubtRecord, FactorRecord, LabelCounts, ModelUsed, ProfileRecord, QualityRecord,
+    SegmentationRecord, SliceRecord, TimingsMs, lookup_key,
 };
 pub use store::{Committed, STALE_MS, Staging, Store, StoreError, frame_key, mask_key};
 pub use studies::{Consent, SourceRecord, StudyRecord, VoxelRecord, WarningRecord};

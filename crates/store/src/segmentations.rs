@@ -131,12 +131,39 @@ pub struct SegmentationRecord {
     /// What the masks say slice by slice, one entry for each of `frames`; empty in records that were made without.
     #[serde(default)]
     pub profiles: Vec<ProfileRecord>,
+    /// How far off the numbers may be; absent where the model does not say.
+    #[serde(default)]
+    pub doubt: Option<DoubtRecord>,
     /// The verdict.
     pub quality: QualityRecord,
     /// Where the time went.
     pub timings: TimingsMs,
     /// What is known of the stored mask frames, one for each of `frames`.
     pub chunks: Vec<ChunkInfo>,
+}
+
+/// What intervals are worked out from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DoubtRecord {
+    /// How often an interval holds the truth, between 0 and 1.
+    pub level: f64,
+    /// How wide intervals are.
+    pub factors: Vec<FactorRecord>,
+    /// Voxels in doubt of right ventricle, wall and left ventricle, one entry for each of the record's `frames`.
+    pub voxels: Vec<[f64; 3]>,
+}
+
+/// How wide the interval of a number is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FactorRecord {
+    /// The number, as its path in the metrics.
+    pub quantity: String,
+    /// Share of each volume that is in doubt beside what the probabilities say.
+    pub share: f64,
+    /// How many doubts below the number the interval begins.
+    pub low: f64,
+    /// How many doubts above the number it ends.
+    pub high: f64,
 }
 
 impl SegmentationRecord {

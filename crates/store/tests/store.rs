@@ -213,6 +213,7 @@ fn segmentation(id: &Id, study_id: &Id, created_at_ms: i64) -> SegmentationRecor
             };
             2
         ],
+        doubt: None,
         quality: QualityRecord {
             verdict: "review".to_owned(),
             checks: Vec::new(),

@@ -123,6 +123,22 @@ pub(crate) fn all() -> Value {
             },
         }),
     );
+    let interval = object(
+        &["quantity", "low", "high", "level"],
+        json!({
+            "quantity": { "type": "string", "description": "Which number, as its path in the metrics." },
+            "low": { "type": "number", "description": "Lower end, in the number's unit." },
+            "high": { "type": "number", "description": "Upper end." },
+            "level": { "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "description": "How often such an interval holds the truth." },
+        }),
+    );
+    let health = object(
+        &["status"],
+        json!({
+            "status": { "type": "string", "enum": ["live", "ready"] },
+            "model": { "type": "object", "description": "The model that answered." },
+        }),
+    );
     let range = object(
         &[
             "quantity", "value", "low", "high", "verdict", "source", "cohort",
@@ -447,10 +463,11 @@ pub(crate) fn all() -> Value {
                 } },
                 "conventions": conventions,
                 "reference": list_of("Reference"),
-                "intervals": { "type": "array", "items": { "type": "object" } },
+                "intervals": list_of("Interval"),
                 "quality": reference("Quality"),
             }),
         ),
+        "Interval": interval,
         "Agreement": agreement,
         "Comparison": object(&["right_ventricle", "myocardium", "left_ventricle"], json!({
             "right_ventricle": reference("Agreement"),
@@ -467,9 +484,6 @@ pub(crate) fn all() -> Value {
         "ModelList": object(&["items"], json!({ "items": list_of("Model") })),
         "AuditEntry": audit_entry,
         "AuditList": page("AuditEntry"),
-        "Health": object(&["status"], json!({
-            "status": { "type": "string", "enum": ["live", "ready"] },
-            "model": { "type": "object", "description": "The model that answered." },
-        })),
+        "Health": health,
     })
 }

@@ -33,8 +33,8 @@ pub use metrics::{
 pub use one_shot::{OneShot, Preview, Progress};
 pub use profile::{profile_of, profile_record};
 pub use segmentation::{
-    LabelsJson, ModelJson, SegmentationJson, SegmentationListJson, TimingsJson, label_counts,
-    measure_kept, measure_kept_with,
+    LabelsJson, ModelJson, SegmentationJson, SegmentationListJson, TimingsJson, doubt_record,
+    label_counts, measure_kept, measure_kept_with,
 };
 pub use study::{
     ShapeJson, SourceJson, SpacingJson, StudyJson, StudyListJson, SubjectJson, WarningJson,

@@ -357,7 +357,16 @@ impl From<&measures::Metrics> for MetricsJson {
             },
             conventions: (&metrics.conventions).into(),
             reference: metrics.reference.iter().map(ReferenceJson::from).collect(),
-            intervals: Vec::new(),
+            intervals: metrics
+                .intervals
+                .iter()
+                .map(|interval| IntervalJson {
+                    quantity: interval.quantity.clone(),
+                    low: interval.low,
+                    high: interval.high,
+                    level: interval.level,
+                })
+                .collect(),
             quality: (&metrics.quality).into(),
         }
     }

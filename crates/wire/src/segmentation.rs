@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use cinecor_measures::{
-    BsaFormula, Counts, Cycle, Error, FrameCounts, Metrics, Rules, measure, measure_heart,
+    BsaFormula, Counts, Cycle, Doubt, Error, Factor, Factors, FrameCounts, Metrics, Rules,
+    intervals, measure, measure_heart,
 };
 use cinecor_store::{
-    LabelCounts, ModelUsed, QualityRecord, SegmentationRecord, Subject, TimingsMs,
+    DoubtRecord, FactorRecord, LabelCounts, ModelUsed, QualityRecord, SegmentationRecord, Subject,
+    TimingsMs,
 };
 use cinecor_volume::{Label, Spacing};
 use serde::{Deserialize, Serialize};
@@ -152,7 +154,64 @@ pub fn measure_kept_with(
         .map(|(&frame, profile)| profile_of(frame, profile))
         .collect();
     let score = record.quality.score;
-    measure_heart(&profiles, rules, spacing, cycle, &told, score)
+    let mut metrics = measure_heart(&profiles, rules, spacing, cycle, &told, score)?;
+    if let Some(doubt) = &record.doubt {
+        metrics.intervals = intervals(
+            &metrics,
+            &doubts_of(doubt, &record.frames),
+            &factors_of(doubt),
+            spacing,
+        );
+    }
+    Ok(metrics)
+}
+
+/// The doubts of the frames of a record.
+fn doubts_of(record: &DoubtRecord, frames: &[usize]) -> Vec<Doubt> {
+    let voxels = frames.iter().zip(&record.voxels);
+    voxels
+        .map(|(&frame, &[right, wall, left])| Doubt {
+            frame,
+            right_ventricle_voxels: right,
+            myocardium_voxels: wall,
+            left_ventricle_voxels: left,
+        })
+        .collect()
+}
+
+fn factors_of(record: &DoubtRecord) -> Factors {
+    let of = record.factors.iter().map(|factor| Factor {
+        quantity: factor.quantity.clone(),
+        share: factor.share,
+        low: factor.low,
+        high: factor.high,
+    });
+    Factors {
+        level: record.level,
+        of: of.collect(),
+    }
+}
+
+/// The doubt of frames and the factors of a model as they are kept.
+pub fn doubt_record(doubts: &[Doubt], factors: &Factors) -> DoubtRecord {
+    let factor = |factor: &Factor| FactorRecord {
+        quantity: factor.quantity.clone(),
+        share: factor.share,
+        low: factor.low,
+        high: factor.high,
+    };
+    let voxels = |doubt: &Doubt| {
+        [
+            doubt.right_ventricle_voxels,
+            doubt.myocardium_voxels,
+            doubt.left_ventricle_voxels,
+        ]
+    };
+    DoubtRecord {
+        level: factors.level,
+        factors: factors.of.iter().map(factor).collect(),
+        voxels: doubts.iter().map(voxels).collect(),
+    }
 }
 
 /// Counts as they are kept.

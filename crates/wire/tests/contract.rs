@@ -247,6 +247,7 @@ fn kept_record() -> SegmentationRecord {
             })
             .to_vec(),
         profiles: Vec::new(),
+        doubt: None,
         quality: QualityRecord {
             verdict: "review".to_owned(),
             checks: Vec::new(),
