@@ -64,7 +64,7 @@ const STAGES = {
 /**
  * One row of the table of numbers. `null` is a cell that has no meaning, as the mass of the right ventricle has none; the true value
  * is empty where it is not known.
- * @typedef {{text: string, truth: string}} Cell
+ * @typedef {{text: string, truth: string, range?: string, level?: number}} Cell
  * @typedef {{quantity: string, unit: string, left: Cell | null, right: Cell | null}} Row
  */
 
@@ -78,10 +78,19 @@ const ROWS_ALWAYS = 4;
  * @returns {Row[]}
  */
 export function numberRows(metrics, truth) {
+  /**
+   * Where a number probably lies, when that is known.
+   * @param {string} part @param {string} key @param {number} digits
+   */
+  const range = (part, key, digits) => {
+    const found = metrics?.intervals?.find((/** @type {any} */ one) => one.quantity === `${part}.${key}`);
+    return found ? { range: `${number(found.low, digits)} – ${number(found.high, digits)}`, level: found.level } : {};
+  };
   /** @param {'left_ventricle' | 'right_ventricle'} part @param {string} key @param {number} digits */
   const cell = (part, key, digits) => ({
     text: number(metrics?.[part]?.[key], digits),
     truth: truth ? number(truth[part]?.[key], digits).replace(UNKNOWN, '') : '',
+    ...range(part, key, digits),
   });
   /** @param {string} quantity @param {string} unit @param {string} key @param {number} [digits] @returns {Row} */
   const ventricles = (quantity, unit, key, digits = 0) => ({
@@ -93,7 +102,7 @@ export function numberRows(metrics, truth) {
   // The mass of a frame that stands alone is told in the place of end-diastole, which it need not be.
   const phase = metrics?.curve?.left_ventricle_ml?.length === 1 ? 'of this frame' : 'ED';
   /** @param {string} quantity @param {string} unit @param {string} key @returns {Row} */
-  const muscle = (quantity, unit, key) => ({ quantity, unit, left: { text: number(metrics?.myocardium?.[key]), truth: '' }, right: null });
+  const muscle = (quantity, unit, key) => ({ quantity, unit, left: { text: number(metrics?.myocardium?.[key]), truth: '', ...range('myocardium', key, 0) }, right: null });
   const rows = [
     ventricles('End-diastolic volume', 'ml', 'edv_ml'),
     ventricles('End-systolic volume', 'ml', 'esv_ml'),

@@ -55,7 +55,8 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
     );
     for (const [side, part] of ['left_ventricle', 'right_ventricle'].entries()) {
       for (const [row, key, digits, within] of [[0, 'edv_ml', 0, 20], [1, 'esv_ml', 0, 20], [3, 'ef_percent', 1, 6]]) {
-        const [measured, told] = shown[row][side];
+        const [measured, range, told] = shown[row][side];
+        assert.match(range, /^[\d.]+ – [\d.]+$/, `${part} ${key}`);
         assert.equal(told, `true ${truth[part][key].toFixed(digits)}`, `${part} ${key}`);
         assert.ok(Math.abs(Number(measured) - truth[part][key]) < within, `${part} ${key}: ${measured} for ${truth[part][key]}`);
       }

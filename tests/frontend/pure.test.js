@@ -128,6 +128,17 @@ test('true values stand beside the measured ones, and only where they are known'
   assert.deepEqual(rows[0].right, { text: UNKNOWN, truth: '' });
 });
 
+test('where a number probably lies stands beside it, with as many digits', () => {
+  const intervals = [
+    { quantity: 'left_ventricle.ef_percent', low: 54.04, high: 62.5, level: 0.9 },
+    { quantity: 'myocardium.ed_mass_g', low: 110.2, high: 131.7, level: 0.9 },
+  ];
+  const rows = numberRows({ left_ventricle: { ef_percent: 58.2 }, myocardium: { ed_mass_g: 120 }, intervals });
+  assert.deepEqual(rows[3].left, { text: '58.2', truth: '', range: '54.0 – 62.5', level: 0.9 });
+  assert.deepEqual(rows[4].left, { text: '120', truth: '', range: '110 – 132', level: 0.9 });
+  assert.deepEqual(rows[0].left, { text: UNKNOWN, truth: '' });
+});
+
 test('the sentence on the phases tells other frames of the right ventricle and the next best choice', () => {
   const phases = { ed_frame: 0, es_frame: 7, method: 'told', right_ventricle: { ed_frame: 0, es_frame: 8 }, runner_up: { ed_frame: 1, es_frame: 6, ef_percent: 54.36 } };
   const text = phaseSentence({ phases });

@@ -52,5 +52,11 @@ export function mount(root) {
 function numberCell(cell) {
   if (!cell) return element('td');
   const value = element('span', { class: 'value' }, cell.text);
-  return cell.truth ? element('td', {}, value, element('span', { class: 'truth' }, `true ${cell.truth}`)) : element('td', {}, value);
+  const beside = [];
+  if (cell.range) {
+    const title = `The true number lies between these ${Math.round(100 * (cell.level ?? 0))} times in 100.`;
+    beside.push(element('span', { class: 'range', title }, cell.range));
+  }
+  if (cell.truth) beside.push(element('span', { class: 'truth' }, `true ${cell.truth}`));
+  return element('td', {}, value, ...beside);
 }
