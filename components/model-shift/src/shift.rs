@@ -1,9 +1,8 @@
 //! Tensors moved aside and back. A tensor is a row of planes, each of `rows` times `columns` values.
 
 /// Moves every plane down and to the right by `by` values. What comes in at the edges repeats the edge.
-pub(crate) fn aside(values: &[f32], rows: usize, columns: usize, by: usize, moved: &mut Vec<f32>) {
-    moved.clear();
-    moved.reserve(values.len());
+pub(crate) fn aside(values: &[f32], rows: usize, columns: usize, by: usize) -> Vec<f32> {
+    let mut moved = Vec::with_capacity(values.len());
     for plane in values.chunks_exact((rows * columns).max(1)) {
         for row in 0..rows {
             let from = row.saturating_sub(by) * columns;
@@ -15,6 +14,7 @@ pub(crate) fn aside(values: &[f32], rows: usize, columns: usize, by: usize, move
             moved.extend(line.iter().take(columns.saturating_sub(by)));
         }
     }
+    moved
 }
 
 /// The mean of `values` and of `moved` moved back by `by`; where that one has been moved out of sight, `values` stay.
@@ -48,8 +48,7 @@ mod tests {
     #[test]
     fn what_is_moved_aside_and_back_is_what_it_was() {
         let values: Vec<f32> = (0..2 * 3 * 4).map(|value| value as f32).collect();
-        let mut moved = Vec::new();
-        aside(&values, 3, 4, 1, &mut moved);
+        let moved = aside(&values, 3, 4, 1);
         assert_eq!(
             moved[..12],
             [0., 0., 1., 2., 0., 0., 1., 2., 4., 4., 5., 6.]

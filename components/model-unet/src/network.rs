@@ -21,8 +21,8 @@ pub(crate) struct Network {
     context: GraphExecutionContext,
 }
 
-/// The output tensor's bytes as the engine gave them.
-pub(crate) struct Output(Vec<u8>);
+/// The bytes of an output tensor.
+pub(crate) struct Output(pub(crate) Vec<u8>);
 
 /// The name of the graph of `model` in its precision.
 fn graph_name(model: &ModelPackage) -> String {

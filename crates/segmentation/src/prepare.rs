@@ -99,11 +99,16 @@ impl Pipeline {
         let values = self.canvas_values();
         let count = self.grid.slices as usize;
         length("the canvases", canvases.len(), values * count)?;
-        if slices.end > count || slices.start > slices.end {
-            return length("the batch", slices.end, count).map(|()| &canvases[..0]);
-        }
         if self.neighbours == 0 {
-            return Ok(&canvases[slices.start * values..slices.end * values]);
+            let here = canvases.get(slices.start * values..slices.end * values);
+            return here.ok_or(Error::Length {
+                what: "the batch",
+                found: slices.end,
+                expected: count,
+            });
+        }
+        if slices.end > count {
+            length("the batch", slices.end, count)?;
         }
         scratch.clear();
         for slice in slices {
