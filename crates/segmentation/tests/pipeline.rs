@@ -1,6 +1,6 @@
 //! The steps before and after the network: worked by hand, against NumPy and SciPy, and by what must hold for every frame.
 
-use cinecor_model_card::{Card, Keep, Values};
+use cinecor_model_card::{Calibration, Card, Keep, Values};
 use cinecor_segmentation::{Error, Evidence, FrameGrid, Pipeline, keep_largest};
 use cinecor_volume::Label;
 use proptest::prelude::*;
@@ -68,6 +68,7 @@ fn certain(slices: usize, canvas: usize, label: impl Fn(usize, usize, usize) -> 
 #[derive(Deserialize)]
 struct Golden {
     canvas: u32,
+    temperature: f64,
     cases: Vec<Case>,
     components: Vec<Components>,
 }
@@ -83,6 +84,35 @@ struct Case {
     weights: Vec<u32>,
     labels: Vec<String>,
     confidence: Vec<u8>,
+    /// Before and after a clean-up, of right ventricle, wall and left ventricle: expected, agreeing, uncertain and removed voxels.
+    evidence: [[[f64; 4]; 3]; 2],
+}
+
+impl Case {
+    /// The network's output, `[Z, 4, canvas, canvas]`.
+    fn output(&self, canvas: u32) -> Vec<f32> {
+        let pixels = (canvas * canvas) as usize;
+        self.weights
+            .chunks_exact(4 * pixels)
+            .flat_map(|slice| {
+                (0..4 * pixels).map(move |i| {
+                    let sum: u32 = (0..4).map(|c| slice[c * pixels + i % pixels]).sum();
+                    (f64::from(slice[i]) / f64::from(sum)) as f32
+                })
+            })
+            .collect()
+    }
+
+    fn grid(&self) -> FrameGrid {
+        let [slices, rows, columns] = self.shape;
+        FrameGrid {
+            slices,
+            rows,
+            columns,
+            row_mm: self.row_mm,
+            column_mm: self.column_mm,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -108,15 +138,7 @@ fn digits(rows: &[String]) -> Vec<u8> {
 fn tensors_and_labels_are_those_of_numpy_and_scipy() {
     let golden = golden();
     for case in golden.cases {
-        let [slices, rows, columns] = case.shape;
-        let frame_grid = FrameGrid {
-            slices,
-            rows,
-            columns,
-            row_mm: case.row_mm,
-            column_mm: case.column_mm,
-        };
-        let mut pipeline = Pipeline::new(&card(golden.canvas), frame_grid).expect("a good grid");
+        let mut pipeline = Pipeline::new(&card(golden.canvas), case.grid()).expect("a good grid");
         let mut tensor = vec![7.0; 3];
         pipeline
             .prepare(&case.frame, &mut tensor)
@@ -130,21 +152,66 @@ fn tensors_and_labels_are_those_of_numpy_and_scipy() {
                 case.name
             );
         }
-        let pixels = (golden.canvas * golden.canvas) as usize;
-        let output: Vec<f32> = case
-            .weights
-            .chunks_exact(4 * pixels)
-            .flat_map(|slice| {
-                (0..4 * pixels).map(|i| {
-                    let sum: u32 = (0..4).map(|c| slice[c * pixels + i % pixels]).sum();
-                    (f64::from(slice[i]) / f64::from(sum)) as f32
-                })
-            })
-            .collect();
-        let (labels, confidence) = restored(&mut pipeline, &output);
+        let (labels, confidence) = restored(&mut pipeline, &case.output(golden.canvas));
         assert_eq!(labels, digits(&case.labels), "{}", case.name);
         assert_eq!(confidence, case.confidence, "{}", case.name);
     }
+}
+
+#[test]
+fn evidence_is_that_of_numpy_before_and_after_the_clean_up() {
+    let golden = golden();
+    let mut card = card(golden.canvas);
+    card.keep = Keep::Largest {
+        corners: true,
+        share: Some(0.25),
+    };
+    card.calibration = Some(Calibration {
+        temperature: golden.temperature,
+        intervals: None,
+        score: None,
+    });
+    let mut removed_anywhere = 0.0;
+    for case in golden.cases {
+        let mut pipeline = Pipeline::new(&card, case.grid()).expect("a good grid");
+        let output = case.output(golden.canvas);
+        let (mut labels, mut confidence, mut evidence) =
+            restored_with_evidence(&mut pipeline, &output);
+        // Calibration moves no label.
+        assert_eq!(labels, digits(&case.labels), "{}", case.name);
+        for (stage, expected) in case.evidence.iter().enumerate() {
+            if stage == 1 {
+                pipeline
+                    .clean_up(&mut labels, &mut confidence, &mut evidence)
+                    .expect("the buffers fit");
+            }
+            let found = [
+                evidence.right_ventricle,
+                evidence.myocardium,
+                evidence.left_ventricle,
+            ];
+            for (found, expected) in found.iter().zip(expected) {
+                let [.., removed] = *expected;
+                removed_anywhere += removed;
+                assert_eq!(found.removed_voxels as f64, removed, "{}", case.name);
+                // Single precision along a row; and of each voxel that was removed only a rounded byte is known.
+                let off = 1e-3 + removed / 510.0;
+                let sums = [
+                    found.expected_voxels,
+                    found.agreeing_voxels,
+                    found.uncertain_voxels,
+                ];
+                for (found, expected) in sums.iter().zip(expected) {
+                    assert!(
+                        (found - expected).abs() <= off,
+                        "{}, stage {stage}: {found}, NumPy {expected}",
+                        case.name
+                    );
+                }
+            }
+        }
+    }
+    assert!(removed_anywhere > 0.0, "no case removes a voxel");
 }
 
 #[test]

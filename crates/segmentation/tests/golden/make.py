@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 
 import numpy as np
-from cinecor_weights import grid
+from cinecor_weights import evidence, grid
 
 CANVAS = 16
 SHARE = 0.25
+TEMPERATURE = 1.6
 GRID = grid.Grid(canvas=CANVAS)
 CASES = [
     # name, (slices, rows, columns), row_mm, column_mm: finer, coarser, cropped, stretched, equal
@@ -49,6 +50,13 @@ def main() -> None:
         off_y, off_x = ((p < -0.5) | (p > CANVAS - 0.5) for p in (y, x))
         confidence[:, off_y, :] = 0
         confidence[:, :, off_x] = 0
+        # What the probabilities say before and after a clean-up, calibrated.
+        found, seen = grid.on_scanner(probabilities, shape[1], shape[2], row_mm, column_mm, GRID)
+        kept = grid.keep_largest(labels, SHARE)
+        said = [
+            [[s.expected, s.agreeing, s.uncertain, s.removed] for s in evidence.of(found, seen, labels, after, TEMPERATURE)]
+            for after in (labels, kept)
+        ]
         cases.append(
             {
                 "name": name,
@@ -60,6 +68,7 @@ def main() -> None:
                 "weights": weights.ravel().tolist(),
                 "labels": rows_of(labels),
                 "confidence": confidence.ravel().tolist(),
+                "evidence": said,
             }
         )
     scattered = []
@@ -67,7 +76,7 @@ def main() -> None:
         labels = (random.random((3, 12, 18)) < density) * random.integers(1, 4, (3, 12, 18))
         largest, large = (rows_of(grid.keep_largest(labels.astype(np.uint8), share)) for share in (None, SHARE))
         scattered.append({"shape": labels.shape, "labels": rows_of(labels), "kept": largest, "kept_large": large})
-    golden = {"canvas": CANVAS, "cases": cases, "components": scattered}
+    golden = {"canvas": CANVAS, "temperature": TEMPERATURE, "cases": cases, "components": scattered}
     Path(__file__).with_name("golden.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
 
 
