@@ -1,0 +1,105 @@
+"""How far probabilities are believed: by hand, and by what must hold whatever was fitted."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cinecor_weights import calibrate, degrade, evidence, grid, prepare
+
+
+def test_temperature_moves_no_label_and_a_higher_one_is_less_sure() -> None:
+    random = np.random.default_rng(1)
+    p = random.dirichlet(np.ones(4), (3, 5, 6)).transpose(0, 3, 1, 2).astype(np.float32)
+    warm, warmer = evidence.calibrated(p, 1.5), evidence.calibrated(p, 2.5)
+    np.testing.assert_array_equal(warm.argmax(1), p.argmax(1))
+    np.testing.assert_allclose(warm.sum(1), 1, atol=1e-5)
+    assert (warmer.max(1) <= warm.max(1) + 1e-6).all() and (warm.max(1) <= p.max(1) + 1e-6).all()
+    # .9 and .1 to the power of a half are .9487 and .3162: together 1.2649.
+    halved = evidence.calibrated(np.array([[0.9, 0.1, 0, 0]], np.float32), 2)
+    np.testing.assert_allclose(halved[0], [0.75, 0.25, 0, 0], atol=1e-6)
+
+
+def test_evidence_of_one_structure_by_hand() -> None:
+    # Two voxels: .75 and .25 for the right ventricle; the first is labelled, the background has the rest.
+    p = np.zeros((1, 4, 1, 2), np.float32)
+    p[0, 1, 0], p[0, 0, 0] = [0.75, 0.25], [0.25, 0.75]
+    labels = np.array([[[1, 0]]], np.uint8)
+    right, wall, left = evidence.of(p, np.ones((1, 2), bool), labels, labels, 1.0)
+    assert (right.expected, right.agreeing, right.labelled, right.removed) == (1.0, 0.75, 1, 0)
+    assert right.uncertain == pytest.approx(2 * 0.75 * 0.25)
+    assert right.dice == pytest.approx(2 * 0.75 / 2)
+    assert (wall.labelled, left.dice) == (0, 0.0)
+
+
+def test_factors_hold_nine_in_ten_and_may_lie_off_the_middle() -> None:
+    # Twenty patients, all 2 doubts above what was found, but one 5 above: the nineteenth of twenty reaches is taken.
+    off = np.full(20, 2.0)
+    off[7] = 5.0
+    found = np.stack([np.full(20, 100.0), 100 + off * 3, np.full(20, 3.0)], 1)
+    low, high = calibrate.factor(found)
+    assert (low, high) == (0.0, 2.0)
+    assert calibrate.held(found, low, high).sum() == 19
+    assert calibrate.held(np.array([[100.0, 94.0, 3.0], [100.0, 103.0, 3.0]]), 1.9, 1.0).tolist() == [False, True]
+
+
+def test_auroc_counts_pairs_and_ties_by_half() -> None:
+    score, bad = np.array([0.1, 0.5, 0.5, 0.9]), np.array([True, True, False, False])
+    # Of four pairs three are right and one is a tie.
+    assert calibrate.auroc(score, bad) == pytest.approx(3.5 / 4)
+    assert calibrate.auroc(-score, bad) == pytest.approx(0.5 / 4)
+
+
+def test_score_rises_with_what_speaks_for_a_mask_and_never_with_what_speaks_against_it() -> None:
+    random = np.random.default_rng(2)
+    features = np.hstack([random.normal(0, 1, (400, 2)), random.uniform(0, 1, (400, 6))])
+    dice = 1 / (1 + np.exp(-(features[:, 0] - 2 * features[:, 2])))
+    weights = calibrate.fit_score(features, dice)
+    assert weights[1] == pytest.approx(1, abs=0.1) and weights[3] == pytest.approx(-2, abs=0.2)
+    assert (weights[1:3] >= 0).all() and (weights[3:] <= 0).all()
+    np.testing.assert_allclose(calibrate.scored(weights, features), dice, atol=0.05)
+
+
+def test_package_that_was_trained_on_the_set_is_not_fitted_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "model.json").write_text(json.dumps({"training": {"data": [{"set": "acdc-train"}, {"set": "acdc-val"}]}}))
+    monkeypatch.setattr("sys.argv", ["calibrate", str(tmp_path)])
+    with pytest.raises(SystemExit, match="was trained on acdc-val"):
+        calibrate.main()
+
+
+def heart() -> list[prepare.Frame]:
+    random = np.random.default_rng(3)
+    labels = np.zeros((6, 48, 52), np.uint8)
+    labels[:, 12:36, 14:38] = 2
+    labels[:, 16:30, 18:32] = 3
+    labels[:, 12:30, 4:14] = 1
+    image = labels * 90.0 + random.normal(40, 5, labels.shape)
+    return [prepare.Frame("patient007", phase, image.astype(np.float32), labels, 1.4, 1.4, 8.0) for phase in ("ED", "ES")]
+
+
+def test_one_seed_spoils_alike_and_another_otherwise() -> None:
+    one, again, other = (list(degrade.degraded(heart(), seed)) for seed in (1, 1, 2))
+    assert len(one) == degrade.PER_PATIENT
+    assert [name for name, _ in one] == [name for name, _ in again]
+    for (_, frames), (_, same) in zip(one, again, strict=True):
+        for frame, twin in zip(frames, same, strict=True):
+            np.testing.assert_array_equal(frame.image, twin.image)
+    assert any(a.image.shape != b.image.shape or (a.image != b.image).any() for (_, x), (_, y) in zip(one, other, strict=True) for a, b in zip(x, y, strict=True))
+
+
+@pytest.mark.parametrize("name", degrade.DEGRADATIONS)
+def test_every_way_of_spoiling_leaves_a_volume_with_labels_on_its_grid(name: str) -> None:
+    for seed in range(5):
+        for frame in degrade.DEGRADATIONS[name](heart(), np.random.default_rng(seed)):
+            assert frame.image.shape == frame.labels.shape and frame.image.dtype == np.float32
+            assert np.isfinite(frame.image).all() and frame.labels.max() <= 3
+            assert min(frame.row_mm, frame.column_mm, frame.slice_mm) > 0
+            # It can be given to a network.
+            assert np.isfinite(grid.to_canvas(frame.image, frame.row_mm, frame.column_mm)).all()
+
+
+def test_volumes_without_a_heart_have_no_label() -> None:
+    found = list(degrade.without_heart(1, 1))
+    assert len({name for name, _ in found}) == len(found) >= 5
+    assert not any(frame.labels.any() for _, frames in found for frame in frames)
