@@ -88,6 +88,29 @@ fn a_study_lives_from_upload_to_numbers_to_deletion() -> Result<()> {
         metrics["curve"]["time_ms"],
         serde_json::json!([0.0, 40.0, 80.0, 120.0])
     );
+    // As the one shot has it: intervals of what was measured, each about its number.
+    let intervals = metrics["intervals"].as_array().context("no intervals")?;
+    ensure!(!intervals.is_empty(), "{metrics}");
+    for interval in intervals {
+        let quantity = interval["quantity"].as_str().context("no quantity")?;
+        let value = metrics
+            .pointer(&format!("/{}", quantity.replace('.', "/")))
+            .and_then(serde_json::Value::as_f64)
+            .with_context(|| format!("{quantity} is not in {metrics}"))?;
+        let (low, high) = (interval["low"].as_f64(), interval["high"].as_f64());
+        ensure!(
+            low.is_some_and(|low| low <= value) && high.is_some_and(|high| value <= high),
+            "{interval} about {value}"
+        );
+    }
+    // The doubt is that of whole frames: where a slice is left out, and where nobody's model made the mask, there is none.
+    let without = client
+        .get(&format!("{base}/metrics?excluded_slices=0"))?
+        .expect(200)?;
+    assert_eq!(without.json()?["intervals"], serde_json::json!([]));
+    let mask = client.get(&format!("{base}/mask.nii.gz"))?.expect(200)?;
+    let measured = client.post("/api/v1/measure", &mask.body)?.expect(200)?;
+    assert_eq!(measured.json()?["intervals"], serde_json::json!([]));
     let csv = client
         .get_as(&format!("{base}/metrics"), "text/csv")?
         .expect(200)?;

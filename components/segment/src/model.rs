@@ -4,10 +4,10 @@ use std::path::Path;
 
 use cinecor_guest::{GuestStore, open_store, sentence, storage_problem, variable};
 use cinecor_measures::score::{self, Features, Form, Weights};
-use cinecor_measures::{Factor, Factors};
+use cinecor_measures::{Counts, Factor, Factors};
 use cinecor_model_card::Card;
 use cinecor_store::ModelUsed;
-use cinecor_volume::{Label, Spacing};
+use cinecor_volume::Spacing;
 use cinecor_web::{PRECISIONS, Problem, ProblemKind};
 use ndarray::ArrayView3;
 
@@ -142,21 +142,21 @@ impl Model {
     pub(crate) fn score(
         &self,
         labels: ArrayView3<'_, u8>,
+        counts: &Counts,
         evidence: &Evidence,
         spacing: &Spacing,
     ) -> Option<f64> {
         let weights = self.weights?;
-        let count = |label: Label| labels.iter().filter(|code| **code == label.code()).count();
-        let structure = |of: &StructureEvidence, label| score::StructureEvidence {
+        let structure = |of: &StructureEvidence, labelled_voxels| score::StructureEvidence {
             expected_voxels: of.expected_voxels,
             agreeing_voxels: of.agreeing_voxels,
-            labelled_voxels: count(label) as u64,
+            labelled_voxels,
             removed_voxels: of.removed_voxels,
         };
         let structures = [
-            structure(&evidence.right_ventricle, Label::RightVentricle),
-            structure(&evidence.myocardium, Label::Myocardium),
-            structure(&evidence.left_ventricle, Label::LeftVentricle),
+            structure(&evidence.right_ventricle, counts.right_ventricle),
+            structure(&evidence.myocardium, counts.myocardium),
+            structure(&evidence.left_ventricle, counts.left_ventricle),
         ];
         let features = Features::of(&structures, Form::of(labels), spacing.voxel_ml());
         Some(weights.score(&features))

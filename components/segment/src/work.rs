@@ -212,7 +212,7 @@ impl Work {
         let profile =
             FrameProfile::of(index, view, Some(grey.view()), &grid).map_err(Problem::internal)?;
         self.scores
-            .extend(model.score(view, &evidence, &self.cine.spacing));
+            .extend(model.score(view, &profile.counts(), &evidence, &self.cine.spacing));
         self.doubts.push(Doubt {
             frame: index,
             right_ventricle_voxels: evidence.right_ventricle.uncertain_voxels,
