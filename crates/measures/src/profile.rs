@@ -2,7 +2,8 @@
 //! No judgement here.
 
 use cinecor_volume::{Label, Spacing};
-use ndarray::{ArrayView2, ArrayView3, Axis};
+use ndarray::{ArrayView2, ArrayView3, Axis, s};
+use std::ops::Range;
 
 use crate::wall::{SliceWall, Wall};
 use crate::{Counts, Error};
@@ -69,9 +70,15 @@ impl FrameProfile {
                 prediction: [1, slices, rows, columns],
             });
         }
+        // A heart takes a small part of a picture, and everything below goes from voxel to voxel.
+        let (rows, columns) = around(labels);
+        let first = [rows.start, columns.start];
+        let part = s![.., rows, columns];
+        let labels = labels.slice_move(part.clone());
+        let intensities = intensities.map(|values| values.slice_move(part));
         let mut slices = Vec::with_capacity(labels.len_of(Axis(0)));
         for slice in labels.axis_iter(Axis(0)) {
-            slices.push(SliceProfile::of(slice, &grid.spacing)?);
+            slices.push(SliceProfile::of(slice, first, &grid.spacing)?);
         }
         let toward_apex = long_axis(&slices).map(|axis| axis.apex > axis.base);
         let walls: Vec<Option<SliceWall>> = labels
@@ -95,8 +102,33 @@ impl FrameProfile {
     }
 }
 
+/// The rows and columns in which any slice of `[Z, Y, X]` is labelled, with one more on either side where the picture has one: there are no
+/// neighbours of what is labelled but these. Empty where nothing is.
+pub(crate) fn around(labels: ArrayView3<'_, u8>) -> (Range<usize>, Range<usize>) {
+    let (_, height, width) = labels.dim();
+    let (mut rows, mut columns) = (height..0, width..0);
+    for slice in labels.outer_iter() {
+        for (row, line) in slice.outer_iter().enumerate() {
+            let Some(first) = line.iter().position(|&code| code != 0) else {
+                continue;
+            };
+            let last = line.iter().rposition(|&code| code != 0).unwrap_or(first);
+            rows = rows.start.min(row)..rows.end.max(row + 1);
+            columns = columns.start.min(first)..columns.end.max(last + 1);
+        }
+    }
+    if rows.is_empty() {
+        return (0..0, 0..0);
+    }
+    (
+        rows.start.saturating_sub(1)..(rows.end + 1).min(height),
+        columns.start.saturating_sub(1)..(columns.end + 1).min(width),
+    )
+}
+
 impl SliceProfile {
-    fn of(labels: ArrayView2<'_, u8>, spacing: &Spacing) -> Result<Self, Error> {
+    /// Of the part of a slice that begins at row and column `first`.
+    fn of(labels: ArrayView2<'_, u8>, first: [usize; 2], spacing: &Spacing) -> Result<Self, Error> {
         let counts = Counts::of(labels.insert_axis(Axis(0)))?;
         let mut cavity = Outline::default();
         let mut right = Outline::default();
@@ -110,8 +142,8 @@ impl SliceProfile {
                 continue;
             };
             if matches!(label, Label::Myocardium | Label::LeftVentricle) {
-                rows_sum += row as f64;
-                columns_sum += column as f64;
+                rows_sum += (first[0] + row) as f64;
+                columns_sum += (first[1] + column) as f64;
                 voxels += 1.0;
             }
             let outline = match label {
@@ -271,7 +303,7 @@ mod tests {
     fn an_outline_counts_by_its_length() {
         // A cavity of one voxel, 2 mm high and 1 mm wide: wall above, below and to the right, the right ventricle to the left.
         let slice = array![[0, 2, 0], [1, 3, 2], [0, 2, 0]];
-        let found = SliceProfile::of(slice.view(), &SPACING).unwrap();
+        let found = SliceProfile::of(slice.view(), [0, 0], &SPACING).unwrap();
         // Above and below 1 mm each, right and left 2 mm each: 4 of 6 mm.
         assert_eq!(found.enclosed, Some(4.0 / 6.0));
         assert_eq!(found.beside, Some(false));
@@ -282,9 +314,24 @@ mod tests {
 
     #[test]
     fn the_edge_of_the_image_is_no_wall() {
-        let found = SliceProfile::of(array![[3, 2]].view(), &SPACING).unwrap();
+        let found = SliceProfile::of(array![[3, 2]].view(), [0, 0], &SPACING).unwrap();
         // 1 + 1 + 2 mm of the edge and 2 mm of wall.
         assert_eq!(found.enclosed, Some(2.0 / 6.0));
+    }
+
+    #[test]
+    fn what_is_looked_at_holds_every_label_and_its_neighbours() {
+        let mut labels = Array3::<u8>::zeros((2, 6, 8));
+        assert_eq!(around(labels.view()), (0..0, 0..0));
+        labels[[0, 2, 3]] = 3;
+        assert_eq!(around(labels.view()), (1..4, 2..5));
+        // Another slice reaches to the picture's corner.
+        labels[[1, 5, 7]] = 1;
+        assert_eq!(around(labels.view()), (1..6, 2..8));
+        let found = FrameProfile::of(0, labels.view(), None, &GRID).unwrap();
+        assert_eq!(found.counts().left_ventricle, 1);
+        assert_eq!(found.slices[0].middle_mm, Some([4.0, 3.0]));
+        assert_eq!(found.slices[0].enclosed, Some(0.0));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! for number. No verdict here: that is `checks`.
 
 use cinecor_volume::Label;
-use ndarray::ArrayView3;
+use ndarray::{ArrayView3, s};
+
+use crate::profile::around;
 
 /// Dice is taken to lie within these before its log-odds are taken.
 const DICE_LIMITS: (f64, f64) = (0.02, 0.98);
@@ -56,6 +58,8 @@ pub struct Form {
 impl Form {
     /// The form of the labels `[Z, Y, X]` of one frame.
     pub fn of(labels: ArrayView3<'_, u8>) -> Form {
+        let (rows, columns) = around(labels);
+        let labels = labels.slice_move(s![.., rows, columns]);
         let structures = [
             Label::RightVentricle,
             Label::Myocardium,

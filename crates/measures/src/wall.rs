@@ -30,9 +30,6 @@ pub const APEX_RULE: &str = "apical_cap_not_measured";
 /// Rays of a slice; 3 degrees apart.
 const RAYS: usize = 120;
 
-/// Steps of a ray, mm: a seventh of the smallest pixel of public cines.
-const STEP_MM: f64 = 0.1;
-
 /// How far a ray may have to go, mm: no ventricle is 30 cm wide.
 const REACH_MM: f64 = 150.0;
 
@@ -139,52 +136,87 @@ impl SliceWall {
     }
 }
 
-/// One ray from `middle` (row and column) at an angle from the columns' direction towards the rows'.
+/// One ray from `middle` (row and column) at an angle from the columns' direction towards the rows': the voxels that it crosses, one after
+/// the other, and how far it goes in each (Amanatides and Woo, Eurographics 1987).
 fn cast(labels: ArrayView2<'_, u8>, spacing: &Spacing, middle: [f64; 2], angle: f64) -> Ray {
-    let [row, column] = middle;
-    let (by_row, by_column) = (
-        angle.sin() * STEP_MM / spacing.row_mm,
-        angle.cos() * STEP_MM / spacing.column_mm,
-    );
-    let steps = (REACH_MM / STEP_MM) as usize;
+    let mut axes = [
+        Crossings::along(middle[0], angle.sin() / spacing.row_mm),
+        Crossings::along(middle[1], angle.cos() / spacing.column_mm),
+    ];
     let mut ray = Ray::default();
-    let (mut cavity, mut wall, mut beyond) = (0_usize, 0_usize, 0_usize);
-    for step in 0..steps {
-        // Steps are sampled in their middles.
-        let along = step as f64 + 0.5;
-        let label = label_at(labels, row + along * by_row, column + along * by_column);
+    let (mut wall_mm, mut beyond_mm, mut here_mm) = (0.0, 0.0, 0.0);
+    while here_mm < REACH_MM {
+        let place = axes.map(|axis| axis.voxel as usize);
+        let inside = axes.iter().all(|axis| axis.voxel >= 0.0);
+        // The image ends here.
+        let Some(label) = inside
+            .then(|| labels.get(place))
+            .flatten()
+            .and_then(|&code| Label::from_code(code))
+        else {
+            break;
+        };
+        let nearer = usize::from(axes[1].next_mm < axes[0].next_mm);
+        let until_mm = axes[nearer].next_mm.min(REACH_MM);
+        let length_mm = until_mm - here_mm;
         match label {
-            None => break,
-            Some(Label::Myocardium) if beyond == 0 => wall += 1,
-            Some(Label::LeftVentricle) if wall == 0 => cavity += 1,
-            _ if wall == 0 => break,
-            Some(label) => {
-                if label == Label::RightVentricle {
-                    ray.septal = true;
-                    break;
-                }
-                beyond += 1;
-                if beyond as f64 * STEP_MM > SEPTAL_GAP_MM {
+            Label::Myocardium if beyond_mm == 0.0 => wall_mm += length_mm,
+            Label::LeftVentricle if wall_mm == 0.0 => ray.cavity_mm += length_mm,
+            _ if wall_mm == 0.0 => break,
+            // A corner that is but touched is not crossed.
+            Label::RightVentricle if length_mm > 0.0 => {
+                ray.septal = true;
+                break;
+            }
+            _ => {
+                beyond_mm += length_mm;
+                if beyond_mm > SEPTAL_GAP_MM {
                     break;
                 }
             }
         }
+        here_mm = until_mm;
+        axes[nearer].cross();
     }
-    ray.cavity_mm = cavity as f64 * STEP_MM;
-    ray.wall_mm = (wall > 0).then_some(wall as f64 * STEP_MM);
+    ray.wall_mm = (wall_mm > 0.0).then_some(wall_mm);
     ray
 }
 
-/// The label whose voxel holds a place; `None` outside the image.
-fn label_at(labels: ArrayView2<'_, u8>, row: f64, column: f64) -> Option<Label> {
-    let (row, column) = ((row + 0.5).floor(), (column + 0.5).floor());
-    let (rows, columns) = labels.dim();
-    let inside = (0.0..rows as f64).contains(&row) && (0.0..columns as f64).contains(&column);
-    // Both are whole numbers within the array now.
-    inside
-        .then(|| labels.get((row as usize, column as usize)))
-        .flatten()
-        .and_then(|&code| Label::from_code(code))
+/// Where a ray crosses from voxel to voxel along one axis. Voxel `i` reaches from `i − ½` to `i + ½`.
+#[derive(Clone, Copy)]
+struct Crossings {
+    /// The voxel that it is in, a whole number.
+    voxel: f64,
+    /// How far along the ray the next border is, mm; infinite for a ray across the axis.
+    next_mm: f64,
+    /// How far borders are apart, mm.
+    apart_mm: f64,
+    /// The direction, 1 or -1.
+    step: f64,
+}
+
+impl Crossings {
+    /// Of a ray from `place`, by `per_mm` voxels a mm.
+    fn along(place: f64, per_mm: f64) -> Crossings {
+        let voxel = (place + 0.5).floor();
+        let step = if per_mm < 0.0 { -1.0 } else { 1.0 };
+        let border = voxel + 0.5 * step;
+        Crossings {
+            voxel,
+            next_mm: if per_mm == 0.0 {
+                f64::INFINITY
+            } else {
+                (border - place) / per_mm
+            },
+            apart_mm: (1.0 / per_mm).abs(),
+            step,
+        }
+    }
+
+    fn cross(&mut self) {
+        self.voxel += self.step;
+        self.next_mm += self.apart_mm;
+    }
 }
 
 /// The middle of the longest run of septal rays, as a ray; holes of a few rays are part of a run.
