@@ -72,6 +72,10 @@ fn main() -> Result<()> {
     let cine = compare(&client, &mut bare, &cine_volume, 360, batch, CINE_TURNS)?;
     let peak_mib = host.peak_memory_bytes()? as f64 / (1024.0 * 1024.0);
 
+    // After the memory was read: graphs of other precisions take some of it.
+    println!("20 slices in every precision, {TURNS} turns");
+    let precisions = precisions(&client, model, &volumes::phantom(20, 1)?)?;
+
     let mut report = String::new();
     writeln!(report, "# Speed and memory\n")?;
     writeln!(
@@ -107,6 +111,27 @@ fn main() -> Result<()> {
         &cine,
         "≤ 1.10 later",
     )?;
+    writeln!(
+        report,
+        "\n| 20 slices, one shot, inference alone | engine | ms | fp32 over it | goal |"
+    )?;
+    writeln!(report, "|---|---|---|---|---|")?;
+    let whole = precisions.first().context("no precision")?.median();
+    for found in &precisions {
+        writeln!(
+            report,
+            "| {} | {} | {} | {:.2} | {} |",
+            found.precision,
+            found.engine,
+            shown(&found.ms),
+            whole / found.median(),
+            if found.precision == "fp32" {
+                "–"
+            } else {
+                "≥ 1.5"
+            }
+        )?;
+    }
     writeln!(report, "\n| what | measured | goal |")?;
     writeln!(report, "|---|---|---|")?;
     writeln!(
@@ -201,21 +226,72 @@ fn compare(
     })
 }
 
+/// What one precision of a package takes.
+struct InPrecision {
+    precision: String,
+    engine: String,
+    ms: Vec<f64>,
+}
+
+impl InPrecision {
+    fn median(&self) -> f64 {
+        quantile(&self.ms, 0.5)
+    }
+}
+
+/// Every precision that the package has and that can run here, turn by turn, fp32 first: the inference time that the answers tell.
+fn precisions(client: &Client, model: &Value, volume: &[u8]) -> Result<Vec<InPrecision>> {
+    let address = format!(
+        "/api/v1/models/{}/versions/{}",
+        text(&model["name"]),
+        text(&model["version"])
+    );
+    let version = client.get(&address)?.expect(200)?.json()?;
+    let variants = version["variants"].as_array().context("no variants")?;
+    let mut found: Vec<InPrecision> = variants
+        .iter()
+        .filter(|variant| variant["runs"] == true)
+        .map(|variant| InPrecision {
+            precision: text(&variant["precision"]).to_owned(),
+            engine: text(&variant["engine"]).to_owned(),
+            ms: Vec::new(),
+        })
+        .collect();
+    for turn in 0..=TURNS {
+        for one in &mut found {
+            let path = format!("/api/v1/segment?precision={}", one.precision);
+            let answer = client.post_as(&path, volume, "application/json")?;
+            let answer = answer.expect(200)?.json()?;
+            let ms = answer["segmentation"]["timings_ms"]["inference"].as_f64();
+            // The first turn loads the graphs.
+            if turn > 0 {
+                one.ms.push(ms.context("no time")?);
+            }
+        }
+    }
+    for one in &mut found {
+        one.ms.sort_by(f64::total_cmp);
+    }
+    Ok(found)
+}
+
+/// The median of sorted values, and their middle half.
+fn shown(values: &[f64]) -> String {
+    format!(
+        "{:.0} ({:.0}–{:.0})",
+        quantile(values, 0.5),
+        quantile(values, 0.25),
+        quantile(values, 0.75)
+    )
+}
+
 fn row(report: &mut String, what: &str, compared: &Compared, goal: &str) -> Result<()> {
-    let show = |values: &[f64]| {
-        format!(
-            "{:.0} ({:.0}–{:.0})",
-            quantile(values, 0.5),
-            quantile(values, 0.25),
-            quantile(values, 0.75)
-        )
-    };
     let ratio = quantile(&compared.service, 0.5) / quantile(&compared.bare, 0.5);
     writeln!(
         report,
         "| {what} | {} | {} | {ratio:.2} | {goal} |",
-        show(&compared.service),
-        show(&compared.bare)
+        shown(&compared.service),
+        shown(&compared.bare)
     )?;
     Ok(())
 }
