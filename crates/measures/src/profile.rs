@@ -74,7 +74,7 @@ impl FrameProfile {
         let (rows, columns) = around(labels);
         let first = [rows.start, columns.start];
         let part = s![.., rows, columns];
-        let labels = labels.slice_move(part.clone());
+        let labels = labels.slice_move(part);
         let intensities = intensities.map(|values| values.slice_move(part));
         let mut slices = Vec::with_capacity(labels.len_of(Axis(0)));
         for slice in labels.axis_iter(Axis(0)) {
