@@ -1,0 +1,291 @@
+//! A whole file: preamble, file meta information, data set, pixels.
+
+use bytes::Bytes;
+
+use crate::cursor::{Order, array};
+use crate::error::DicomError;
+use crate::inflate::inflate;
+use crate::item::{Elements, Item};
+use crate::limits::Limits;
+use crate::pixels::{PixelLayout, Place, native};
+use crate::syntax::{Compression, Encoding, TransferSyntax};
+use crate::tag::Tag;
+use crate::vr::Vr;
+use crate::walk::{Stop, Walk, Written, head};
+
+/// Where the mark `DICM` stands, behind the preamble, whose content means nothing.
+const MARK_AT: usize = 128;
+const MARK: &[u8] = b"DICM";
+
+/// A DICOM file. Its bytes stay where they are; cloning it copies the places of its elements and no pixel.
+#[derive(Clone)]
+pub struct DicomFile {
+    syntax: TransferSyntax,
+    /// What the places of elements and pixels are counted in: the file, or its inflated data set.
+    bytes: Bytes,
+    order: Order,
+    elements: Elements,
+    pixels: Option<(PixelLayout, Place)>,
+}
+
+impl DicomFile {
+    /// Reads the header of a file and finds its pixels, without decoding them.
+    ///
+    /// A file is taken without preamble and mark, and without file meta information, where it is plainly a data set. A transfer syntax
+    /// whose pixels cannot be read is no reason for a refusal here, but in [`frame`](DicomFile::frame).
+    ///
+    /// # Errors
+    /// Any [`DicomError`] but those of archives and of frames.
+    pub fn read(bytes: Bytes, limits: &Limits) -> Result<DicomFile, DicomError> {
+        let has_mark = has_mark(&bytes);
+        let at = if has_mark { MARK_AT + MARK.len() } else { 0 };
+        if !has_mark && !is_data_set(&bytes) {
+            return Err(DicomError::NotDicom);
+        }
+        let (syntax, at) = meta(&bytes, at)?;
+        let syntax = match syntax {
+            Some(syntax) => syntax,
+            None => guessed(&bytes, at).ok_or(DicomError::NotDicom)?,
+        };
+        let (bytes, at) = match syntax.encoding {
+            Encoding::DeflatedExplicitLittle => {
+                let deflated = bytes.get(at..).unwrap_or_default();
+                (inflate(deflated, limits)?, 0)
+            }
+            _ => (bytes, at),
+        };
+        let written = written(&bytes, at, syntax.encoding);
+        let order = written.order();
+        let (elements, stop) = Walk::over(&bytes, at, written, limits)?;
+        let pixels = match stop {
+            Stop::Pixels(head) if head.tag == Tag::PIXELS => {
+                let data = Item::whole(&bytes, &elements, order);
+                let layout = PixelLayout::read(&data, limits)?;
+                let place = match syntax.compression {
+                    Compression::None => {
+                        let swapped = order == Order::Big
+                            && head.vr == Vr::Words
+                            && layout.bits_allocated == 8;
+                        native(&bytes, &head, &layout, swapped)?
+                    }
+                    _ => Place::Unread,
+                };
+                Some((layout, place))
+            }
+            Stop::Pixels(_) | Stop::End => None,
+        };
+        Ok(DicomFile {
+            syntax,
+            bytes,
+            order,
+            elements,
+            pixels,
+        })
+    }
+
+    /// How the file is written.
+    pub fn transfer_syntax(&self) -> &TransferSyntax {
+        &self.syntax
+    }
+
+    /// The elements of the data set up to its pixel data, without the file meta information.
+    pub fn data(&self) -> Item<'_> {
+        Item::whole(&self.bytes, &self.elements, self.order)
+    }
+
+    /// How the pixels are written; `None` where the file has none, or has them as floating-point numbers.
+    pub fn pixels(&self) -> Option<&PixelLayout> {
+        self.pixels.as_ref().map(|(layout, _)| layout)
+    }
+
+    /// Puts the stored values of one frame, counted from 0, into `out`, which is emptied first: `rows` x `columns` numbers, row by row,
+    /// as the bits say them. They are neither rescaled nor inverted.
+    ///
+    /// # Errors
+    /// [`DicomError::NoPixels`], [`DicomError::NoSuchFrame`], [`DicomError::NotGrey`], [`DicomError::UnsupportedSyntax`],
+    /// [`DicomError::BadFrame`], [`DicomError::FrameMismatch`], [`DicomError::ValueTooLarge`].
+    pub fn frame(&self, index: usize, out: &mut Vec<i32>) -> Result<(), DicomError> {
+        out.clear();
+        let (layout, place) = self.pixels.as_ref().ok_or(DicomError::NoPixels)?;
+        if index >= layout.frames {
+            return Err(DicomError::NoSuchFrame {
+                index,
+                frames: layout.frames,
+            });
+        }
+        layout.check_grey()?;
+        match place {
+            Place::Native { at, swapped } => {
+                let length = layout.frame_bytes();
+                let start = index
+                    .checked_mul(length)
+                    .and_then(|offset| offset.checked_add(*at));
+                let frame = start
+                    .and_then(|start| self.bytes.get(start..start.checked_add(length)?))
+                    .ok_or(DicomError::NoPixels)?;
+                if !*swapped {
+                    return values(frame, layout, self.order, out);
+                }
+                // A frame of an odd number of pixels may start in the middle of a word.
+                let pixels = self.bytes.get(*at..).unwrap_or_default();
+                let first = index.saturating_mul(length);
+                out.reserve_exact(length);
+                out.extend(
+                    (first..first.saturating_add(length))
+                        .filter_map(|pixel| pixels.get(pixel ^ 1))
+                        .map(|byte| layout.value(u32::from(*byte))),
+                );
+                Ok(())
+            }
+            Place::Unread => Err(DicomError::UnsupportedSyntax {
+                name: self.syntax.name,
+            }),
+        }
+    }
+}
+
+impl std::fmt::Debug for DicomFile {
+    /// Sizes only: values may name a patient.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DicomFile")
+            .field("syntax", &self.syntax.name)
+            .field("bytes", &self.bytes.len())
+            .field("pixels", &self.pixels())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The stored values of an uncompressed frame.
+fn values(
+    frame: &[u8],
+    layout: &PixelLayout,
+    order: Order,
+    out: &mut Vec<i32>,
+) -> Result<(), DicomError> {
+    out.reserve_exact(layout.pixels_per_frame());
+    match layout.bits_allocated {
+        8 => out.extend(frame.iter().map(|byte| layout.value(u32::from(*byte)))),
+        16 => {
+            let (pairs, _) = frame.as_chunks();
+            match order {
+                Order::Little => out.extend(
+                    pairs
+                        .iter()
+                        .map(|pair| layout.value(u32::from(u16::from_le_bytes(*pair)))),
+                ),
+                Order::Big => out.extend(
+                    pairs
+                        .iter()
+                        .map(|pair| layout.value(u32::from(u16::from_be_bytes(*pair)))),
+                ),
+            }
+        }
+        _ => {
+            let (quads, _) = frame.as_chunks();
+            out.extend(quads.iter().map(|quad| layout.value(order.u32(*quad))));
+            // Of an unsigned number with 32 bits the highest is no sign.
+            if !layout.signed && out.iter().any(|value| *value < 0) {
+                return Err(DicomError::ValueTooLarge);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether bytes are those of a DICOM file: the mark stands behind a preamble, or they plainly start a data set.
+pub fn looks_like_dicom(bytes: &[u8]) -> bool {
+    has_mark(bytes) || is_data_set(bytes)
+}
+
+fn has_mark(bytes: &[u8]) -> bool {
+    bytes
+        .get(MARK_AT..)
+        .is_some_and(|rest| rest.starts_with(MARK))
+}
+
+/// Whether bytes start with one of the attributes that a data set or its file meta information starts with, and with a length that it can
+/// have.
+fn is_data_set(bytes: &[u8]) -> bool {
+    /// The first attributes of group 8: lengths, character set, image type, dates, times, class and instance.
+    const FIRST: [u16; 10] = [0x00, 0x01, 0x05, 0x06, 0x08, 0x12, 0x13, 0x14, 0x16, 0x18];
+    /// Longer than any value of these.
+    const LENGTH: usize = 1024;
+    [
+        Written::Explicit(Order::Little),
+        Written::Implicit,
+        Written::Explicit(Order::Big),
+    ]
+    .into_iter()
+    .any(|written| {
+        let is_explicit = matches!(written, Written::Explicit(_));
+        let letters_hold = !is_explicit || array(bytes, 4).is_some_and(Vr::is_known);
+        head(bytes, 0, bytes.len(), written).is_ok_and(|head| {
+            let is_first = match head.tag {
+                Tag(0x0002, element) => {
+                    written == Written::Explicit(Order::Little)
+                        && matches!(element, 0 | 1 | 2 | 0x10)
+                }
+                Tag(0x0008, element) => FIRST.contains(&element),
+                _ => false,
+            };
+            is_first && letters_hold && head.length.is_some_and(|length| length <= LENGTH)
+        })
+    })
+}
+
+/// Reads the file meta information, which is always Explicit VR Little Endian, up to the first element of another group, whatever the
+/// length of the group says. Gives the transfer syntax, if one stands there, and where the data set starts.
+fn meta(bytes: &[u8], mut at: usize) -> Result<(Option<TransferSyntax>, usize), DicomError> {
+    let mut syntax = None;
+    while array(bytes, at).map(u16::from_le_bytes) == Some(0x0002) {
+        let head = head(bytes, at, bytes.len(), Written::Explicit(Order::Little))?;
+        let there = bytes.len().saturating_sub(head.at);
+        let Some(length) = head.length else {
+            return Err(DicomError::BadElement {
+                tag: head.tag,
+                reason: "its value has no length",
+            });
+        };
+        if length > there {
+            return Err(DicomError::Truncated {
+                tag: head.tag,
+                found: there as u64,
+                expected: length as u64,
+            });
+        }
+        let next = head.at.saturating_add(length);
+        if head.tag == Tag::TRANSFER_SYNTAX {
+            let uid = bytes.get(head.at..next).unwrap_or_default();
+            let uid = std::str::from_utf8(uid).unwrap_or_default();
+            let uid = uid.trim_matches(|c: char| c == '\0' || c.is_whitespace());
+            syntax = Some(TransferSyntax::of_uid(uid).ok_or(DicomError::UnknownSyntax)?);
+        }
+        at = next;
+    }
+    Ok((syntax, at))
+}
+
+/// The transfer syntax of a data set that does not say it.
+fn guessed(bytes: &[u8], at: usize) -> Option<TransferSyntax> {
+    let has_letters = array(bytes, at.saturating_add(4)).is_some_and(Vr::is_known);
+    match array(bytes, at)? {
+        [0, group] if group > 0 && has_letters => TransferSyntax::of_uid("1.2.840.10008.1.2.2"),
+        _ if has_letters => Some(TransferSyntax::EXPLICIT_LITTLE),
+        _ => Some(TransferSyntax::IMPLICIT_LITTLE),
+    }
+}
+
+/// How the elements of a data set are really written: some files say that they have value representations and have none, or the other
+/// way round. The first element shows it.
+fn written(bytes: &[u8], at: usize, encoding: Encoding) -> Written {
+    let letters = array(bytes, at.saturating_add(4));
+    match encoding {
+        Encoding::ExplicitBig => Written::Explicit(Order::Big),
+        Encoding::ImplicitLittle if letters.is_some_and(Vr::is_known) => {
+            Written::Explicit(Order::Little)
+        }
+        Encoding::ImplicitLittle => Written::Implicit,
+        _ if letters.is_some_and(|letters| Vr::of_letters(letters).is_none()) => Written::Implicit,
+        _ => Written::Explicit(Order::Little),
+    }
+}
