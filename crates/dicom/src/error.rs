@@ -24,6 +24,14 @@ pub enum DicomError {
         /// Bytes that it says it has.
         expected: u64,
     },
+    /// The file ends in the head of an element.
+    #[error(
+        "the file ends {found} bytes into an element, before its length is known; send the whole file"
+    )]
+    Cut {
+        /// Bytes that are there of the element.
+        found: u64,
+    },
     /// A transfer syntax that the standard does not know.
     #[error(
         "the transfer syntax of the file is none of the standard's; export the series as Explicit VR Little Endian"
@@ -169,7 +177,7 @@ pub enum DicomError {
         "a frame cannot be decoded as {codec}: {reason}; export the file again, uncompressed if possible"
     )]
     BadFrame {
-        /// `RLE`, `JPEG`, `JPEG lossless` or `JPEG 2000`.
+        /// `RLE`, `JPEG` or `JPEG 2000`.
         codec: &'static str,
         /// What is wrong with it.
         reason: &'static str,
@@ -181,7 +189,7 @@ pub enum DicomError {
     FrameMismatch {
         /// As in [`BadFrame`](DicomError::BadFrame).
         codec: &'static str,
-        /// `rows`, `columns`, `samples a pixel` or `bits`.
+        /// `rows`, `columns`, `samples a pixel`, `bits` or `segments`.
         what: &'static str,
         /// What the compressed data says.
         found: u64,
@@ -215,7 +223,7 @@ impl DicomError {
     pub fn code(&self) -> &'static str {
         match self {
             DicomError::NotDicom => "not_dicom",
-            DicomError::Truncated { .. } => "truncated",
+            DicomError::Truncated { .. } | DicomError::Cut { .. } => "truncated",
             DicomError::UnknownSyntax => "unknown_transfer_syntax",
             DicomError::UnsupportedSyntax { .. } => "unsupported_transfer_syntax",
             DicomError::BadElement { .. } => "bad_element",

@@ -4,14 +4,17 @@ use bytes::Bytes;
 
 use crate::cursor::{Order, array};
 use crate::error::DicomError;
+use crate::fragments::Fragments;
 use crate::inflate::inflate;
 use crate::item::{Elements, Item};
 use crate::limits::Limits;
 use crate::pixels::{PixelLayout, Place, native};
+use crate::rle;
 use crate::syntax::{Compression, Encoding, TransferSyntax};
 use crate::tag::Tag;
 use crate::vr::Vr;
 use crate::walk::{Stop, Walk, Written, head};
+use crate::{jpeg, jpeg2000};
 
 /// Where the mark `DICM` stands, behind the preamble, whose content means nothing.
 const MARK_AT: usize = 128;
@@ -68,7 +71,14 @@ impl DicomFile {
                             && layout.bits_allocated == 8;
                         native(&bytes, &head, &layout, swapped)?
                     }
-                    _ => Place::Unread,
+                    Compression::Unsupported => Place::Unread,
+                    compression => Place::Encapsulated(Fragments::find(
+                        &bytes,
+                        &head,
+                        layout.frames,
+                        compression,
+                        limits,
+                    )?),
                 };
                 Some((layout, place))
             }
@@ -136,6 +146,15 @@ impl DicomFile {
                         .map(|byte| layout.value(u32::from(*byte))),
                 );
                 Ok(())
+            }
+            Place::Encapsulated(fragments) => {
+                let frame = fragments.frame(&self.bytes, index);
+                match self.syntax.compression {
+                    Compression::Rle => rle::decode(&frame, layout, out),
+                    Compression::Jpeg => jpeg::decode(&frame, layout, out),
+                    Compression::Jpeg2000 => jpeg2000::decode(&frame, layout, out),
+                    Compression::None | Compression::Unsupported => Err(DicomError::NoPixels),
+                }
             }
             Place::Unread => Err(DicomError::UnsupportedSyntax {
                 name: self.syntax.name,

@@ -1,6 +1,7 @@
 //! What the header says about the pixels, held against the limits (PS3.3, C.7.6.3).
 
 use crate::error::DicomError;
+use crate::fragments::Fragments;
 use crate::item::Item;
 use crate::limits::Limits;
 use crate::tag::Tag;
@@ -236,6 +237,45 @@ fn bad(tag: Tag, name: &'static str, found: i64, expected: &'static str) -> Dico
     }
 }
 
+/// Holds rows, columns, samples a pixel and bits of compressed data against the header of the file.
+///
+/// # Errors
+/// [`DicomError::FrameMismatch`].
+pub(crate) fn check_sizes(
+    codec: &'static str,
+    layout: &PixelLayout,
+    found: [u64; 4],
+) -> Result<(), DicomError> {
+    let [rows, columns, samples, bits] = found;
+    let allocated = u64::from(layout.bits_allocated);
+    for (what, found, expected, is_good) in [
+        ("rows", rows, layout.rows as u64, rows == layout.rows as u64),
+        (
+            "columns",
+            columns,
+            layout.columns as u64,
+            columns == layout.columns as u64,
+        ),
+        (
+            "samples a pixel",
+            samples,
+            layout.samples as u64,
+            samples == layout.samples as u64,
+        ),
+        ("bits", bits, allocated, bits <= allocated),
+    ] {
+        if !is_good {
+            return Err(DicomError::FrameMismatch {
+                codec,
+                what,
+                found,
+                expected,
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Where the pixels lie.
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
@@ -245,6 +285,8 @@ pub(crate) enum Place {
         /// Two bytes each were written as a big-endian word, though a pixel has one.
         swapped: bool,
     },
+    /// Compressed, in fragments.
+    Encapsulated(Fragments),
     /// Fragments whose compression is not read.
     Unread,
 }

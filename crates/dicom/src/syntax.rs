@@ -21,10 +21,8 @@ pub enum Compression {
     None,
     /// Run lengths (PS3.5, annex G).
     Rle,
-    /// JPEG, baseline, 8 bits.
-    JpegBaseline,
-    /// JPEG, lossless, any predictor.
-    JpegLossless,
+    /// JPEG: baseline, extended, or lossless with any predictor.
+    Jpeg,
     /// JPEG 2000, lossless or not.
     Jpeg2000,
     /// One that is not read.
@@ -85,22 +83,22 @@ const KNOWN: &[TransferSyntax] = &[
     packed(
         "1.2.840.10008.1.2.4.50",
         "JPEG Baseline (Process 1)",
-        Compression::JpegBaseline,
+        Compression::Jpeg,
     ),
     packed(
         "1.2.840.10008.1.2.4.51",
         "JPEG Extended (Process 2 and 4)",
-        Compression::Unsupported,
+        Compression::Jpeg,
     ),
     packed(
         "1.2.840.10008.1.2.4.57",
         "JPEG Lossless, Non-Hierarchical (Process 14)",
-        Compression::JpegLossless,
+        Compression::Jpeg,
     ),
     packed(
         "1.2.840.10008.1.2.4.70",
         "JPEG Lossless, Non-Hierarchical, First-Order Prediction",
-        Compression::JpegLossless,
+        Compression::Jpeg,
     ),
     packed(
         "1.2.840.10008.1.2.4.80",

@@ -43,7 +43,7 @@ pub(crate) struct Head {
 /// Reads the head at a place that lies before `end`.
 ///
 /// # Errors
-/// [`DicomError::Truncated`] and [`DicomError::BadElement`].
+/// [`DicomError::Cut`] and [`DicomError::BadElement`].
 pub(crate) fn head(
     bytes: &[u8],
     at: usize,
@@ -54,16 +54,13 @@ pub(crate) fn head(
     let order = written.order();
     let (Some(group), Some(element)) = (array(bytes, at), array(bytes, at.saturating_add(2)))
     else {
-        return Err(DicomError::BadElement {
-            tag: Tag(0xffff, 0xffff),
-            reason: "fewer bytes are left than a tag has",
+        return Err(DicomError::Cut {
+            found: bytes.len().saturating_sub(at) as u64,
         });
     };
     let tag = Tag(order.u16(group), order.u16(element));
-    let truncated = |expected: u64| DicomError::Truncated {
-        tag,
+    let cut = || DicomError::Cut {
         found: bytes.len().saturating_sub(at) as u64,
-        expected,
     };
     let long = |offset: usize| -> Option<u32> {
         array(bytes, at.saturating_add(offset)).map(|value| order.u32(value))
@@ -71,20 +68,19 @@ pub(crate) fn head(
     // Items and marks have no value representation in any syntax.
     let (vr, length, before) = match written {
         Written::Explicit(_) if tag.0 != 0xfffe => {
-            let letters: [u8; 2] =
-                array(bytes, at.saturating_add(4)).ok_or_else(|| truncated(8))?;
+            let letters: [u8; 2] = array(bytes, at.saturating_add(4)).ok_or_else(cut)?;
             let (vr, is_long) = Vr::of_letters(letters).ok_or(DicomError::BadElement {
                 tag,
                 reason: "its value representation is no two letters",
             })?;
             if is_long {
-                (vr, long(8).ok_or_else(|| truncated(12))?, 12)
+                (vr, long(8).ok_or_else(cut)?, 12)
             } else {
-                let length = array(bytes, at.saturating_add(6)).ok_or_else(|| truncated(8))?;
+                let length = array(bytes, at.saturating_add(6)).ok_or_else(cut)?;
                 (vr, u32::from(order.u16(length)), 8)
             }
         }
-        _ => (Vr::Unknown, long(4).ok_or_else(|| truncated(8))?, 8),
+        _ => (Vr::Unknown, long(4).ok_or_else(cut)?, 8),
     };
     let is_short = before == 8 && matches!(written, Written::Explicit(_)) && tag.0 != 0xfffe;
     let length = match length {
@@ -207,7 +203,11 @@ impl<'a> Walk<'a> {
             Vr::Unknown if self.starts_with_item(head.at, next) => {
                 let before = self.elements.list.len();
                 match self.sequence(head, end, Some(next), Written::Implicit, depth) {
-                    Err(DicomError::Truncated { .. } | DicomError::BadElement { .. }) => {
+                    Err(
+                        DicomError::Truncated { .. }
+                        | DicomError::Cut { .. }
+                        | DicomError::BadElement { .. },
+                    ) => {
                         self.elements.list.truncate(before);
                         self.push_value(head, head.at, next)?;
                         Ok(next)
