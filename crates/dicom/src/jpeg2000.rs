@@ -30,9 +30,11 @@ pub(crate) fn decode(
     let [component] = decoded.components() else {
         return Err(bad("it has not one component"));
     };
-    let (smallest, largest) = size.range();
+    // The decoder moves the values of all components up to where the smallest is 0, those with a sign too.
+    let values = (1u32 << size.bits) as f32;
+    let middle = if size.is_signed { values / 2.0 } else { 0.0 };
     out.extend(component.samples().iter().map(|sample| {
-        let value = sample.round().clamp(smallest, largest) as i32;
+        let value = (sample.round().clamp(0.0, values - 1.0) - middle) as i32;
         layout.value(value.cast_unsigned())
     }));
     if out.len() != layout.pixels_per_frame() {
@@ -78,16 +80,6 @@ impl Size {
             bits,
             is_signed: depth & 0x80 != 0,
         })
-    }
-
-    /// The smallest and the largest value that a sample can have.
-    fn range(&self) -> (f32, f32) {
-        let values = (1u32 << self.bits) as f32;
-        if self.is_signed {
-            (-values / 2.0, values / 2.0 - 1.0)
-        } else {
-            (0.0, values - 1.0)
-        }
     }
 }
 
