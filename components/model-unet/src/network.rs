@@ -179,6 +179,8 @@ fn engine(error: &crate::bindings::wasi::nn::errors::Error) -> Error {
     match error.code() {
         ErrorCode::NotFound => Error::UnknownModel(text),
         ErrorCode::Timeout => Error::Busy(text),
+        // wasi:nn's own word is no better; engines that are elsewhere use it for this alone.
+        ErrorCode::Unknown => Error::Unreachable(text),
         ErrorCode::InvalidArgument | ErrorCode::InvalidEncoding => Error::InvalidCard(text),
         _ => Error::Engine(text),
     }

@@ -1,6 +1,8 @@
 //! What stewards do with models: upload a package, activate a version, go back, delete.
 
-use cinecor_guest::{Answer, Call, GuestStore, now_ms, random_id, sentence, storage_problem};
+use cinecor_guest::{
+    Answer, Call, GuestStore, engine_unreachable, now_ms, random_id, sentence, storage_problem,
+};
 use cinecor_model_card::{Format, Package as Unpacked, PackageError, PackageLimits};
 use cinecor_store::{
     Action, Activated, MODEL_CHUNK_BYTES, ModelDeleted, ModelFile, ModelGraph, ModelStaging,
@@ -161,6 +163,7 @@ async fn write_and_try(
                 format!("The graph did not answer the warm-up inference: {text}"),
             ),
             Failure::Busy(text) => busy(&text),
+            Failure::Unreachable(text) => engine_unreachable(&text),
         })?;
     if !unpacked
         .card
@@ -230,6 +233,7 @@ pub(crate) async fn activate(call: &Call, store: &GuestStore) -> Result<Answer, 
                 format!("The version does not answer, and the active one stays: {text}"),
             ),
             Failure::Busy(text) => busy(&text),
+            Failure::Unreachable(text) => engine_unreachable(&text),
         })?;
     let before = packages::active_version(store, &name).await?;
     let event = call.model_event(Action::ActivateModel, &name, &version);

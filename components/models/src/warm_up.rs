@@ -22,12 +22,16 @@ pub(crate) enum Failure {
     Package(String),
     /// There was no room for it now.
     Busy(String),
+    /// The engine is elsewhere and did not answer.
+    Unreachable(String),
 }
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Failure::Package(text) | Failure::Busy(text) => f.write_str(text),
+            Failure::Package(text) | Failure::Busy(text) | Failure::Unreachable(text) => {
+                f.write_str(text)
+            }
         }
     }
 }
@@ -80,6 +84,7 @@ pub(crate) async fn warm_up(
 fn failure(error: Error) -> Failure {
     match error {
         Error::Busy(text) => Failure::Busy(text),
+        Error::Unreachable(text) => Failure::Unreachable(text),
         Error::InvalidCard(text)
         | Error::UnknownModel(text)
         | Error::UnsupportedGrid(text)

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use cinecor_guest::{GuestStore, open_store, sentence, storage_problem, variable};
+use cinecor_guest::{
+    GuestStore, engine_unreachable, open_store, sentence, storage_problem, variable,
+};
 use cinecor_measures::score::{self, Features, Form, Weights};
 use cinecor_measures::{Counts, Factor, Factors};
 use cinecor_model_card::Card;
@@ -292,6 +294,7 @@ fn problem(error: Error) -> Problem {
         )
         .caused_by(text)
         .retry_after(1),
+        Error::Unreachable(text) => engine_unreachable(&text),
         Error::Engine(text) => {
             Problem::new(ProblemKind::EngineFailed, "The inference engine failed; try again. The request id finds the cause in the log.").caused_by(text)
         }

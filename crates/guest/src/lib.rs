@@ -42,7 +42,7 @@ pub use answer::{Answer, Disconnected, Sink};
 pub use body::BodyReader;
 pub use call::Call;
 pub use decode_limits::{mask_limits, volume_limits};
-pub use refusals::{decode_problem, fact_problem, sentence, storage_problem};
+pub use refusals::{decode_problem, engine_unreachable, fact_problem, sentence, storage_problem};
 pub use serve::{Request, Response, serve, serve_open};
 pub use settings::{Settings, variable};
 pub use spin::{GuestStore, SpinDatabase, SpinKeyValue, now_ms, open_store, random_id};

@@ -46,6 +46,15 @@ pub fn storage_problem(error: StoreError) -> Problem {
     }
 }
 
+/// An inference server on another machine that did not answer; the cause is for the log.
+pub fn engine_unreachable(cause: &str) -> Problem {
+    Problem::new(
+        ProblemKind::EngineUnreachable,
+        "The server that infers did not answer, or went away before it had; what was kept is kept. Send the request again, and give the request id to whoever runs the service if it stays.",
+    )
+    .caused_by(cause)
+}
+
 /// A text with a capital at its start and a full stop at its end.
 pub fn sentence(text: &str) -> String {
     let mut characters = text.chars();

@@ -129,6 +129,10 @@ catalogue! {
     EngineFailed { "engine-failed", 502, "The engine failed",
         "The inference engine, or a service that is called for the answer, did not answer as it should.",
         "Try again; if it stays, give the request id to whoever runs the service." }
+    /// The server that infers did not answer.
+    EngineUnreachable { "engine-unreachable", 502, "The inference server did not answer",
+        "Inference runs on another server here, and that one cannot be reached, went away before it had answered, or took too long. What was kept before is kept still; nothing of this request was.",
+        "Send the request again; if it stays, whoever runs the service has to look at the inference server." }
     /// As many requests are at work as are allowed.
     Overloaded { "overloaded", 503, "Too much at once",
         "As many requests are at work and waiting as the service allows.",

@@ -131,6 +131,7 @@ impl Settings {
         settings.nn.models.iter_mut().for_each(rebase);
         settings.nn.onnxruntime_lib.iter_mut().for_each(rebase);
         settings.nn.openvino_lib.iter_mut().for_each(rebase);
+        settings.nn.kserve.token_file.iter_mut().for_each(rebase);
         settings.check()?;
         Ok(settings)
     }
@@ -259,6 +260,7 @@ mod tests {
                 "[nn]\nengine = \"tensorflow\"\n",
                 "unknown variant `tensorflow`",
             ),
+            ("[nn.kserve]\ntoken = \"secret\"\n", "unknown field `token`"),
             (
                 "[limits]\nat_work_max = 0\n",
                 "`limits.at_work_max` is 0; it must be at least 1",

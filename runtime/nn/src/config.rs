@@ -17,6 +17,8 @@ pub enum EngineChoice {
     Openvino,
     /// tract, compiled in.
     Tract,
+    /// A server elsewhere that speaks the Open Inference Protocol v2; `auto` never takes it.
+    Kserve,
 }
 
 impl EngineChoice {
@@ -31,6 +33,7 @@ impl EngineChoice {
             Self::Onnxruntime => "onnxruntime",
             Self::Openvino => "openvino",
             Self::Tract => "tract",
+            Self::Kserve => "kserve",
         }
     }
 }
@@ -41,7 +44,7 @@ impl EngineChoice {
 pub struct Config {
     /// Engine that serves.
     pub engine: EngineChoice,
-    /// Device it runs on, in the engine's words: `cpu`, `gpu`, `npu`. Missing is an error; nothing falls back to the processor.
+    /// Device it runs on, in the engine's words: `cpu`, `gpu`, `npu`, and `remote` with `kserve` alone. Missing is an error; nothing falls back to the processor.
     pub device: String,
     /// Precision of graphs that are named without one. It must be to be had; nothing falls back to another.
     pub precision: Precision,
@@ -59,6 +62,8 @@ pub struct Config {
     pub onnxruntime_lib: Option<PathBuf>,
     /// OpenVINO's C library (`libopenvino_c.so`), or the folder it is in; else the environment's `CINECOR_OPENVINO_LIB`.
     pub openvino_lib: Option<PathBuf>,
+    /// The server that `kserve` asks.
+    pub kserve: Kserve,
     /// Threads that an engine computes with; 0 is one for each core.
     pub threads: usize,
     /// Computes that OpenVINO runs side by side on the processor, each on its share of the threads; other engines share theirs anyway.
@@ -87,6 +92,7 @@ impl Default for Config {
             store_prefix: "models/".to_owned(),
             onnxruntime_lib: None,
             openvino_lib: None,
+            kserve: Kserve::default(),
             threads: 0,
             streams: 1,
             batch: 0,
@@ -96,6 +102,56 @@ impl Default for Config {
             unused_graphs_max: 2,
         }
     }
+}
+
+/// Settings of the engine `kserve`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Kserve {
+    /// Where the server is, before `/v2`: `http://triton:8000`, or `https://` with a certificate that the operating system's roots vouch for.
+    pub url: String,
+    /// Variable of the environment that holds a bearer token.
+    pub token_variable: Option<String>,
+    /// File that holds a bearer token instead; read for each request, so that a token that is changed is used.
+    pub token_file: Option<PathBuf>,
+    /// Time that the server has for a whole answer, in ms.
+    pub timeout_ms: u64,
+    /// Time that it has to accept a connection, in ms.
+    pub connect_timeout_ms: u64,
+    /// Computes that are sent to it at once; more wait here.
+    pub in_flight_max: usize,
+    /// Longest answer that is read, in bytes.
+    pub answer_bytes_max: u64,
+    /// How tensors are written.
+    pub tensors: TensorForm,
+}
+
+impl Default for Kserve {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            token_variable: None,
+            token_file: None,
+            timeout_ms: 60_000,
+            connect_timeout_ms: 5_000,
+            in_flight_max: 4,
+            answer_bytes_max: 256 << 20,
+            tensors: TensorForm::default(),
+        }
+    }
+}
+
+/// How tensors are written to a remote server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TensorForm {
+    /// In binary where the server says that it takes that, or is known to.
+    #[default]
+    Auto,
+    /// In binary.
+    Binary,
+    /// As JSON numbers.
+    Json,
 }
 
 /// Most threads, and most computes side by side, that the settings can ask for: engines start what they are asked to.

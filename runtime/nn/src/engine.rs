@@ -27,6 +27,19 @@ pub struct GraphSource {
     pub signature: Option<Signature>,
     /// Arithmetic that it is computed in.
     pub precision: Precision,
+    /// The remote model that it is, for engines that are told names: see [`Engine::by_name`].
+    pub remote: Option<RemoteModel>,
+}
+
+/// What a named graph is called on a server elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoteModel {
+    /// Name of the model.
+    pub model: String,
+    /// Its version; none leaves the choice to the server.
+    #[serde(default)]
+    pub version: Option<String>,
 }
 
 /// Arithmetic that a graph is computed in.
@@ -90,6 +103,11 @@ pub trait Engine: Send + Sync {
 
     /// Whether it reads graphs of this format.
     fn reads(&self, format: GraphFormat) -> bool;
+
+    /// Whether it is told the names of graphs that it has already, and cannot be given any.
+    fn by_name(&self) -> bool {
+        false
+    }
 
     /// Items along a graph's batch dimension that one compute should carry. Fixed, so that equal requests are cut equally
     /// and give equal bytes.

@@ -22,7 +22,7 @@ pub enum ErrorCode {
     NotFound,
     /// The host does not let this guest do that.
     Security,
-    /// None of the above.
+    /// A remote engine did not answer: it cannot be reached, went away, or was too slow. wasi:nn has no word for it but `unknown`.
     Unknown,
 }
 
@@ -63,6 +63,11 @@ impl Error {
 
     pub(crate) fn too_large(text: impl fmt::Display) -> Self {
         Self::new(ErrorCode::TooLarge, text)
+    }
+
+    #[cfg(feature = "kserve")]
+    pub(crate) fn unanswered(text: impl fmt::Display) -> Self {
+        Self::new(ErrorCode::Unknown, text)
     }
 
     pub(crate) fn not_found(text: impl fmt::Display) -> Self {

@@ -1,7 +1,7 @@
 //! wasi:nn for wasmtime hosts, with engines behind one trait.
 //!
 //! Gives components the imports `wasi:nn@0.2.0-rc-2024-10-28` and `cinecor:inference/graphs@0.1.0`, on tract (compiled in), ONNX
-//! Runtime or OpenVINO (shared libraries, found when the host starts). Knows nothing of what the graphs compute, of HTTP, or of
+//! Runtime or OpenVINO (shared libraries, found when the host starts), or a server elsewhere. Knows nothing of what the graphs compute, of HTTP, or of
 //! how a host is configured beyond [`Config`].
 
 mod choose;
@@ -20,8 +20,10 @@ mod stored;
 mod tensor;
 mod wit;
 
-pub use config::{Config, EngineChoice};
-pub use engine::{Engine, Graph, GraphFormat, GraphSource, Precision};
+pub use config::{Config, EngineChoice, Kserve, TensorForm};
+pub use engine::{Engine, Graph, GraphFormat, GraphSource, Precision, RemoteModel};
+#[cfg(feature = "kserve")]
+pub use engines::kserve::{Reply, Transport, TransportError, kserve};
 pub use error::{Error, ErrorCode, SetupError};
 pub use nn::{Encoding, GraphInfo, LoadedGraph, Nn};
 pub use signature::{Dim, Signature, TensorSpec};

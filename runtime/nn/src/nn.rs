@@ -3,7 +3,7 @@
 
 use crate::choose::{Choice, Chooser, Opened};
 use crate::config::Config;
-use crate::engine::{Engine, Graph, GraphFormat, GraphSource};
+use crate::engine::{Engine, Graph, GraphFormat, GraphSource, RemoteModel};
 use crate::registry::{self, Found, Name, Registry};
 use crate::stats::{ComputeReport, Counters, Stats};
 use crate::stored::{GraphStore, Stored};
@@ -87,6 +87,8 @@ struct Key {
     device: String,
     graph: [u8; 32],
     precision: Precision,
+    /// The name that a remote engine was told: equal graphs may have several.
+    remote: Option<RemoteModel>,
 }
 
 /// A place for a graph. Its own lock is held while the graph loads, so that requests for one graph load it once and others do
@@ -195,8 +197,15 @@ impl Nn {
             let choice = inner
                 .chooser
                 .engine(source.format, device, source.precision)?;
-            let key = registry::key(&source.model, &source.weights);
-            inner.load(&choice, key, source.precision, || Ok(source))
+            if choice.opened.engine.by_name() {
+                return Err(Error::unsupported(format!(
+                    "{} cannot be given a graph: it has its own; use load-by-name",
+                    choice.opened.engine.name()
+                )));
+            }
+            let graph = registry::key(&source.model, &source.weights);
+            let key = key(&choice.opened, graph, source.precision, None);
+            inner.load(&choice, key, || Ok(source))
         })
         .await
     }
@@ -213,9 +222,11 @@ impl Nn {
                 found,
                 files,
                 precision,
+                remote,
                 choice,
             } = inner.named(&name)?;
-            inner.load(&choice, found.key, precision, || {
+            let key = key(&choice.opened, found.key, precision, remote.clone());
+            inner.load(&choice, key, || {
                 let files = files.map_or_else(|| inner.registry.read(&name, &found), Ok)?;
                 let signature = (found.format == GraphFormat::Onnx)
                     .then(|| onnx::signature(&files.model))
@@ -226,6 +237,7 @@ impl Nn {
                     weights: files.weights,
                     signature,
                     precision,
+                    remote,
                 })
             })
         })
@@ -243,10 +255,11 @@ impl Nn {
             let Named {
                 found,
                 precision,
+                remote,
                 choice: Choice { opened, reason },
                 ..
             } = inner.named(&name)?;
-            let loaded = inner.is_loaded(&opened, &found, precision);
+            let loaded = inner.is_loaded(&key(&opened, found.key, precision, remote));
             let engine = &opened.engine;
             Ok(GraphInfo {
                 digest: found.digest,
@@ -325,6 +338,8 @@ struct Named {
     found: Found,
     files: Option<registry::Files>,
     precision: Precision,
+    /// What it is called there, when the engine is told names.
+    remote: Option<RemoteModel>,
     choice: Choice,
 }
 
@@ -345,10 +360,13 @@ impl Inner {
         let choice = self
             .chooser
             .engine(found.format, self.chooser.device(), precision)?;
+        let remote = choice.opened.engine.by_name();
+        let remote = remote.then(|| self.registry.remote(&parsed)).transpose()?;
         Ok(Named {
             found,
             files,
             precision,
+            remote,
             choice,
         })
     }
@@ -357,12 +375,10 @@ impl Inner {
     fn load(
         &self,
         choice: &Choice,
-        graph: [u8; 32],
-        precision: Precision,
+        key: Key,
         source: impl FnOnce() -> Result<GraphSource, Error>,
     ) -> Result<LoadedGraph, Error> {
         let opened = choice.opened.clone();
-        let key = key(&opened, graph, precision);
         let slot = {
             let mut graphs = self.lock();
             let slot = graphs.entry(key.clone()).or_insert_with(|| Slot {
@@ -418,10 +434,8 @@ impl Inner {
         drop(freed);
     }
 
-    fn is_loaded(&self, opened: &Opened, found: &Found, precision: Precision) -> bool {
-        self.lock()
-            .get(&key(opened, found.key, precision))
-            .is_some_and(Slot::is_loaded)
+    fn is_loaded(&self, key: &Key) -> bool {
+        self.lock().get(key).is_some_and(Slot::is_loaded)
     }
 
     fn loaded_graphs(&self) -> usize {
@@ -450,13 +464,14 @@ impl Slot {
     }
 }
 
-fn key(opened: &Opened, graph: [u8; 32], precision: Precision) -> Key {
+fn key(opened: &Opened, graph: [u8; 32], precision: Precision, remote: Option<RemoteModel>) -> Key {
     let engine = &opened.engine;
     Key {
         engine: engine.name(),
         device: engine.device().to_owned(),
         graph,
         precision,
+        remote,
     }
 }
 
@@ -474,6 +489,7 @@ fn source(parts: Vec<Vec<u8>>, encoding: Encoding) -> Result<GraphSource, Error>
                 weights: Vec::new(),
                 signature,
                 precision: Precision::Fp32,
+                remote: None,
             })
         }
         (Encoding::Openvino | Encoding::Autodetect, 2) => Ok(GraphSource {
@@ -482,6 +498,7 @@ fn source(parts: Vec<Vec<u8>>, encoding: Encoding) -> Result<GraphSource, Error>
             weights: parts.next().unwrap_or_default(),
             signature: None,
             precision: Precision::Fp32,
+            remote: None,
         }),
         (Encoding::Other, _) => Err(Error::encoding(
             "no engine of this host reads graphs of that encoding; use onnx or openvino",

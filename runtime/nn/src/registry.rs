@@ -2,7 +2,7 @@
 //! `name@version:int8` is `model.int8.onnx` beside it. Finds, reads and digests files; what is in them is for the engines. What no folder
 //! has is looked for in the host's store, if it handed one over.
 
-use crate::engine::{GraphFormat, Precision};
+use crate::engine::{GraphFormat, Precision, RemoteModel};
 use crate::stored::{Stored, StoredFile};
 use crate::{Error, SetupError};
 use sha2::{Digest, Sha256};
@@ -10,6 +10,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
+
+/// The file beside a graph that says what it is called on a server elsewhere.
+const REMOTE: &str = "remote.json";
 
 /// Longest name or version, in bytes.
 const PART_MAX: usize = 128;
@@ -138,6 +141,37 @@ impl Registry {
         ))
     }
 
+    /// What the graph of this name is called on a server elsewhere: what `remote.json` beside it says, or its own name and version.
+    pub(crate) fn remote(&self, name: &Name<'_>) -> Result<RemoteModel, Error> {
+        for folder in &self.folders {
+            let folder = folder.join(name.model).join(name.version);
+            if graph(&folder, Precision::Fp32).is_none() {
+                continue;
+            }
+            let text = match std::fs::read(folder.join(REMOTE)) {
+                Ok(text) => text,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => break,
+                Err(error) => {
+                    tracing::error!(folder = %folder.display(), %error, "{REMOTE} of a graph cannot be read");
+                    return Err(Error::runtime(format!(
+                        "{REMOTE} of graph {:?} cannot be read; the host's log says why",
+                        name.shown()
+                    )));
+                }
+            };
+            return serde_json::from_slice(&text).map_err(|error| {
+                Error::encoding(format!(
+                    "{REMOTE} of graph {:?} cannot be used: {error}; it is {{\"model\": \"name\", \"version\": \"1\"}}, the version may be left out",
+                    name.shown()
+                ))
+            });
+        }
+        Ok(RemoteModel {
+            model: name.model.to_owned(),
+            version: Some(name.version.to_owned()),
+        })
+    }
+
     /// Reads the files of a graph that was found before, and says no when they are not the same any more.
     pub(crate) fn read(&self, name: &str, found: &Found) -> Result<Files, Error> {
         let files = match (&found.place, &self.stored) {
@@ -210,6 +244,11 @@ pub(crate) struct Name<'a> {
 }
 
 impl<'a> Name<'a> {
+    /// The name without its precision.
+    fn shown(&self) -> String {
+        format!("{}@{}", self.model, self.version)
+    }
+
     /// Splits `name@version` or `name@version:precision`, and refuses whatever could leave the folder.
     pub(crate) fn parse(name: &'a str) -> Result<Self, Error> {
         let shown = || -> String { name.chars().take(PART_MAX).collect() };

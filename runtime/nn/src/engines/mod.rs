@@ -4,6 +4,8 @@ use crate::config::{Config, EngineChoice};
 use crate::{Engine, Error, Tensor};
 use std::sync::Arc;
 
+#[cfg(feature = "kserve")]
+pub(crate) mod kserve;
 #[cfg(feature = "onnxruntime")]
 mod onnxruntime;
 #[cfg(feature = "openvino")]
@@ -27,6 +29,8 @@ pub(crate) fn open(
         EngineChoice::Onnxruntime => onnxruntime::open(device, config),
         #[cfg(feature = "openvino")]
         EngineChoice::Openvino => openvino::open(device, config),
+        #[cfg(feature = "kserve-http")]
+        EngineChoice::Kserve => kserve::http::open(device, config),
         #[allow(
             unreachable_patterns,
             reason = "reached when an engine's feature is off"

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each suite uses a part of it")]
 
 pub(crate) mod refusals;
+pub(crate) mod remote;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use base64::Engine as _;
