@@ -96,9 +96,13 @@ fn measured(
         let doubt = doubts.iter().find(|doubt| Some(doubt.frame) == frame)?;
         Some(voxels(doubt) * spacing.voxel_ml() + factor.share * ml)
     };
-    if (structure, quantity) == ("myocardium", "ed_mass_g") {
-        let mass_g = metrics.myocardium.ed_mass_g?;
-        let frame = metrics.phases.left_ventricle.ed_frame;
+    if structure == "myocardium" {
+        let phases = metrics.phases.left_ventricle;
+        let (mass_g, frame) = match quantity {
+            "ed_mass_g" => (metrics.myocardium.ed_mass_g?, phases.ed_frame),
+            "es_mass_g" => (metrics.myocardium.es_mass_g?, phases.es_frame),
+            _ => return None,
+        };
         let ml = mass_g / MYOCARDIAL_DENSITY_G_PER_ML;
         let off = off_ml(frame, |doubt| doubt.myocardium_voxels, ml)?;
         return Some((mass_g, MYOCARDIAL_DENSITY_G_PER_ML * off));

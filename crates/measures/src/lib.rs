@@ -42,6 +42,7 @@ mod profile;
 mod reference;
 mod rules;
 pub mod score;
+mod segments;
 mod subject;
 mod wall;
 
@@ -57,8 +58,9 @@ pub use metrics::{
     Myocardium, PAPILLARY_RULE, PhaseMethod, PhasePair, Phases, Quality, RunnerUp, VOLUME_RULE,
     Ventricle, Verdict, measure,
 };
-pub use profile::{FrameProfile, Grid, SliceProfile};
+pub use profile::{FrameProfile, Grid, SliceProfile, base_to_apex};
 pub use reference::{Place, Reference, Sex, references};
 pub use rules::{BasalRule, Rules};
+pub use segments::{Ring, SEGMENT_PLACES, SegmentPlace};
 pub use subject::{BSA_FORMULA, BsaFormula, Subject, bsa_m2};
 pub use wall::{APEX_RULE, DIAMETER_RULE, RegionalWall, SEGMENTS, WALL_RULE, Wall};

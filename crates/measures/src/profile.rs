@@ -244,6 +244,17 @@ pub(crate) fn long_axis(slices: &[SliceProfile]) -> Option<LongAxis> {
     })
 }
 
+/// The slices with a left cavity, from base to apex; empty where there is none.
+pub fn base_to_apex(slices: &[SliceProfile]) -> Vec<usize> {
+    let along = long_axis(slices).into_iter().flat_map(LongAxis::slices);
+    along
+        .filter(|&slice| {
+            let found = slices.get(slice);
+            found.is_some_and(|slice| slice.counts.left_ventricle > 0)
+        })
+        .collect()
+}
+
 fn contrast(labels: ArrayView3<'_, u8>, intensities: ArrayView3<'_, f32>) -> Option<f64> {
     let (mut cavity, mut wall) = (Moments::default(), Moments::default());
     for (&code, &value) in labels.iter().zip(&intensities) {
@@ -353,6 +364,10 @@ mod tests {
         assert_eq!(axis(&[0, 1, 5, 8, 9]), Some((4, 1)));
         assert_eq!(axis(&[4, 4]), Some((0, 1)));
         assert_eq!(axis(&[0, 0]), None);
+        let along = |voxels: &[u64]| base_to_apex(&slices(voxels));
+        assert_eq!(along(&[0, 1, 0, 8, 9]), [4, 3, 1]);
+        assert_eq!(along(&[9, 8, 1]), [0, 1, 2]);
+        assert!(along(&[0, 0]).is_empty());
     }
 
     #[test]

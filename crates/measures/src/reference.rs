@@ -57,7 +57,18 @@ pub struct Reference {
     pub source: Option<&'static str>,
     /// Whom they were measured on, and how the limits follow from it.
     pub cohort: Option<&'static str>,
+    /// Why the number has no place among them, in a sentence.
+    pub reason: Option<&'static str>,
 }
+
+const FACTS_MISSING: &str =
+    "Sex and age have to be told: the range is that of one sex at certain ages.";
+const AGE_MISSING: &str = "The age has to be told: the range is that of adults.";
+const OTHER_AGE: &str = "The cohort was 45 to 74 years old.";
+const CHILD: &str = "The range is that of adults.";
+const OTHER_RULE: &str = "The range was measured with papillary muscles as cavity.";
+const NO_NUMBER: &str =
+    "There is no number to place; one per body surface area needs height and weight.";
 
 /// Petersen et al., J Cardiovasc Magn Reson 2017;19:18: mean and standard deviation of the abstract.
 const UK_BIOBANK: &str =
@@ -86,31 +97,36 @@ struct Range {
 /// Every number that has a range for someone, placed for this subject. A subject whose sex or age is not told, or lies outside the
 /// cohort, has no range.
 pub fn references(metrics: &Metrics, sex: Option<Sex>, age_years: Option<f64>) -> Vec<Reference> {
-    let in_cohort = metrics.conventions.papillary == PAPILLARY_RULE
-        && age_years.is_some_and(|age| UK_BIOBANK_YEARS.contains(&age));
     let normal = |men: (f64, f64), women: (f64, f64)| {
-        let (sex, true) = (sex?, in_cohort) else {
-            return None;
+        let (Some(sex), Some(age)) = (sex, age_years) else {
+            return Err(FACTS_MISSING);
         };
+        if metrics.conventions.papillary != PAPILLARY_RULE {
+            return Err(OTHER_RULE);
+        }
+        if !UK_BIOBANK_YEARS.contains(&age) {
+            return Err(OTHER_AGE);
+        }
         let ((mean, sd), cohort) = match sex {
             Sex::Male => (men, UK_BIOBANK_MEN),
             Sex::Female => (women, UK_BIOBANK_WOMEN),
         };
-        Some(Range {
+        Ok(Range {
             low: Some(mean - NORMAL_95 * sd),
             high: Some(mean + NORMAL_95 * sd),
             source: UK_BIOBANK,
             cohort,
         })
     };
-    let is_adult = age_years.is_some_and(|age| ADULT_YEARS.contains(&age));
-    let limit = |low, high| {
-        is_adult.then_some(Range {
+    let limit = |low, high| match age_years {
+        None => Err(AGE_MISSING),
+        Some(age) if !ADULT_YEARS.contains(&age) => Err(CHILD),
+        Some(_) => Ok(Range {
             low,
             high,
             source: RIGHT_HEART,
             cohort: RIGHT_HEART_COHORT,
-        })
+        }),
     };
     let right = &metrics.right_ventricle;
     vec![
@@ -142,17 +158,25 @@ pub fn references(metrics: &Metrics, sex: Option<Sex>, age_years: Option<f64>) -
     ]
 }
 
-fn place(quantity: &'static str, value: Option<f64>, range: Option<Range>) -> Reference {
-    let Some(range) = range else {
-        return Reference {
-            quantity,
-            value,
-            low: None,
-            high: None,
-            place: Place::NoRange,
-            source: None,
-            cohort: None,
-        };
+fn place(
+    quantity: &'static str,
+    value: Option<f64>,
+    range: Result<Range, &'static str>,
+) -> Reference {
+    let range = match range {
+        Ok(range) => range,
+        Err(reason) => {
+            return Reference {
+                quantity,
+                value,
+                low: None,
+                high: None,
+                place: Place::NoRange,
+                source: None,
+                cohort: None,
+                reason: Some(reason),
+            };
+        }
     };
     let place = match value {
         None => Place::NoRange,
@@ -168,6 +192,7 @@ fn place(quantity: &'static str, value: Option<f64>, range: Option<Range>) -> Re
         place,
         source: Some(range.source),
         cohort: Some(range.cohort),
+        reason: value.is_none().then_some(NO_NUMBER),
     }
 }
 
@@ -181,7 +206,7 @@ mod tests {
         place(
             "left_ventricle.ef_percent",
             Some(value),
-            Some(Range {
+            Ok(Range {
                 low: Some(mean - NORMAL_95 * sd),
                 high: Some(mean + NORMAL_95 * sd),
                 source: UK_BIOBANK,
@@ -203,7 +228,7 @@ mod tests {
     #[test]
     fn no_number_has_no_place_and_a_limit_may_stand_alone() {
         let limit = || {
-            Some(Range {
+            Ok(Range {
                 low: Some(50.0),
                 high: None,
                 source: RIGHT_HEART,
@@ -211,12 +236,14 @@ mod tests {
             })
         };
         assert_eq!(place("x", None, limit()).place, Place::NoRange);
+        assert_eq!(place("x", None, limit()).reason, Some(NO_NUMBER));
+        assert_eq!(place("x", Some(90.0), limit()).reason, None);
         assert_eq!(place("x", Some(49.9), limit()).place, Place::Below);
         assert_eq!(place("x", Some(90.0), limit()).place, Place::Within);
-        let none = place("x", Some(90.0), None);
+        let none = place("x", Some(90.0), Err("why"));
         assert_eq!(
-            (none.place, none.source, none.value),
-            (Place::NoRange, None, Some(90.0))
+            (none.place, none.source, none.value, none.reason),
+            (Place::NoRange, None, Some(90.0), Some("why"))
         );
     }
 }

@@ -44,6 +44,7 @@ fn factors(share: f64) -> Factors {
         "left_ventricle.ef_percent",
         "right_ventricle.esv_ml",
         "myocardium.ed_mass_g",
+        "myocardium.es_mass_g",
     ];
     let of = quantities.map(|quantity| Factor {
         quantity: quantity.to_owned(),
@@ -67,15 +68,17 @@ fn ends(found: &[Interval], quantity: &str) -> (f64, f64) {
 #[test]
 fn an_interval_reaches_as_many_doubts_as_the_card_says() {
     let found = intervals(&heart(&ML), &doubts(1.0), &factors(0.0), &ML);
-    assert_eq!(found.len(), 5);
+    assert_eq!(found.len(), 6);
     assert!(found.iter().all(|interval| interval.level == 0.9));
     // 100 ml with 3 ml in doubt; 60 ml with 3 and 4, which is 5; 60 ml with 5.
     assert_eq!(ends(&found, "left_ventricle.edv_ml"), (97.0, 106.0));
     assert_eq!(ends(&found, "left_ventricle.sv_ml"), (55.0, 70.0));
     assert_eq!(ends(&found, "right_ventricle.esv_ml"), (55.0, 70.0));
     // 80 voxels of 1.05 g, 8 of them in doubt.
-    let (low, high) = ends(&found, "myocardium.ed_mass_g");
-    assert!((low - 1.05 * 72.0).abs() < 1e-9 && (high - 1.05 * 96.0).abs() < 1e-9);
+    for mass in ["myocardium.ed_mass_g", "myocardium.es_mass_g"] {
+        let (low, high) = ends(&found, mass);
+        assert!((low - 1.05 * 72.0).abs() < 1e-9 && (high - 1.05 * 96.0).abs() < 1e-9);
+    }
     // 60 % with 100 √((40/100² · 3)² + (4/100)²) = 100 √(0.012² + 0.04²) points in doubt.
     let doubt = 100.0 * (0.012_f64.powi(2) + 0.04_f64.powi(2)).sqrt();
     let (low, high) = ends(&found, "left_ventricle.ef_percent");
@@ -91,13 +94,13 @@ fn there_is_none_where_a_number_a_doubt_or_whole_slices_are_missing() {
     let mut metrics = heart(&ML);
     metrics.left_ventricle.edv_ml = None;
     let found = intervals(&metrics, &doubts(1.0), &factors(0.0), &ML);
-    assert_eq!(found.len(), 2);
+    assert_eq!(found.len(), 3);
     let mut metrics = heart(&ML);
     metrics.conventions.excluded_slices = vec![0];
     assert!(intervals(&metrics, &doubts(1.0), &factors(0.0), &ML).is_empty());
     let mut unknown = factors(0.0);
     unknown.of[0].quantity = "left_atrium.edv_ml".to_owned();
-    assert_eq!(intervals(&heart(&ML), &doubts(1.0), &unknown, &ML).len(), 4);
+    assert_eq!(intervals(&heart(&ML), &doubts(1.0), &unknown, &ML).len(), 5);
 }
 
 proptest! {

@@ -123,6 +123,16 @@ pub fn metrics_csv(metrics: &MetricsJson) -> String {
             table.row(&name, frame, time_of(frame), value);
         }
     }
+    for interval in &metrics.intervals {
+        for (end, value) in [
+            ("low", interval.low),
+            ("high", interval.high),
+            ("level", interval.level),
+        ] {
+            let name = format!("intervals.{}.{end}", interval.quantity);
+            table.row(&name, None, None, Some(value));
+        }
+    }
     table.row("body.bsa_m2", None, None, metrics.body.bsa_m2);
     table.row(
         "conventions.myocardial_density_g_per_ml",

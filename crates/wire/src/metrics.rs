@@ -99,7 +99,7 @@ pub struct VentricleJson {
 }
 
 /// Mass of the left ventricular wall.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MyocardiumJson {
     /// At end-diastole.
     pub ed_mass_g: Option<f64>,
@@ -120,6 +120,50 @@ pub struct MyocardiumJson {
     /// How much thicker each segment is at end-systole, % of end-diastole; absent when no segment is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wall_thickening_percent: Option<SegmentsJson>,
+    /// Which segments these are and where a bull's-eye shows them, in the order of the values; absent when no segment is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<SegmentJson>,
+}
+
+/// One of the American Heart Association's segments, and its sector on a bull's-eye that looks from the apex to the base: the front is up,
+/// the septum left.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SegmentJson {
+    /// From 1.
+    pub number: usize,
+    /// For instance `basal anteroseptal`.
+    pub name: String,
+    /// `basal`, `mid` or `apical`.
+    pub ring: String,
+    /// Where the ring begins, part of the plot's radius.
+    pub inner: f64,
+    /// Where the ring ends.
+    pub outer: f64,
+    /// Where the sector begins, degrees against the clock from the right.
+    pub from_degrees: f64,
+    /// Where it ends; above `from_degrees`.
+    pub to_degrees: f64,
+}
+
+impl From<&measures::SegmentPlace> for SegmentJson {
+    fn from(place: &measures::SegmentPlace) -> Self {
+        let measures::SegmentPlace {
+            number,
+            wall,
+            ring,
+            from_degrees,
+            to_degrees,
+        } = *place;
+        SegmentJson {
+            number,
+            name: format!("{} {wall}", ring.name()),
+            ring: ring.name().to_owned(),
+            inner: ring.inner(),
+            outer: ring.outer(),
+            from_degrees,
+            to_degrees,
+        }
+    }
 }
 
 /// A value for each of the American Heart Association's segments 1 to 16; `null` where a segment is not known.
@@ -261,6 +305,9 @@ pub struct ReferenceJson {
     pub source: Option<String>,
     /// Whom they were measured on.
     pub cohort: Option<String>,
+    /// Why there is no range, or no place in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// How far off a number may be.
@@ -341,6 +388,7 @@ impl From<&measures::Metrics> for MetricsJson {
                 wall_thickness_mm: SegmentsJson::of(metrics.wall.ed_mm),
                 es_wall_thickness_mm: SegmentsJson::of(metrics.wall.es_mm),
                 wall_thickening_percent: SegmentsJson::of(metrics.wall.thickening_percent),
+                segments: segments(&metrics.wall),
                 ..metrics.myocardium.into()
             },
             curve: CurveJson {
@@ -419,6 +467,13 @@ impl From<measures::Myocardium> for MyocardiumJson {
     }
 }
 
+/// Where the wall's segments lie, when any of them was measured.
+fn segments(wall: &measures::RegionalWall) -> Vec<SegmentJson> {
+    let known = wall.ed_mm.iter().chain(&wall.es_mm).any(Option::is_some);
+    let places = measures::SEGMENT_PLACES.iter().filter(|_| known);
+    places.map(SegmentJson::from).collect()
+}
+
 fn smoothed(beat: &measures::Beat) -> Option<SmoothedJson> {
     let found = SmoothedJson {
         method: measures::SMOOTHER.to_owned(),
@@ -450,6 +505,7 @@ impl From<&measures::Reference> for ReferenceJson {
             verdict: reference.place.name().to_owned(),
             source: reference.source.map(str::to_owned),
             cohort: reference.cohort.map(str::to_owned),
+            reason: reference.reason.map(str::to_owned),
         }
     }
 }
