@@ -620,6 +620,15 @@ fn table(world: &World) -> Table {
         .unchanged();
     table
         .operation(
+            "/api/v1/studies/{id}/segmentations/{sid}/report",
+            Ask::new("GET", format!("{sid}/report")),
+        )
+        .for_readers()
+        .missing(format!("{no_sid}/report"))
+        .forms(200, &[HTML, JSON, CSV])
+        .unchanged();
+    table
+        .operation(
             "/api/v1/studies/{id}/segmentations/{sid}/slices/{slice}.png",
             Ask::new("GET", format!("{sid}/slices/0.png?overlay=fill&opacity=0.5&labels=1,3&window_center=500&window_width=900")),
         )

@@ -1,8 +1,8 @@
 //! The numbers of a kept segmentation, made anew from its counts with the facts that the study has now.
 
 use cinecor_guest::{Answer, Call, open_store};
-use cinecor_measures::Cycle;
-use cinecor_measures::Rules;
+use cinecor_measures::{Cycle, Metrics, Rules};
+use cinecor_store::{SegmentationRecord, StudyRecord};
 use cinecor_web::Problem;
 use cinecor_wire::measure_kept_with;
 
@@ -17,6 +17,18 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
     let form = call.accepted()?;
     let store = open_store().await?;
     let (study, record) = call.kept_segmentation(&store).await?;
+    in_form(form, &measured(call, &study, &record)?)
+}
+
+/// The numbers under the rules that the query tells.
+///
+/// # Errors
+/// Told phases that the segmentation does not have; a slice that is not there.
+pub(crate) fn measured(
+    call: &Call,
+    study: &StudyRecord,
+    record: &SegmentationRecord,
+) -> Result<Metrics, Problem> {
     let geometry = study.geometry().map_err(Problem::internal)?;
     let cycle = Cycle {
         frame_ms: study.frame_ms(),
@@ -30,14 +42,13 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
             ..told
         },
     };
-    let metrics = measure_kept_with(
-        &record,
+    measure_kept_with(
+        record,
         &study.subject,
         &geometry.spacing,
         &cycle,
         &rules,
         bsa_formula,
     )
-    .map_err(|error| not_measurable(&error))?;
-    in_form(form, &metrics)
+    .map_err(|error| not_measurable(&error))
 }

@@ -1,15 +1,17 @@
-//! Numbers from masks: of a kept segmentation, of a mask that is sent along, and of how well two masks agree.
+//! Numbers from masks: of a kept segmentation, of a mask that is sent along, and of how well two masks agree; and the report of a kept
+//! segmentation.
 //!
-//! What the numbers mean is in `cinecor-measures`, how they are worded in `cinecor-wire`.
+//! What the numbers mean is in `cinecor-measures`, how they are worded in `cinecor-wire`, how the report looks in `cinecor-report`.
 
 mod compare;
 mod kept;
 mod measure;
+mod report;
 mod rules;
 
-use cinecor_guest::{Answer, Call, Request, Response, sentence, serve};
+use cinecor_guest::{Answer, Call, Request, Response, measure_problem, serve};
 use cinecor_measures::{Error, Metrics};
-use cinecor_web::{CSV, Problem, ProblemKind};
+use cinecor_web::{CSV, Problem};
 use cinecor_wire::{MetricsJson, metrics_csv};
 use spin_sdk::wasip3;
 
@@ -26,6 +28,7 @@ impl wasip3::exports::http::handler::Guest for Component {
 async fn answer(call: Call) -> Result<Answer, Problem> {
     match call.operation.id {
         "get_metrics" => kept::get(&call).await,
+        "get_report" => report::get(&call).await,
         "measure" => measure::measure(call).await,
         "compare" => compare::compare(call).await,
         _ => Err(call.not_here()),
@@ -43,9 +46,5 @@ fn in_form(form: &str, metrics: &Metrics) -> Result<Answer, Problem> {
 
 /// A measure's refusal as a problem that names the fact.
 fn not_measurable(error: &Error) -> Problem {
-    match error.fact() {
-        Some(fact) => Problem::new(ProblemKind::InvalidField, sentence(&error.to_string()))
-            .with("field", fact),
-        None => Problem::new(ProblemKind::NotMeasurable, sentence(&error.to_string())),
-    }
+    measure_problem(error.fact(), error)
 }

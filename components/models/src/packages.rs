@@ -4,7 +4,7 @@
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
-use cinecor_guest::{GuestStore, storage_problem};
+use cinecor_guest::{GuestStore, MODELS, storage_problem};
 use cinecor_model_card::{Card, Graph, is_package_name, version_order};
 use cinecor_store::ModelRecord;
 use cinecor_web::{Problem, ProblemKind};
@@ -14,9 +14,6 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::bindings::cinecor::inference::graphs::{self, Error, GraphInfo};
 use crate::bindings::cinecor::model::segmenter::ModelPackage;
-
-/// Where the manifest mounts the packages that ship: `<name>/<version>/model.json` and the graph beside it.
-const ROOT: &str = "/models";
 
 /// A package.
 pub(crate) struct Package {
@@ -45,7 +42,7 @@ impl Package {
         version: &str,
     ) -> Result<Option<Package>, Problem> {
         let (text, origin) = if is_bundled(name, version) {
-            let folder = Path::new(ROOT).join(name).join(version);
+            let folder = Path::new(MODELS).join(name).join(version);
             let text = std::fs::read_to_string(folder.join("model.json"))
                 .map_err(|cause| broken(name, version, &cause))?;
             (text, Origin::Bundled(folder))
@@ -127,7 +124,7 @@ pub(crate) fn no_model() -> Problem {
 /// Every model with its versions, the lowest first, in the order of names.
 pub(crate) async fn all(store: &GuestStore) -> Result<Vec<(String, Vec<String>)>, Problem> {
     let uploaded = store.model_versions().await.map_err(storage_problem)?;
-    let mut names: Vec<String> = folders(Path::new(ROOT))
+    let mut names: Vec<String> = folders(Path::new(MODELS))
         .into_iter()
         .filter(|name| is_package_name(name) && !bundled_versions(name).is_empty())
         .chain(uploaded.iter().map(|(name, _)| name.clone()))
@@ -153,7 +150,7 @@ pub(crate) async fn all(store: &GuestStore) -> Result<Vec<(String, Vec<String>)>
 pub(crate) fn is_bundled(name: &str, version: &str) -> bool {
     is_package_name(name)
         && version_order(version).is_some()
-        && Path::new(ROOT)
+        && Path::new(MODELS)
             .join(name)
             .join(version)
             .join("model.json")
@@ -162,7 +159,7 @@ pub(crate) fn is_bundled(name: &str, version: &str) -> bool {
 
 /// The versions of a model that ship with the service, the lowest first.
 fn bundled_versions(name: &str) -> Vec<String> {
-    let mut versions: Vec<_> = folders(&Path::new(ROOT).join(name))
+    let mut versions: Vec<_> = folders(&Path::new(MODELS).join(name))
         .into_iter()
         .filter(|version| is_bundled(name, version))
         .collect();

@@ -3,10 +3,11 @@
 //! A picture's tag is worked out of what it is made of, before anything is read or drawn: asking again for one that the caller has
 //! costs two records. Grey levels are chosen from the whole frame, so that slices of one frame can be compared.
 
-use cinecor_formats::{DataType, VoxelFormat};
-use cinecor_guest::{Answer, Call, GuestStore, chunk_from, open_store, sentence, storage_problem};
+use cinecor_guest::{
+    Answer, Call, GuestStore, kept_frame, kept_mask, open_store, sentence, storage_problem,
+};
 use cinecor_render::{Overlay, Picture, RenderError, Style, Window, render};
-use cinecor_store::{Id, SegmentationRecord, StudyRecord};
+use cinecor_store::{SegmentationRecord, StudyRecord};
 use cinecor_volume::{Frame, Label, Shape};
 use cinecor_web::{Etag, PNG, Problem, ProblemKind};
 use ndarray::{Array3, Axis};
@@ -97,13 +98,13 @@ async fn draw(
         return Ok(Answer::not_modified(&etag));
     }
 
-    let grey = read_frame(store, study, shape, frame).await?;
+    let grey = kept_frame(store, study, frame).await?;
     let picture = Picture {
         window: Some(window.unwrap_or_else(|| window_of(&grey))),
         width,
     };
     let labels = match record {
-        Some(record) => Some(read_mask(store, &study.id, record, shape, frame).await?),
+        Some(record) => Some(kept_mask(store, study, record, frame).await?),
         None => None,
     };
     let spacing = study.geometry().map_err(Problem::internal)?.spacing;
@@ -199,43 +200,6 @@ fn tag(
         "{DRAWING}_{}_{mask}_{frame}_{slice}_{parts}",
         study.id.as_str()
     ))
-}
-
-async fn read_frame(
-    store: &GuestStore,
-    study: &StudyRecord,
-    shape: Shape,
-    frame: usize,
-) -> Result<Frame, Problem> {
-    let voxels = VoxelFormat {
-        data_type: DataType::from_code(study.voxels.nifti_datatype).map_err(Problem::internal)?,
-        scaling: study.voxels.scaling,
-    };
-    let chunk = store
-        .frame(&study.id, frame)
-        .await
-        .map_err(storage_problem)?;
-    let raw = chunk_from(chunk).inflate().map_err(Problem::internal)?;
-    Ok(voxels
-        .intensities(&raw, &shape)
-        .map_err(Problem::internal)?
-        .frame)
-}
-
-async fn read_mask(
-    store: &GuestStore,
-    study_id: &Id,
-    record: &SegmentationRecord,
-    shape: Shape,
-    frame: usize,
-) -> Result<Array3<u8>, Problem> {
-    let chunk = store
-        .mask_frame(study_id, &record.id, frame)
-        .await
-        .map_err(storage_problem)?;
-    let labels = chunk_from(chunk).inflate().map_err(Problem::internal)?;
-    Array3::from_shape_vec((shape.slices, shape.rows, shape.columns), labels)
-        .map_err(Problem::internal)
 }
 
 /// A drawing's refusal as a problem that names the parameter.

@@ -2,17 +2,15 @@
 
 use std::time::Instant;
 
-use cinecor_formats::{DataType, VoxelFormat};
 use cinecor_guest::{
-    Answer, Call, GuestStore, chunk_from, chunk_into, now_ms, open_store, random_id,
+    Answer, Call, GuestStore, chunk_into, kept_frame, now_ms, open_store, random_id,
     storage_problem,
 };
 use cinecor_measures::Cycle;
 use cinecor_store::{
-    Action, CheckRecord, Committed, Event, Id, QualityRecord, SegmentationRecord, Staging,
-    StudyRecord, TimingsMs, lookup_key,
+    Action, CheckRecord, Committed, Event, QualityRecord, SegmentationRecord, Staging, StudyRecord,
+    TimingsMs, lookup_key,
 };
-use cinecor_volume::{Frame, Shape};
 use cinecor_web::{Cursor, JSON, Problem, SSE, rfc3339};
 use cinecor_wire::{
     SegmentationJson, SegmentationListJson, doubt_record, label_counts, measure_kept,
@@ -303,18 +301,12 @@ impl Job {
     async fn segment(&mut self, mut work: Work) -> Result<(SegmentationRecord, bool), Problem> {
         let lost = || Problem::internal("the segmentation under way was lost");
         let (total, selected) = (work.total(), work.selected().collect::<Vec<_>>());
-        let shape = self.study.shape().map_err(Problem::internal)?;
-        let voxels = VoxelFormat {
-            data_type: DataType::from_code(self.study.voxels.nifti_datatype)
-                .map_err(Problem::internal)?,
-            scaling: self.study.voxels.scaling,
-        };
         let mut chunks = Vec::with_capacity(total);
         let mut decode_ms = 0.0;
         self.listener.segmented(0, total).await?;
         for &frame in &selected {
             let reading = Instant::now();
-            let intensities = self.read(frame, voxels, shape).await?;
+            let intensities = kept_frame(&self.store, &self.study, frame).await?;
             decode_ms += reading.elapsed().as_secs_f64() * 1000.0;
             work.frame(&self.model, frame, intensities).await?;
             for mask in work.take_masks() {
@@ -389,20 +381,5 @@ impl Job {
             Committed::Exists(first) => Ok((*first, false)),
             Committed::StudyGone => Err(Call::no_study()),
         }
-    }
-
-    async fn read(
-        &self,
-        frame: usize,
-        voxels: VoxelFormat,
-        shape: Shape,
-    ) -> Result<Frame, Problem> {
-        let id: &Id = &self.study.id;
-        let chunk = self.store.frame(id, frame).await.map_err(storage_problem)?;
-        let raw = chunk_from(chunk).inflate().map_err(Problem::internal)?;
-        Ok(voxels
-            .intensities(&raw, &shape)
-            .map_err(Problem::internal)?
-            .frame)
     }
 }

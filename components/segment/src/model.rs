@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use cinecor_guest::{
-    GuestStore, engine_unreachable, open_store, sentence, storage_problem, variable,
+    GuestStore, MODELS, engine_unreachable, kept_card, open_store, sentence, storage_problem,
+    variable,
 };
 use cinecor_measures::score::{self, Features, Form, Weights};
 use cinecor_measures::{Counts, Factor, Factors};
@@ -18,9 +19,6 @@ pub(crate) use crate::bindings::cinecor::model::types::{
     Description, Evidence, SegmentedFrame, StructureEvidence,
 };
 use crate::work::Cine;
-
-/// Where the model packages are mounted that ship with the service.
-const MODELS: &str = "/models";
 
 /// Name of the variable that holds the name of the model that answers when a request names none.
 const DEFAULT_MODEL: &str = "default_model";
@@ -81,7 +79,7 @@ impl Model {
                 if !cinecor_model_card::is_version(version) {
                     return Err(unknown(format!("The model `{name}` has no such version")));
                 }
-                let card = card(&store, name, version)
+                let card = kept_card(&store, name, version)
                     .await?
                     .ok_or_else(|| unknown(format!("There is no model `{name}@{version}`")))?;
                 (version.to_owned(), card)
@@ -241,27 +239,11 @@ pub(crate) fn precision(text: &str) -> Result<&'static str, Problem> {
 async fn active(store: &GuestStore, name: &str) -> Result<Option<(String, String)>, Problem> {
     let activated = store.active_model(name).await.map_err(storage_problem)?;
     for version in activated.into_iter().chain(highest_version(name)) {
-        if let Some(card) = card(store, name, &version).await? {
+        if let Some(card) = kept_card(store, name, &version).await? {
             return Ok(Some((version, card)));
         }
     }
     Ok(None)
-}
-
-/// The text of the card of `name@version`, if there is one.
-async fn card(store: &GuestStore, name: &str, version: &str) -> Result<Option<String>, Problem> {
-    let path = Path::new(MODELS)
-        .join(name)
-        .join(version)
-        .join("model.json");
-    match std::fs::read_to_string(path) {
-        Ok(card) => Ok(Some(card)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let record = store.model(name, version).await.map_err(storage_problem)?;
-            Ok(record.map(|record| record.card))
-        }
-        Err(error) => Err(Problem::internal(error)),
-    }
 }
 
 /// The highest version of a package that is mounted.

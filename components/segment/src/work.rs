@@ -2,7 +2,7 @@
 //! small: deflated masks, counts, and the slices that pictures may need.
 
 use cinecor_formats::DeflatedChunk;
-use cinecor_guest::sentence;
+use cinecor_guest::measure_problem;
 use cinecor_measures::{
     Counts, Cycle, Doubt, Factors, FrameCounts, FrameProfile, Grid, Metrics, Rules, intervals,
     measure, measure_heart, score,
@@ -362,9 +362,5 @@ fn middle_slice(labels: ArrayView3<'_, u8>) -> usize {
 
 /// A measure's refusal as a problem that names the fact.
 pub(crate) fn not_measurable(error: &cinecor_measures::Error) -> Problem {
-    match error.fact() {
-        Some(fact) => Problem::new(ProblemKind::InvalidField, sentence(&error.to_string()))
-            .with("field", fact),
-        None => Problem::new(ProblemKind::NotMeasurable, sentence(&error.to_string())),
-    }
+    measure_problem(error.fact(), error)
 }

@@ -31,6 +31,7 @@ mod answer;
 mod body;
 mod call;
 mod decode_limits;
+mod kept;
 mod refusals;
 mod serve;
 mod settings;
@@ -42,7 +43,10 @@ pub use answer::{Answer, Disconnected, Sink};
 pub use body::BodyReader;
 pub use call::Call;
 pub use decode_limits::{mask_limits, volume_limits};
-pub use refusals::{decode_problem, engine_unreachable, fact_problem, sentence, storage_problem};
+pub use kept::{MODELS, kept_card, kept_frame, kept_mask};
+pub use refusals::{
+    decode_problem, engine_unreachable, fact_problem, measure_problem, sentence, storage_problem,
+};
 pub use serve::{Request, Response, serve, serve_open};
 pub use settings::{Settings, variable};
 pub use spin::{GuestStore, SpinDatabase, SpinKeyValue, now_ms, open_store, random_id};

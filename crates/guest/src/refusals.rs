@@ -20,6 +20,15 @@ pub fn fact_problem(error: &FactError) -> Problem {
     Problem::field(error.name, error)
 }
 
+/// A measure's refusal, in its own words; `fact` is the fact about the subject that it names, where it names one.
+pub fn measure_problem(fact: Option<&str>, refusal: &dyn std::fmt::Display) -> Problem {
+    let said = sentence(&refusal.to_string());
+    match fact {
+        Some(fact) => Problem::new(ProblemKind::InvalidField, said).with("field", fact),
+        None => Problem::new(ProblemKind::NotMeasurable, said),
+    }
+}
+
 /// A failure of the store.
 pub fn storage_problem(error: StoreError) -> Problem {
     match error {
@@ -89,6 +98,16 @@ mod tests {
         );
         let bomb = DecodeError::InflatedTooLarge { limit: 10 };
         assert_eq!(decode_problem(&bomb).kind(), ProblemKind::BodyTooLarge);
+    }
+
+    #[test]
+    fn a_measure_that_names_a_fact_blames_the_field() {
+        let problem = measure_problem(Some("age_years"), &"the fact age_years is -1");
+        assert_eq!(problem.kind(), ProblemKind::InvalidField);
+        assert_eq!(problem.document("")["field"], "age_years");
+        let problem = measure_problem(None, &"the mask holds the value 9");
+        assert_eq!(problem.kind(), ProblemKind::NotMeasurable);
+        assert_eq!(problem.detail(), "The mask holds the value 9.");
     }
 
     #[test]

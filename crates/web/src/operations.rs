@@ -804,6 +804,30 @@ pub static OPERATIONS: &[Operation] = &[
         problems: &[],
     },
     Operation {
+        id: "get_report",
+        method: Method::GET,
+        path: "/api/v1/studies/{id}/segmentations/{sid}/report",
+        role: Some(Reader),
+        summary: "The report of a segmentation",
+        about: "One HTML file to read, print and sign: no scripts, nothing outside it. Its fields stand in the order of tables 1 and 2 of the SCMR guidelines for reporting of 2022; what is missing or not assessed is said to be. As JSON the same report; as CSV its numbers, which are those of the metrics. Rules that are given hold for this answer.",
+        parameters: &[
+            STUDY,
+            SEGMENTATION,
+            BSA_FORMULA,
+            BASAL_RULE,
+            EXCLUDED_SLICES,
+        ],
+        body: Body::None,
+        success: &[
+            ok(
+                &[(HTML, "text"), (JSON, "Report"), (CSV, "text")],
+                "The report.",
+            ),
+            UNCHANGED,
+        ],
+        problems: &[],
+    },
+    Operation {
         id: "get_segmentation_slice",
         method: Method::GET,
         path: "/api/v1/studies/{id}/segmentations/{sid}/slices/{slice}.png",

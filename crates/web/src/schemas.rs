@@ -123,6 +123,26 @@ pub(crate) fn all() -> Value {
             },
         }),
     );
+    let segment_place = object(
+        &[
+            "number",
+            "name",
+            "ring",
+            "inner",
+            "outer",
+            "from_degrees",
+            "to_degrees",
+        ],
+        json!({
+            "number": { "type": "integer", "minimum": 1, "maximum": 16 },
+            "name": { "type": "string", "description": "For instance basal anteroseptal." },
+            "ring": { "type": "string", "enum": ["basal", "mid", "apical"] },
+            "inner": { "type": "number", "description": "Where the ring begins, part of the plot's radius." },
+            "outer": { "type": "number", "description": "Where the ring ends." },
+            "from_degrees": { "type": "number", "description": "Where the sector begins, degrees against the clock from the right; the front is up and the septum left, as seen from the apex." },
+            "to_degrees": { "type": "number", "description": "Where the sector ends." },
+        }),
+    );
     let interval = object(
         &["quantity", "low", "high", "level"],
         json!({
@@ -151,6 +171,7 @@ pub(crate) fn all() -> Value {
             "verdict": { "type": "string", "enum": ["below", "within", "above", "no range available"] },
             "source": { "type": ["string", "null"], "description": "Where the limits are published." },
             "cohort": { "type": ["string", "null"], "description": "Whom they were measured on." },
+            "reason": { "type": "string", "description": "Why there is no range, or no place in it." },
         }),
     );
     let both_rates = object(
@@ -286,6 +307,93 @@ pub(crate) fn all() -> Value {
             "assd_mm": number_or_null("Mean distance of the surfaces."),
             "volume_error_ml": number_or_null("Prediction less reference."),
             "volume_error_percent": number_or_null("The same in percent of the reference."),
+        }),
+    );
+    let myocardium = object(
+        &["ed_mass_g", "es_mass_g"],
+        json!({
+            "ed_mass_g": number_or_null("At end-diastole."),
+            "es_mass_g": number_or_null("At end-systole."),
+            "ed_mass_g_per_m2": number_or_null("At end-diastole per body surface area."),
+            "es_mass_g_per_m2": number_or_null("At end-systole per body surface area."),
+            "wall_thickness_mm": reference("Segments"),
+            "es_wall_thickness_mm": reference("Segments"),
+            "wall_thickening_percent": reference("Segments"),
+            "segments": { "type": "array", "items": segment_place, "description": "Which segments these are, in the order of the values, and where a bull's-eye shows them." },
+        }),
+    );
+    let report = object(
+        &[
+            "title",
+            "intended_use",
+            "guideline",
+            "guideline_note",
+            "study",
+            "segmentation",
+            "metrics",
+            "interval_note",
+            "card",
+            "fields",
+            "pictures",
+        ],
+        json!({
+            "title": { "type": "string" },
+            "intended_use": { "type": "string" },
+            "guideline": { "type": "string", "description": "Whose tables give the order of the fields." },
+            "guideline_note": { "type": "string", "description": "What that order is, and what it is not." },
+            "study": reference("Study"),
+            "segmentation": reference("Segmentation"),
+            "metrics": reference("Metrics"),
+            "interval_note": { "type": "string", "description": "Why numbers have intervals, or have none." },
+            "card": { "type": ["object", "null"], "description": "What the card of the model says of its use; null when the package is not there any more.", "properties": {
+                "title": { "type": ["string", "null"] },
+                "licence": { "type": "string", "description": "Of the weights." },
+                "intended_use": { "type": "string" },
+                "limits": { "type": "array", "items": { "type": "string" } },
+                "has_intervals": { "type": "boolean" },
+            } },
+            "fields": list_of("ReportField"),
+            "pictures": list_of("ReportPicture"),
+        }),
+    );
+    let report_field = object(
+        &[
+            "table",
+            "section",
+            "field",
+            "level",
+            "state",
+            "text",
+            "quantities",
+        ],
+        json!({
+            "table": { "type": ["integer", "null"], "enum": [1, 2, null], "description": "Of the guideline; null for what stands in neither." },
+            "section": { "type": "string" },
+            "field": { "type": "string" },
+            "level": { "type": "string", "enum": ["recommended", "if_acquired", "optional"] },
+            "state": { "type": "string", "enum": ["given", "missing", "not_assessed", "left_to_physician"] },
+            "text": { "type": ["string", "null"] },
+            "quantities": { "type": "array", "items": { "type": "string" }, "description": "The numbers that say it, as paths in the metrics." },
+        }),
+    );
+    let report_picture = object(
+        &[
+            "phase",
+            "level",
+            "frame",
+            "slice",
+            "media_type",
+            "encoding",
+            "data",
+        ],
+        json!({
+            "phase": { "type": "string", "enum": ["ed", "es", "frame"] },
+            "level": { "type": "string", "enum": ["base", "mid", "apex"] },
+            "frame": { "type": "integer", "minimum": 0 },
+            "slice": { "type": "integer", "minimum": 0 },
+            "media_type": { "type": "string", "enum": ["image/png"] },
+            "encoding": { "type": "string", "enum": ["base64"] },
+            "data": { "type": "string", "contentEncoding": "base64" },
         }),
     );
     json!({
@@ -447,15 +555,7 @@ pub(crate) fn all() -> Value {
                 "phases": reference("Phases"),
                 "left_ventricle": reference("Ventricle"),
                 "right_ventricle": reference("Ventricle"),
-                "myocardium": object(&["ed_mass_g", "es_mass_g"], json!({
-                    "ed_mass_g": number_or_null("At end-diastole."),
-                    "es_mass_g": number_or_null("At end-systole."),
-                    "ed_mass_g_per_m2": number_or_null("At end-diastole per body surface area."),
-                    "es_mass_g_per_m2": number_or_null("At end-systole per body surface area."),
-                    "wall_thickness_mm": reference("Segments"),
-                    "es_wall_thickness_mm": reference("Segments"),
-                    "wall_thickening_percent": reference("Segments"),
-                })),
+                "myocardium": myocardium,
                 "curve": volume_curve,
                 "body": { "type": ["object", "null"], "properties": {
                     "bsa_m2": number_or_null("Body surface area."),
@@ -468,6 +568,9 @@ pub(crate) fn all() -> Value {
             }),
         ),
         "Interval": interval,
+        "Report": report,
+        "ReportField": report_field,
+        "ReportPicture": report_picture,
         "Agreement": agreement,
         "Comparison": object(&["right_ventricle", "myocardium", "left_ventricle"], json!({
             "right_ventricle": reference("Agreement"),

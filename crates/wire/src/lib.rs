@@ -20,6 +20,7 @@ mod csv;
 mod metrics;
 mod one_shot;
 mod profile;
+mod report;
 mod segmentation;
 mod study;
 
@@ -27,11 +28,15 @@ pub use agreement::{CompareJson, StructureAgreementJson};
 pub use csv::metrics_csv;
 pub use metrics::{
     BodyJson, CheckJson, ConventionsJson, CurveJson, IntervalJson, MetricsJson, MyocardiumJson,
-    PhasePairJson, PhasesJson, QualityJson, RatesJson, ReferenceJson, RunnerUpJson, SegmentsJson,
-    SmoothedJson, VentricleJson, VentricleRatesJson,
+    PhasePairJson, PhasesJson, QualityJson, RatesJson, ReferenceJson, RunnerUpJson, SegmentJson,
+    SegmentsJson, SmoothedJson, VentricleJson, VentricleRatesJson,
 };
 pub use one_shot::{OneShot, Preview, Progress};
 pub use profile::{profile_of, profile_record};
+pub use report::{
+    CardJson, FieldJson, FieldState, GUIDELINE, GUIDELINE_NOTE, INTENDED_USE, INTERVAL_NOTE,
+    PictureJson, ReportJson,
+};
 pub use segmentation::{
     LabelsJson, ModelJson, SegmentationJson, SegmentationListJson, TimingsJson, doubt_record,
     label_counts, measure_kept, measure_kept_with,

@@ -88,6 +88,7 @@ impl SegmentationJson {
                 ),
                 ("mask".to_owned(), format!("{path}/mask.nii.gz")),
                 ("metrics".to_owned(), format!("{path}/metrics")),
+                ("report".to_owned(), format!("{path}/report")),
                 ("self".to_owned(), path),
             ]),
         }

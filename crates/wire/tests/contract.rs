@@ -7,10 +7,10 @@ use cinecor_measures::{
 use cinecor_store::{Id, LabelCounts, ModelUsed, QualityRecord, SegmentationRecord, TimingsMs};
 use cinecor_volume::Spacing;
 use cinecor_wire::{
-    CompareJson, LabelsJson, MetricsJson, ModelJson, OneShot, Preview, Progress, QualityJson,
-    SegmentationJson, ShapeJson, SourceJson, SpacingJson, StudyJson, SubjectJson, TimingsJson,
-    WarningJson, label_counts, measure_kept, measure_kept_with, metrics_csv, profile_of,
-    profile_record,
+    CompareJson, IntervalJson, LabelsJson, MetricsJson, ModelJson, OneShot, Preview, Progress,
+    QualityJson, SegmentationJson, ShapeJson, SourceJson, SpacingJson, StudyJson, SubjectJson,
+    TimingsJson, WarningJson, label_counts, measure_kept, measure_kept_with, metrics_csv,
+    profile_of, profile_record,
 };
 use ndarray::{Array3, Array4};
 use serde_json::{Value, json};
@@ -599,6 +599,61 @@ fn a_whole_heart_has_walls_rates_ranges_and_checks() {
     for rule in ["wall_rule", "apex_rule", "diameter_rule", "basal_rule"] {
         assert!(json["conventions"][rule].is_string(), "{rule}");
     }
+}
+
+#[test]
+fn csv_holds_intervals_end_by_end() {
+    let mut metrics = heart_metrics();
+    metrics.intervals = vec![IntervalJson {
+        quantity: "left_ventricle.edv_ml".to_owned(),
+        low: 150.5,
+        high: 171.25,
+        level: 0.9,
+    }];
+    let csv = metrics_csv(&metrics);
+    for row in ["low,,,150.5", "high,,,171.25", "level,,,0.9"] {
+        let row = format!("\r\nintervals.left_ventricle.edv_ml.{row}\r\n");
+        assert!(csv.contains(&row), "{row:?} is not in {csv}");
+    }
+}
+
+#[test]
+fn segments_are_named_and_placed_in_the_order_of_their_values() {
+    let json = serde_json::to_value(heart_metrics()).expect("JSON");
+    let segments = json["myocardium"]["segments"].as_array().expect("segments");
+    assert_eq!(segments.len(), 16);
+    assert_eq!(
+        segments[1],
+        json!({
+            "number": 2, "name": "basal anteroseptal", "ring": "basal",
+            "inner": 0.75, "outer": 1.0, "from_degrees": 120.0, "to_degrees": 180.0
+        })
+    );
+    let unknown = measured(
+        &[[15_000, 9_000, 16_000]],
+        Cycle::default(),
+        Subject::default(),
+    );
+    let json = serde_json::to_value(MetricsJson::from(&unknown)).expect("JSON");
+    assert_eq!(json["myocardium"].get("segments"), None);
+}
+
+#[test]
+fn a_number_without_a_range_says_why() {
+    let json = serde_json::to_value(heart_metrics()).expect("JSON");
+    let of = |quantity: &str| {
+        let ranges = json["reference"].as_array().expect("ranges");
+        let found = ranges.iter().find(|range| range["quantity"] == quantity);
+        found.expect("a range")["reason"].clone()
+    };
+    // Sex and age are told, height and weight are not.
+    assert_eq!(of("left_ventricle.ef_percent"), Value::Null);
+    assert!(
+        of("myocardium.ed_mass_g_per_m2")
+            .as_str()
+            .expect("a reason")
+            .contains("height and weight")
+    );
 }
 
 #[test]
