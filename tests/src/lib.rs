@@ -6,6 +6,7 @@ pub mod document;
 pub mod forms;
 pub mod host;
 pub mod hostile;
+pub mod hostile_dicom;
 pub mod packages;
 pub mod raw;
 pub mod swapping;

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 
 /// Words that tell a caller what to do or what is expected.
-const ADVICE: [&str; 34] = [
+const ADVICE: [&str; 36] = [
     "activate",
     "ask",
     "bring",
@@ -16,6 +16,7 @@ const ADVICE: [&str; 34] = [
     "crop",
     "encode",
     "expected",
+    "export",
     "give",
     "it takes",
     "leave",
@@ -38,6 +39,7 @@ const ADVICE: [&str; 34] = [
     "start",
     "count",
     "look",
+    "pack",
 ];
 
 /// Checks the `detail` of a problem.

@@ -12,6 +12,8 @@ use crate::limits::Limits;
 
 const WHAT: &str = "zip archive";
 
+const BROKEN: &str = "a file in it is broken";
+
 /// The record of zip64 that says how many entries there are, and where in it the numbers of two disks and of the entries stand.
 const ZIP64_END: &[u8] = b"PK\x06\x06";
 const DISKS_AT: usize = 16;
@@ -22,8 +24,7 @@ const ENTRIES_AT: usize = 32;
 /// An archive in the archive is a file like others.
 ///
 /// # Errors
-/// [`DicomError::BadZip`], [`DicomError::TooManyFiles`], [`DicomError::InflatedTooLarge`], [`DicomError::InflateRatio`],
-/// [`DicomError::CorruptDeflate`].
+/// [`DicomError::BadZip`], [`DicomError::TooManyFiles`], [`DicomError::InflatedTooLarge`], [`DicomError::InflateRatio`].
 pub fn files_of_zip(bytes: Bytes, limits: &Limits) -> Result<Vec<Bytes>, DicomError> {
     if !bytes.starts_with(b"PK") {
         return Err(bad("it does not start as one"));
@@ -35,6 +36,9 @@ pub fn files_of_zip(bytes: Bytes, limits: &Limits) -> Result<Vec<Bytes>, DicomEr
         return Err(DicomError::TooManyFiles {
             limit: limits.files,
         });
+    }
+    if archive.has_duplicate_names() {
+        return Err(bad("two of its files have the same name"));
     }
     if archive
         .has_overlapping_entries()
@@ -57,12 +61,14 @@ pub fn files_of_zip(bytes: Bytes, limits: &Limits) -> Result<Vec<Bytes>, DicomEr
         let file = match place {
             Some(file) => {
                 // Read for its checksum alone.
-                std::io::copy(&mut entry, &mut std::io::sink())
-                    .map_err(|_| bad("a file is broken"))?;
+                std::io::copy(&mut entry, &mut std::io::sink()).map_err(|_| bad(BROKEN))?;
                 file
             }
             None => inflated(&mut entry, compressed_bytes, &mut inflated_bytes, limits)?,
         };
+        if file.len() as u64 != entry.size() {
+            return Err(bad("a file in it has another size than it says"));
+        }
         if !file.is_empty() {
             files.push(file);
         }
@@ -86,9 +92,7 @@ fn inflated(
     let mut file = Vec::new();
     let mut step = vec![0; 64 << 10];
     loop {
-        let read = entry
-            .read(&mut step)
-            .map_err(|_| DicomError::CorruptDeflate { what: WHAT })?;
+        let read = entry.read(&mut step).map_err(|_| bad(BROKEN))?;
         if read == 0 {
             file.shrink_to_fit();
             return Ok(file.into());

@@ -46,7 +46,7 @@ pub enum DicomError {
         name: &'static str,
     },
     /// An element that cannot be.
-    #[error("{tag} cannot be read: {reason}; export the file again")]
+    #[error("the element {tag} cannot be read: {reason}; export the file again")]
     BadElement {
         /// The attribute, item or mark.
         tag: Tag,
@@ -54,7 +54,9 @@ pub enum DicomError {
         reason: &'static str,
     },
     /// Sequences in sequences.
-    #[error("sequences are nested more than {limit} deep, which is the limit; no image needs that")]
+    #[error(
+        "sequences are nested more than {limit} deep, which is the limit; export the images alone"
+    )]
     TooDeep {
         /// The limit.
         limit: usize,
@@ -87,7 +89,7 @@ pub enum DicomError {
     },
     /// Compressed better than any image is.
     #[error(
-        "{compressed_bytes} bytes of the {what} inflate to more than {limit} times as many; no image compresses like this, send it uncompressed if it is one"
+        "the {what} inflates from {compressed_bytes} bytes to more than {limit} times as many; no image compresses like this, send it uncompressed if it is one"
     )]
     InflateRatio {
         /// `data set` or `zip archive`.
@@ -98,11 +100,10 @@ pub enum DicomError {
         limit: u64,
     },
     /// A broken deflate stream.
-    #[error("the deflated {what} is broken; export or pack it again")]
-    CorruptDeflate {
-        /// `data set` or `zip archive`.
-        what: &'static str,
-    },
+    #[error(
+        "the deflated data set is broken or cut; export the file again, or send the whole of it"
+    )]
+    CorruptDeflate,
     /// Pixels without what says how they are written.
     #[error("the file has pixel data but no readable {name} {tag}; export the file again")]
     MissingAttribute {
@@ -112,7 +113,7 @@ pub enum DicomError {
         name: &'static str,
     },
     /// A description of pixels that cannot be.
-    #[error("{name} {tag} is {found}, expected {expected}; export the file again")]
+    #[error("the {name} {tag} of the file is {found}, expected {expected}; export the file again")]
     BadAttribute {
         /// Which attribute.
         tag: Tag,
@@ -232,7 +233,7 @@ impl DicomError {
             DicomError::TooManyElements { .. } => "too_many_elements",
             DicomError::InflatedTooLarge { .. } => "inflated_too_large",
             DicomError::InflateRatio { .. } => "inflate_ratio",
-            DicomError::CorruptDeflate { .. } => "corrupt_deflate",
+            DicomError::CorruptDeflate => "corrupt_deflate",
             DicomError::MissingAttribute { .. } => "missing_attribute",
             DicomError::BadAttribute { .. } => "bad_attribute",
             DicomError::TooLarge { .. } => "too_large",

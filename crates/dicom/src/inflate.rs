@@ -28,7 +28,7 @@ pub(crate) fn inflate(deflated: &[u8], limits: &Limits) -> Result<Bytes, DicomEr
             .unwrap_or_default();
         let status = inflater
             .decompress(input, &mut step, FlushDecompress::None)
-            .map_err(|_| DicomError::CorruptDeflate { what: WHAT })?;
+            .map_err(|_| DicomError::CorruptDeflate)?;
         let fresh = usize::try_from(inflater.total_out() - produced).unwrap_or(STEP);
         inflated.extend_from_slice(step.get(..fresh).unwrap_or(&step));
         check(WHAT, inflater.total_in(), inflater.total_out(), limits)?;
@@ -38,7 +38,7 @@ pub(crate) fn inflate(deflated: &[u8], limits: &Limits) -> Result<Bytes, DicomEr
                 return Ok(inflated.into());
             }
             _ if inflater.total_in() == consumed && fresh == 0 => {
-                return Err(DicomError::CorruptDeflate { what: WHAT });
+                return Err(DicomError::CorruptDeflate);
             }
             _ => {}
         }

@@ -128,3 +128,251 @@ fn reads_a_data_set_without_preamble_and_meta_information() {
         assert_eq!(file.pixels().unwrap().rows, 2);
     }
 }
+
+const EXPLICIT: &str = "1.2.840.10008.1.2.1";
+const UNDEFINED: [u8; 4] = [0xff; 4];
+const ITEM: [u8; 4] = [0xfe, 0xff, 0x00, 0xe0];
+const ITEM_END: [u8; 8] = [0xfe, 0xff, 0x0d, 0xe0, 0, 0, 0, 0];
+const SEQUENCE_END: [u8; 8] = [0xfe, 0xff, 0xdd, 0xe0, 0, 0, 0, 0];
+
+/// An explicit file with more elements in front of its image.
+fn explicit(more: &[u8]) -> DicomFile {
+    let file = read([&meta(EXPLICIT)[..], more, &image(Way::Explicit)].concat());
+    let file = file.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(file.pixels().unwrap().columns, 3);
+    file
+}
+
+fn tag(tag: (u16, u16)) -> Vec<u8> {
+    Way::Explicit.tag(tag)
+}
+
+#[test]
+fn sequences_end_at_their_marks_where_they_have_no_length() {
+    let inner = Way::Explicit.element((0x20, 0x13), "IS", b"3 ");
+    let open = [&tag((8, 0x1140))[..], b"SQ\0\0", &UNDEFINED].concat();
+    let sequence = [
+        &open[..],
+        &ITEM,
+        &UNDEFINED,
+        &inner,
+        &ITEM_END,
+        &ITEM,
+        &[0; 4],
+        &SEQUENCE_END,
+    ]
+    .concat();
+    let file = explicit(&sequence);
+    let items = file.data().items(Tag(8, 0x1140));
+    assert_eq!(items.len(), 2);
+    assert_eq!(items[0].integer(Tag(0x20, 0x13)), Some(3));
+}
+
+#[test]
+fn what_is_unknown_and_has_no_length_is_read_without_value_representations() {
+    let inner = Way::Implicit.element((0x20, 0x13), "IS", b"3 ");
+    let nested = [
+        &tag((9, 0x1002))[..],
+        &UNDEFINED,
+        &ITEM,
+        &UNDEFINED,
+        &inner,
+        &ITEM_END,
+        &SEQUENCE_END,
+    ]
+    .concat();
+    let open = [&tag((9, 0x1001))[..], b"UN\0\0", &UNDEFINED].concat();
+    let file = explicit(
+        &[
+            &open[..],
+            &ITEM,
+            &UNDEFINED,
+            &nested,
+            &ITEM_END,
+            &SEQUENCE_END,
+        ]
+        .concat(),
+    );
+    let item = file.data().items(Tag(9, 0x1001))[0];
+    assert_eq!(
+        item.items(Tag(9, 0x1002))[0].integer(Tag(0x20, 0x13)),
+        Some(3)
+    );
+}
+
+#[test]
+fn unknown_bytes_that_only_look_like_items_are_a_value() {
+    let value = [&ITEM[..], &[200, 0, 0, 0], b"not an item after all"].concat();
+    let file = explicit(&Way::Explicit.element((9, 0x1001), "UN", &value));
+    assert!(file.data().has(Tag(9, 0x1001)) && file.data().items(Tag(9, 0x1001)).is_empty());
+}
+
+#[test]
+fn unknown_values_of_known_attributes_are_numbers() {
+    let file = explicit(&Way::Explicit.element((0x20, 0x9057), "UN", &[7, 0, 0, 0]));
+    assert_eq!(file.data().integer(Tag(0x20, 0x9057)), Some(7));
+}
+
+#[test]
+fn values_of_odd_length_are_read_as_long_as_they_are() {
+    let file = explicit(&Way::Explicit.element((0x08, 0x60), "CS", b"MRI"));
+    assert_eq!(file.data().text(Tag(8, 0x60)).as_deref(), Some("MRI"));
+}
+
+#[test]
+fn a_picture_inside_a_sequence_is_not_the_pixels() {
+    let icon = [
+        &Way::Explicit.short((0x28, 0x11), 99)[..],
+        &tag((0x7fe0, 0x10)),
+        b"OB\0\0",
+        &UNDEFINED,
+        &ITEM,
+        &[0; 4],
+        &ITEM,
+        &[2, 0, 0, 0, 0xff, 0xd8],
+        &SEQUENCE_END,
+    ]
+    .concat();
+    let open = [&tag((0x88, 0x200))[..], b"SQ\0\0", &UNDEFINED].concat();
+    let file = explicit(
+        &[
+            &open[..],
+            &ITEM,
+            &UNDEFINED,
+            &icon,
+            &ITEM_END,
+            &SEQUENCE_END,
+        ]
+        .concat(),
+    );
+    assert_eq!(
+        file.data().items(Tag(0x88, 0x200))[0].integer(Tag(0x28, 0x11)),
+        Some(99)
+    );
+    assert_eq!(file.data().integer(Tag(0x28, 0x11)), Some(3));
+}
+
+#[test]
+fn the_length_of_the_meta_information_is_not_believed() {
+    for length in [None, Some(0), Some(4), Some(9999)] {
+        let mut file = vec![0; 128];
+        file.extend(b"DICM");
+        if let Some(length) = length {
+            file.extend(Way::Explicit.element((2, 0), "UL", &u32::to_le_bytes(length)));
+        }
+        file.extend(&meta(EXPLICIT)[132..]);
+        file.extend(image(Way::Explicit));
+        assert_eq!(read(file).unwrap().transfer_syntax().uid, EXPLICIT);
+    }
+}
+
+#[test]
+fn meta_information_without_a_preamble_is_read() {
+    let file = [&meta(EXPLICIT)[132..], &image(Way::Explicit)].concat();
+    assert!(looks_like_dicom(&file));
+    assert_eq!(read(file).unwrap().pixels().unwrap().rows, 2);
+}
+
+#[test]
+fn a_data_set_that_is_not_written_as_its_file_says_is_read_as_it_is() {
+    let start = |way: Way| way.element((8, 5), "CS", b"ISO_IR 100");
+    for (said, way) in [
+        (Way::Implicit, Way::Explicit),
+        (Way::Explicit, Way::Implicit),
+    ] {
+        let file = [meta(said.uid()), start(way), image(way)].concat();
+        assert_eq!(read(file).unwrap().pixels().unwrap().rows, 2, "{way:?}");
+    }
+}
+
+#[test]
+fn what_fills_a_file_up_is_stepped_over() {
+    let padding = Way::Explicit.element((0xfffc, 0xfffc), "OB", &[0; 10]);
+    let file = [meta(EXPLICIT), image(Way::Explicit), padding, vec![0; 7]].concat();
+    assert_eq!(read(file).unwrap().pixels().unwrap().frames, 1);
+    let without = [
+        meta(EXPLICIT),
+        Way::Explicit.element((8, 0x60), "CS", b"MR"),
+        vec![0; 51],
+    ]
+    .concat();
+    let file = read(without).unwrap();
+    assert!(file.pixels().is_none() && file.data().has(Tag(8, 0x60)));
+    assert_eq!(file.frame(0, &mut Vec::new()), Err(DicomError::NoPixels));
+}
+
+#[test]
+fn the_value_around_the_image_is_as_signed_as_its_pixels() {
+    for (vr, value, expected) in [
+        ("US", 0xf830u16, -2000),
+        ("SS", 0xf830, -2000),
+        ("US", 5, 5),
+    ] {
+        let file = explicit(&Way::Explicit.element((0x28, 0x120), vr, &value.to_le_bytes()));
+        assert_eq!(file.pixels().unwrap().padding, Some(expected), "{vr}");
+    }
+}
+
+#[test]
+fn numbers_are_numbers_or_nothing() {
+    for (text, expected) in [
+        ("1.5\\-2e1 ", Some(vec![1.5, -20.0])),
+        (" 7", Some(vec![7.0])),
+        ("+3", Some(vec![3.0])),
+        ("nan", None),
+        ("inf", None),
+        ("1e999", None),
+        ("1\\", None),
+        ("one", None),
+        ("", None),
+    ] {
+        let file = explicit(&Way::Explicit.element((0x20, 0x32), "DS", text.as_bytes()));
+        assert_eq!(file.data().numbers(Tag(0x20, 0x32)), expected, "{text}");
+    }
+    let file = explicit(&Way::Explicit.element((0x18, 0x9073), "FD", &f64::NAN.to_le_bytes()));
+    assert_eq!(file.data().number(Tag(0x18, 0x9073)), None);
+    let file = explicit(&Way::Explicit.element((0x20, 0x9057), "UL", &[1, 2, 3]));
+    assert_eq!(file.data().number(Tag(0x20, 0x9057)), None);
+}
+
+#[test]
+fn what_is_no_dicom_does_not_look_like_it() {
+    for bytes in [
+        &b""[..],
+        &[0; 200],
+        b"PK\x03\x04 and so on and so on",
+        b"\x08\x00\x05\x00\xff\xff\xff\xff",
+        b"\x5c\x01\x00\x00 a NIfTI header",
+        b"{\"a\": 1}",
+    ] {
+        assert!(!looks_like_dicom(bytes), "{bytes:?}");
+        assert_eq!(read(bytes.to_vec()).unwrap_err(), DicomError::NotDicom);
+    }
+}
+
+#[test]
+fn a_frame_that_is_not_there_is_refused() {
+    let file = explicit(&[]);
+    let refused = file.frame(1, &mut Vec::new());
+    assert_eq!(
+        refused,
+        Err(DicomError::NoSuchFrame {
+            index: 1,
+            frames: 1
+        })
+    );
+}
+
+#[test]
+fn values_without_a_sign_that_need_all_32_bits_are_refused() {
+    let mut set = Way::Explicit.element((0x28, 4), "CS", b"MONOCHROME2 ");
+    for (tag, value) in [(0x10, 1), (0x11, 1), (0x100, 32)] {
+        set.extend(Way::Explicit.short((0x28, tag), value));
+    }
+    set.extend(Way::Explicit.element((0x7fe0, 0x10), "OW", &[0, 0, 0, 0x80]));
+    let file = read([meta(EXPLICIT), set].concat()).unwrap();
+    assert_eq!(
+        file.frame(0, &mut Vec::new()),
+        Err(DicomError::ValueTooLarge)
+    );
+}
