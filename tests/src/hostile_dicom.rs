@@ -195,6 +195,24 @@ fn codestream(rows: u32, columns: u32, components: u16) -> Vec<u8> {
     bytes
 }
 
+/// A whole codestream of 512 x 512: five times halved, every precinct of the size with these exponents, and nothing in it.
+fn empty_codestream(precincts: u8, tile: u32) -> Vec<u8> {
+    let mut bytes = codestream(512, 512, 1);
+    for at in [24, 28] {
+        if let Some(size) = bytes.get_mut(at..at + 4) {
+            size.copy_from_slice(&tile.to_be_bytes());
+        }
+    }
+    bytes.extend([0xff, 0x52, 0, 18, 1, 0, 0, 1, 0, 5, 0, 0, 0, 1]);
+    bytes.extend([precincts; 6]);
+    bytes.extend([0xff, 0x5c, 0, 19, 0x40]);
+    bytes.extend([0x60; 16]);
+    bytes.extend([0xff, 0x90, 0, 10, 0, 0, 0, 0, 0, 24, 0, 1, 0xff, 0x93]);
+    bytes.extend([0; 10]);
+    bytes.extend([0xff, 0xd9]);
+    bytes
+}
+
 fn deflated(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
     // Writing into memory does not fail.
@@ -689,6 +707,19 @@ pub fn cases() -> Vec<DicomCase> {
     });
     file!("JPEG 2000 that ends behind its sizes", "bad_frame", {
         Image::new().fragments(JPEG_2000, &[&[], &codestream(4, 6, 1)])
+    });
+
+    let of_512 = || Image::new().number(0x10, 512).number(0x11, 512);
+    file!("JPEG 2000 of a million precincts", "bad_frame", {
+        of_512().fragments(JPEG_2000, &[&[], &empty_codestream(0x11, 512)])
+    });
+    file!("JPEG 2000 of a quarter of a million tiles", "bad_frame", {
+        of_512().fragments(JPEG_2000, &[&[], &empty_codestream(0xff, 1)])
+    });
+    file!("JPEG 2000 that ends in its data", "bad_frame", {
+        let mut stream = empty_codestream(0xff, 512);
+        stream.truncate(stream.len() - 4);
+        of_512().fragments(JPEG_2000, &[&[], &stream])
     });
 
     // Archives.

@@ -46,7 +46,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (peer_ms, peer_sum) = line.trim().split_once(' ').ok_or("pydicom said nothing")?;
         let (ms, sum) = read(&paths)?;
         if sum.to_string() != peer_sum {
-            return Err(format!("the pixels add up to {sum}, those of pydicom to {peer_sum}").into());
+            return Err(
+                format!("the pixels add up to {sum}, those of pydicom to {peer_sum}").into(),
+            );
         }
         if turn > 0 {
             ours.push(ms);
