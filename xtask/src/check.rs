@@ -254,6 +254,13 @@ fn workspace_tests(report: &mut Report) -> Result<()> {
     cargo
         .env("CINECOR_PYTHON", python)
         .envs(python::engine_variables());
+    match Environment::Remote.set_up() {
+        Ok(python) => {
+            cargo.env("CINECOR_REMOTE_PYTHON", python);
+        }
+        // Their tests are skipped then, and say so.
+        Err(error) => process::say(&format!("no inference servers for the tests: {error:#}")),
+    }
     // The output of tests that pass is shown as well: it is where they say why they skip.
     report.run(cargo.args(["test", "--release", "--no-fail-fast", "--", "--show-output"]))
 }

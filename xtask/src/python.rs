@@ -1,7 +1,8 @@
 //! Python environments: what the tests compare with, and the wheels that carry the inference engines' shared libraries.
 //!
-//! Two environments, because one is small and the other is not:
+//! Three environments, because one is small and the others are not, and those do not agree on versions:
 //! - `target/python` by `tests/requirements.lock`: engines, and the independent tools that golden results come from;
+//! - `target/remote` by `tests/remote/requirements.lock`: Triton and MLServer, for the tests of remote inference;
 //! - `target/weights/venv` by `weights/requirements.lock`: PyTorch and its 4 GB, made only when training or its tests run.
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ pub(crate) enum Environment {
     Engines,
     /// All that the tests need, in `target/python`.
     Tests,
+    /// Inference servers that tests ask, in `target/remote`.
+    Remote,
     /// What training needs, in `target/weights/venv`.
     Weights,
 }
@@ -34,6 +37,7 @@ impl Environment {
     pub(crate) fn folder(self) -> PathBuf {
         match self {
             Self::Engines | Self::Tests => workspace::target().join("python"),
+            Self::Remote => workspace::target().join("remote"),
             Self::Weights => workspace::target().join("weights/venv"),
         }
     }
@@ -41,6 +45,7 @@ impl Environment {
     fn lock(self) -> PathBuf {
         match self {
             Self::Engines | Self::Tests => workspace::root().join("tests/requirements.lock"),
+            Self::Remote => workspace::root().join("tests/remote/requirements.lock"),
             Self::Weights => workspace::root().join("weights/requirements.lock"),
         }
     }
@@ -54,7 +59,7 @@ impl Environment {
     fn mark(self) -> PathBuf {
         let name = match self {
             Self::Engines => "engines.installed",
-            Self::Tests | Self::Weights => "all.installed",
+            Self::Tests | Self::Remote | Self::Weights => "all.installed",
         };
         self.folder().join(name)
     }
@@ -80,6 +85,7 @@ impl Environment {
         let why = match self {
             Self::Engines => "the libraries of ONNX Runtime and OpenVINO come in Python wheels",
             Self::Tests => "tests compare with independent tools in Python",
+            Self::Remote => "tests ask real inference servers, which come in Python wheels",
             Self::Weights => "training runs on PyTorch",
         };
         let folder = self.folder();
@@ -89,7 +95,12 @@ impl Environment {
             shown(&folder)
         ));
         if !process::is_program(&self.interpreter()) {
-            make_venv(&folder)?;
+            let (python, _) = match self {
+                // Triton's Python backend loads the system's libpython, and needs the standard library of the same build.
+                Self::Remote => python_among(&["/usr/bin/python3", "python3"])?,
+                _ => system_python()?,
+            };
+            make_venv(&python, &folder)?;
         }
         let lock = std::fs::read(self.lock())
             .with_context(|| format!("cannot read {}", self.lock().display()))?;
@@ -128,14 +139,19 @@ fn shown(path: &Path) -> String {
 /// # Errors
 /// The text says which were found and what is needed.
 pub(crate) fn system_python() -> Result<(PathBuf, String)> {
-    let mut seen = Vec::new();
-    for name in [
+    python_among(&[
         "python3",
         "python3.13",
         "python3.12",
         "python3.11",
         "/usr/bin/python3",
-    ] {
+    ])
+}
+
+/// The first of these that is there and new enough, and its version.
+fn python_among(names: &[&str]) -> Result<(PathBuf, String)> {
+    let mut seen = Vec::new();
+    for name in names {
         let program = if name.starts_with('/') {
             Some(PathBuf::from(name))
         } else {
@@ -171,9 +187,8 @@ fn is_new_enough(version: &str) -> bool {
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= OLDEST
 }
 
-fn make_venv(folder: &Path) -> Result<()> {
-    let (python, _) = system_python()?;
-    if process::output(Command::new(&python).args(["-c", "import ensurepip, venv"])).is_err() {
+fn make_venv(python: &Path, folder: &Path) -> Result<()> {
+    if process::output(Command::new(python).args(["-c", "import ensurepip, venv"])).is_err() {
         process::apt_install(
             &["python3-venv".to_owned()],
             "this Python cannot make virtual environments",

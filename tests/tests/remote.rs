@@ -1,0 +1,346 @@
+//! Inference on another server: Triton and MLServer, real ones, in a Python environment of their own (tests/remote). The host gives the masks that
+//! it gives by itself, and a server that dies costs its requests a problem and nothing else.
+
+use anyhow::{Context, Result, bail, ensure};
+use cinecor_tests::client::Client;
+use cinecor_tests::forms::Form;
+use cinecor_tests::host::{Host, Options, root};
+use cinecor_tests::volumes;
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+use tempfile::TempDir;
+
+const MODEL: &str = "cinecor-unet-lite";
+const VERSION: &str = "1.0.0";
+
+/// How long a server may take for a line that is waited for, on a machine that is busy with other tests.
+const DEADLINE: Duration = Duration::from_secs(180);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Triton,
+    MlServer,
+}
+
+impl Kind {
+    fn script(self) -> &'static str {
+        match self {
+            Self::Triton => "serve_triton.py",
+            Self::MlServer => "serve_mlserver.py",
+        }
+    }
+
+    /// What it calls the version of the model: Triton's are numbers.
+    fn version(self) -> &'static str {
+        match self {
+            Self::Triton => "1",
+            Self::MlServer => VERSION,
+        }
+    }
+}
+
+/// The interpreter with the servers, or why the test is skipped.
+fn python() -> Option<PathBuf> {
+    let python = std::env::var_os("CINECOR_REMOTE_PYTHON").map(PathBuf::from);
+    if python.is_none() {
+        println!(
+            "SKIP: CINECOR_REMOTE_PYTHON names no Python with Triton and MLServer; `cargo xtask test workspace` makes one"
+        );
+    }
+    python
+}
+
+/// A server that is running, and its folder.
+struct Remote {
+    kind: Kind,
+    python: PathBuf,
+    folder: TempDir,
+    port: u16,
+    process: Child,
+    lines: Receiver<String>,
+}
+
+impl Remote {
+    fn start(kind: Kind, python: &Path) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let (process, lines) = spawn(kind, python, folder.path(), port)?;
+        let remote = Self {
+            kind,
+            python: python.to_owned(),
+            folder,
+            port,
+            process,
+            lines,
+        };
+        remote.wait_for("ready")?;
+        Ok(remote)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    fn hold(&self) -> PathBuf {
+        self.folder.path().join("hold")
+    }
+
+    fn wait_for(&self, line: &str) -> Result<()> {
+        loop {
+            match self.lines.recv_timeout(DEADLINE) {
+                Ok(said) if said == line => return Ok(()),
+                Ok(_) => {}
+                Err(_) => {
+                    let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+                    let end: Vec<char> = log.chars().rev().take(3000).collect();
+                    let end: String = end.into_iter().rev().collect();
+                    bail!(
+                        "{:?} did not say {line:?}; its log ends with:\n{end}",
+                        self.kind
+                    );
+                }
+            }
+        }
+    }
+
+    /// Ends the server and all that it started, as a power cut would.
+    fn kill(&mut self) -> Result<()> {
+        let group = format!("-{}", self.process.id());
+        Command::new("kill")
+            .args(["-KILL", "--", &group])
+            .status()?;
+        self.process.wait()?;
+        Ok(())
+    }
+
+    /// Starts it again where it was.
+    fn start_again(&mut self) -> Result<()> {
+        (self.process, self.lines) = spawn(self.kind, &self.python, self.folder.path(), self.port)?;
+        self.wait_for("ready")
+    }
+
+    /// A host that infers there, with the graph under the name that the server has it by.
+    fn host(&self, change: impl FnOnce(Options) -> Options) -> Result<Host> {
+        let models = self.folder.path().join("models");
+        let version = models.join(MODEL).join(VERSION);
+        std::fs::create_dir_all(&version)?;
+        std::fs::copy(graph(), version.join("model.onnx"))?;
+        if self.kind.version() != VERSION {
+            let named = json!({ "model": MODEL, "version": self.kind.version() });
+            std::fs::write(version.join("remote.json"), named.to_string())?;
+        }
+        let mut settings = toml::Table::new();
+        settings.insert(
+            "url".to_owned(),
+            format!("http://127.0.0.1:{}", self.port).into(),
+        );
+        let options = Options::new()
+            .setting("nn", "engine", "kserve")
+            .setting("nn", "device", "remote")
+            .setting("nn", "models", vec![models.to_string_lossy().into_owned()])
+            .setting("nn", "kserve", settings)
+            .variable("default_model", MODEL);
+        change(options).start()
+    }
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        // Nobody is left to tell about a failure.
+        let _ = self.kill();
+    }
+}
+
+fn graph() -> PathBuf {
+    root().join(format!("weights/models/{MODEL}/{VERSION}/model.onnx"))
+}
+
+fn spawn(kind: Kind, python: &Path, folder: &Path, port: u16) -> Result<(Child, Receiver<String>)> {
+    let log = std::fs::File::create(folder.join("log"))?;
+    let mut process = Command::new(python)
+        .arg(root().join("tests/remote").join(kind.script()))
+        .arg(graph())
+        .args([MODEL, kind.version(), &port.to_string()])
+        .arg(folder.join("hold"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        // Where Triton is unpacked to, which a killed one leaves behind.
+        .env("PYTRITON_HOME", folder.join("triton"))
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .process_group(0)
+        .spawn()
+        .with_context(|| format!("starting {}", python.display()))?;
+    let stdout = process.stdout.take().context("no standard output")?;
+    let (sender, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            // Read to the end all the same: a full pipe would stop the server.
+            let _ = sender.send(line);
+        }
+    });
+    Ok((process, lines))
+}
+
+#[test]
+fn triton_gives_the_masks_that_the_host_gives_by_itself() -> Result<()> {
+    gives_the_same_masks(Kind::Triton)
+}
+
+#[test]
+fn mlserver_gives_the_masks_that_the_host_gives_by_itself() -> Result<()> {
+    gives_the_same_masks(Kind::MlServer)
+}
+
+fn gives_the_same_masks(kind: Kind) -> Result<()> {
+    let Some(python) = python() else {
+        return Ok(());
+    };
+    let remote = Remote::start(kind, &python)?;
+    let volume = volumes::phantom(12, 1)?;
+    let there = remote.host(|options| options)?;
+    let there = Client::new(&there);
+    there.get("/api/v1/health/ready")?.expect(200)?;
+    let listed = there
+        .get(&format!("/api/v1/models/{MODEL}"))?
+        .expect(200)?
+        .json()?;
+    let version = &listed["items"][0]["versions"][0];
+    assert_eq!(version["engine"], "kserve");
+    assert_eq!(
+        (&version["device"], &version["loaded"]),
+        (&json!("remote"), &json!(true))
+    );
+    let reason = version["reason"].as_str().context("a reason")?;
+    ensure!(reason.contains("ask for kserve"), "{reason}");
+    // A model that the server does not have is told as one that is not known.
+    let other = there.post("/api/v1/segment?model=cinecor-unet", &volume)?;
+    assert_eq!(other.expect(422)?.problem()?, "model-unusable");
+    let answer = there
+        .post("/api/v1/segment", &volume)?
+        .expect(200)?
+        .json()?;
+    let model = &answer["segmentation"]["model"];
+    assert_eq!(
+        (&model["engine"], &model["device"]),
+        (&json!("kserve"), &json!("remote"))
+    );
+    let mask = |client: &Client| -> Result<Vec<u8>> {
+        let answer = client.post_as("/api/v1/segment", &volume, "application/x-nifti")?;
+        Ok(answer.expect(200)?.body)
+    };
+    let remote_mask = mask(&there)?;
+    let here = Options::new().variable("default_model", MODEL).start()?;
+    let here = Client::new(&here);
+    let own = here.post("/api/v1/segment", &volume)?.expect(200)?.json()?;
+    assert_eq!(own["segmentation"]["model"]["digest"], model["digest"]);
+    let form = Form::new()
+        .file("reference", "here.nii", &mask(&here)?)
+        .file("prediction", "there.nii", &remote_mask);
+    let content_type = Form::content_type();
+    let headers = [("content-type", content_type.as_str())];
+    let compared = here
+        .send("POST", "/api/v1/compare", &headers, Some(&form.finish()))?
+        .expect(200)?
+        .json()?;
+    for structure in ["right_ventricle", "myocardium", "left_ventricle"] {
+        let dice =
+            found_dice(&compared, structure).with_context(|| format!("no Dice: {compared}"))?;
+        // Batches are cut differently, which moves single voxels on an outline at most.
+        ensure!(dice >= 0.999, "{structure}: {dice}");
+    }
+    Ok(())
+}
+
+/// The Dice of a structure, wherever the answer has it.
+fn found_dice(value: &Value, structure: &str) -> Option<f64> {
+    let members = value.as_object()?;
+    members.iter().find_map(|(name, member)| {
+        if name == structure {
+            member["dice"].as_f64()
+        } else {
+            found_dice(member, structure)
+        }
+    })
+}
+
+#[test]
+fn a_triton_that_dies_in_the_middle_costs_the_request_and_nothing_else() -> Result<()> {
+    dies_in_the_middle(Kind::Triton)
+}
+
+#[test]
+fn an_mlserver_that_dies_in_the_middle_costs_the_request_and_nothing_else() -> Result<()> {
+    dies_in_the_middle(Kind::MlServer)
+}
+
+fn dies_in_the_middle(kind: Kind) -> Result<()> {
+    let Some(python) = python() else {
+        return Ok(());
+    };
+    let mut remote = Remote::start(kind, &python)?;
+    let host = remote.host(|options| options)?;
+    let client = Client::new(&host);
+    let created = client.post("/api/v1/studies", &volumes::small(3, 2, 5)?)?;
+    let study = created.expect(201)?;
+    let study = study.header("location").context("no Location")?.to_owned();
+    let segmentations = format!("{study}/segmentations");
+    let volume = client
+        .get(&format!("{study}/volume.nii.gz"))?
+        .expect(200)?
+        .body;
+    let segment = || {
+        let headers = [("content-type", "application/json")];
+        client.send("POST", &segmentations, &headers, Some(b"{}"))
+    };
+    std::fs::write(remote.hold(), "")?;
+    let died = std::thread::scope(|scope| {
+        let asked = scope.spawn(segment);
+        remote.wait_for("holding")?;
+        remote.kill()?;
+        asked.join().ok().context("the request panicked")?
+    })?;
+    assert_eq!(died.expect(502)?.problem()?, "engine-unreachable");
+    // While it is away the same problem comes at once, and what needs no inference is served.
+    assert_eq!(segment()?.expect(502)?.problem()?, "engine-unreachable");
+    let kept = client.get(&format!("{study}/volume.nii.gz"))?.expect(200)?;
+    ensure!(kept.body == volume, "the study is not what it was");
+    let list = client.get(&segmentations)?.expect(200)?.json()?;
+    assert_eq!(list["items"], json!([]));
+    std::fs::remove_file(remote.hold())?;
+    remote.start_again()?;
+    let made = segment()?.expect(201)?.json()?;
+    assert_eq!(made["model"]["engine"], "kserve");
+    Ok(())
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told_by_readiness_and_by_every_request() -> Result<()> {
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let mut settings = toml::Table::new();
+    settings.insert("url".to_owned(), format!("http://127.0.0.1:{port}").into());
+    let host = Options::new()
+        .setting("nn", "engine", "kserve")
+        .setting("nn", "device", "remote")
+        .setting("nn", "kserve", settings)
+        .start()?;
+    let client = Client::new(&host);
+    let ready = client.get("/api/v1/health/ready")?.expect(503)?;
+    assert_eq!(ready.problem()?, "not-ready");
+    let asked = client.post("/api/v1/segment", &volumes::small(2, 1, 6)?)?;
+    assert_eq!(asked.expect(502)?.problem()?, "engine-unreachable");
+    let listed = client.get("/api/v1/models")?.expect(200)?.json()?;
+    let version = &listed["items"][0]["versions"][0];
+    assert_eq!(
+        (&version["engine"], &version["loaded"]),
+        (&json!("kserve"), &json!(false))
+    );
+    Ok(())
+}
