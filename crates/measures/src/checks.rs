@@ -24,6 +24,8 @@ const STRAY_PERCENT_MAX: f64 = 4.0;
 const ENCLOSED_MIN: f64 = 0.95;
 /// Part of the right ventricle's slices in which it borders the wall: the least of any expert mask is 0.857.
 const BESIDE_MIN: f64 = 0.85;
+/// Voxels that may lie in the picture's outermost rows and columns: no expert mask has any.
+const AT_EDGE_MAX: f64 = 0.0;
 /// How far the section of a slice may lie from the mean of its neighbours', as a part of the largest: the 97.5th percentile (0.160 at
 /// end-diastole, 0.158 at end-systole).
 const SECTION_JUMP_MAX: f64 = 0.16;
@@ -39,6 +41,10 @@ const MASSES_PERCENT_MAX: f64 = 36.0;
 /// What a choice may change of the ejection fraction, in points: the smallest spread between readers of seven core laboratories
 /// (Suinesiaputra et al., J Cardiovasc Magn Reson 2015;17:63). Less is not told apart by people.
 const EF_POINTS_MAX: f64 = 4.6;
+/// Where the right ventricle lies from the left one in the picture at end-diastole, degrees anticlockwise from the right: the 2.5th and the
+/// 97.5th percentile (120 and 224), where 180 is to the left. A picture that is turned or mirrored against those a network learned from is
+/// segmented worse, and a right ventricle on another side may be none.
+const RIGHT_SIDE_DEGREES: [f64; 2] = [120.0, 224.0];
 /// How much brighter blood has to be than muscle at end-diastole, in standard deviations: the least of any patient is 1.55.
 const CONTRAST_MIN: f64 = 1.5;
 /// Distances between pixels, mm. ACDC has 0.70 to 1.95; half as much again on either side.
@@ -123,6 +129,8 @@ pub fn checks(judged: &Judged<'_>) -> Vec<Check> {
     list.extend(pieces(frames));
     list.extend(enclosed(&both));
     list.extend(beside(&both));
+    list.extend(ed.and_then(orientation));
+    list.extend(field_of_view(&both));
     list.extend(sections(&both));
     list.extend(alignment(&both));
     list.extend(frame_jumps(metrics));
@@ -368,6 +376,75 @@ fn beside(profiles: &[&FrameProfile]) -> Option<Check> {
             100.0 * part,
             100.0 * BESIDE_MIN
         ),
+    ))
+}
+
+/// The middle over slices, each weighed by its voxels; the factor of voxels to volume is the same in all.
+fn middle_over(slices: impl Iterator<Item = (Option<[f64; 2]>, u64)>) -> Option<[f64; 2]> {
+    let (mut row, mut column, mut voxels) = (0.0, 0.0, 0.0);
+    for (middle_mm, count) in slices {
+        let count = count as f64;
+        if let Some([row_mm, column_mm]) = middle_mm {
+            row += row_mm * count;
+            column += column_mm * count;
+            voxels += count;
+        }
+    }
+    (voxels > 0.0).then(|| [row / voxels, column / voxels])
+}
+
+fn orientation(profile: &FrameProfile) -> Option<Check> {
+    let slices = || profile.slices.iter();
+    let left = middle_over(slices().map(|slice| (slice.middle_mm, slice.heart())))?;
+    let right =
+        middle_over(slices().map(|slice| (slice.right_middle_mm, slice.counts.right_ventricle)))?;
+    // Rows go down, angles anticlockwise.
+    let (up, across) = (left[0] - right[0], right[1] - left[1]);
+    let value = up.atan2(across).to_degrees().rem_euclid(360.0);
+    let [first, last] = RIGHT_SIDE_DEGREES;
+    let passed = (first..=last).contains(&value);
+    // The nearer limit, the way round the circle.
+    let apart = |limit: f64| {
+        let turn = (value - limit).rem_euclid(360.0);
+        turn.min(360.0 - turn)
+    };
+    let limit = if apart(first) < apart(last) {
+        first
+    } else {
+        last
+    };
+    let place = format!(
+        "The right ventricle lies {value:.0} degrees anticlockwise from the picture's right as seen from the left one"
+    );
+    let detail = if passed {
+        format!("{place}: on the left, as in short-axis pictures that are shown as usual.")
+    } else {
+        format!(
+            "{place}, where {first} to {last} are usual: the picture is turned or mirrored, or this is not the right ventricle."
+        )
+    };
+    Some(check("orientation", passed, value, limit, detail))
+}
+
+fn field_of_view(profiles: &[&FrameProfile]) -> Option<Check> {
+    let voxels = profiles
+        .iter()
+        .flat_map(|profile| &profile.slices)
+        .map(|slice| slice.at_edge)
+        .sum::<Option<u64>>()?;
+    let detail = if voxels == 0 {
+        "The heart does not touch the picture's edge.".to_owned()
+    } else {
+        format!(
+            "{voxels} voxels of the heart lie in the picture's outermost rows and columns: the field of view may cut it off."
+        )
+    };
+    Some(check(
+        "field_of_view",
+        voxels == 0,
+        voxels as f64,
+        AT_EDGE_MAX,
+        detail,
     ))
 }
 

@@ -30,6 +30,10 @@ pub struct SliceProfile {
     pub beside: Option<bool>,
     /// Middle of the left ventricle, cavity and wall together, as row and column in mm; `None` where there is neither.
     pub middle_mm: Option<[f64; 2]>,
+    /// Middle of the right cavity, likewise.
+    pub right_middle_mm: Option<[f64; 2]>,
+    /// Voxels of any structure in the picture's outermost rows and columns; `None` when nobody has looked.
+    pub at_edge: Option<u64>,
 }
 
 /// One frame.
@@ -71,14 +75,18 @@ impl FrameProfile {
             });
         }
         // A heart takes a small part of a picture, and everything below goes from voxel to voxel.
+        let (_, height, width) = labels.dim();
         let (rows, columns) = around(labels);
-        let first = [rows.start, columns.start];
+        let picture = Picture {
+            first: [rows.start, columns.start],
+            last: [height.saturating_sub(1), width.saturating_sub(1)],
+        };
         let part = s![.., rows, columns];
         let labels = labels.slice_move(part);
         let intensities = intensities.map(|values| values.slice_move(part));
         let mut slices = Vec::with_capacity(labels.len_of(Axis(0)));
         for slice in labels.axis_iter(Axis(0)) {
-            slices.push(SliceProfile::of(slice, first, &grid.spacing)?);
+            slices.push(SliceProfile::of(slice, picture, &grid.spacing)?);
         }
         let toward_apex = long_axis(&slices).map(|axis| axis.apex > axis.base);
         let walls: Vec<Option<SliceWall>> = labels
@@ -126,26 +134,70 @@ pub(crate) fn around(labels: ArrayView3<'_, u8>) -> (Range<usize>, Range<usize>)
     )
 }
 
+/// Where in a picture the part that is looked at lies.
+#[derive(Clone, Copy)]
+struct Picture {
+    /// The part's first row and column.
+    first: [usize; 2],
+    /// The picture's last row and column.
+    last: [usize; 2],
+}
+
+/// The middle of voxels, as they come.
+#[derive(Default)]
+struct Middle {
+    rows: f64,
+    columns: f64,
+    voxels: f64,
+}
+
+impl Middle {
+    fn add(&mut self, [row, column]: [usize; 2]) {
+        self.rows += row as f64;
+        self.columns += column as f64;
+        self.voxels += 1.0;
+    }
+
+    fn mm(&self, spacing: &Spacing) -> Option<[f64; 2]> {
+        (self.voxels > 0.0).then(|| {
+            [
+                self.rows / self.voxels * spacing.row_mm,
+                self.columns / self.voxels * spacing.column_mm,
+            ]
+        })
+    }
+}
+
 impl SliceProfile {
-    /// Of the part of a slice that begins at row and column `first`.
-    fn of(labels: ArrayView2<'_, u8>, first: [usize; 2], spacing: &Spacing) -> Result<Self, Error> {
+    /// Of a part of the slice of a picture.
+    fn of(labels: ArrayView2<'_, u8>, picture: Picture, spacing: &Spacing) -> Result<Self, Error> {
         let counts = Counts::of(labels.insert_axis(Axis(0)))?;
         let mut cavity = Outline::default();
         let mut right = Outline::default();
-        let (mut rows_sum, mut columns_sum, mut voxels) = (0.0, 0.0, 0.0);
+        let (mut left_middle, mut right_middle) = (Middle::default(), Middle::default());
+        let mut at_edge = 0;
         if counts == Counts::default() {
-            return Ok(SliceProfile::default());
+            return Ok(SliceProfile {
+                at_edge: Some(0),
+                ..SliceProfile::default()
+            });
         }
+        let Picture {
+            first: [top, left],
+            last,
+        } = picture;
         for ((row, column), &code) in labels.indexed_iter() {
             let Some(label) = Label::from_code(code).filter(|&label| label != Label::Background)
             else {
                 continue;
             };
-            if matches!(label, Label::Myocardium | Label::LeftVentricle) {
-                rows_sum += (first[0] + row) as f64;
-                columns_sum += (first[1] + column) as f64;
-                voxels += 1.0;
+            let at = [top + row, left + column];
+            match label {
+                Label::Myocardium | Label::LeftVentricle => left_middle.add(at),
+                Label::RightVentricle => right_middle.add(at),
+                Label::Background => (),
             }
+            at_edge += u64::from(at.contains(&0) || at[0] == last[0] || at[1] == last[1]);
             let outline = match label {
                 Label::LeftVentricle => &mut cavity,
                 Label::RightVentricle => &mut right,
@@ -170,12 +222,9 @@ impl SliceProfile {
             counts,
             enclosed: (counts.left_ventricle > 0).then(|| cavity.wall_mm / cavity.all_mm),
             beside: (counts.right_ventricle > 0).then_some(right.wall_mm > 0.0),
-            middle_mm: (voxels > 0.0).then(|| {
-                [
-                    rows_sum / voxels * spacing.row_mm,
-                    columns_sum / voxels * spacing.column_mm,
-                ]
-            }),
+            middle_mm: left_middle.mm(spacing),
+            right_middle_mm: right_middle.mm(spacing),
+            at_edge: Some(at_edge),
         })
     }
 
@@ -310,22 +359,32 @@ mod tests {
         right_handed: Some(true),
     };
 
+    /// A picture of three rows and three columns, all of which are looked at.
+    const WHOLE: Picture = Picture {
+        first: [0, 0],
+        last: [2, 2],
+    };
+
     #[test]
     fn an_outline_counts_by_its_length() {
         // A cavity of one voxel, 2 mm high and 1 mm wide: wall above, below and to the right, the right ventricle to the left.
         let slice = array![[0, 2, 0], [1, 3, 2], [0, 2, 0]];
-        let found = SliceProfile::of(slice.view(), [0, 0], &SPACING).unwrap();
+        let found = SliceProfile::of(slice.view(), WHOLE, &SPACING).unwrap();
         // Above and below 1 mm each, right and left 2 mm each: 4 of 6 mm.
         assert_eq!(found.enclosed, Some(4.0 / 6.0));
         assert_eq!(found.beside, Some(false));
         assert_eq!(found.counts.myocardium, 3);
         // Rows 0, 1, 1, 2 of 2 mm; columns 1, 1, 2, 1 of 1 mm.
         assert_eq!(found.middle_mm, Some([2.0, 1.25]));
+        // Row 1 of 2 mm, column 0.
+        assert_eq!(found.right_middle_mm, Some([2.0, 0.0]));
+        // All but the cavity; the corners are background.
+        assert_eq!(found.at_edge, Some(4));
     }
 
     #[test]
     fn the_edge_of_the_image_is_no_wall() {
-        let found = SliceProfile::of(array![[3, 2]].view(), [0, 0], &SPACING).unwrap();
+        let found = SliceProfile::of(array![[3, 2]].view(), WHOLE, &SPACING).unwrap();
         // 1 + 1 + 2 mm of the edge and 2 mm of wall.
         assert_eq!(found.enclosed, Some(2.0 / 6.0));
     }
@@ -341,6 +400,12 @@ mod tests {
         assert_eq!(around(labels.view()), (1..6, 2..8));
         let found = FrameProfile::of(0, labels.view(), None, &GRID).unwrap();
         assert_eq!(found.counts().left_ventricle, 1);
+        // The picture's edge is not that of what is looked at.
+        assert_eq!(
+            [found.slices[0].at_edge, found.slices[1].at_edge],
+            [Some(0), Some(1)]
+        );
+        assert_eq!(found.slices[1].right_middle_mm, Some([10.0, 7.0]));
         assert_eq!(found.slices[0].middle_mm, Some([4.0, 3.0]));
         assert_eq!(found.slices[0].enclosed, Some(0.0));
     }

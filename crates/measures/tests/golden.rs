@@ -79,33 +79,37 @@ fn profiles_and_checks_equal_scipy() {
                 counts.left_ventricle,
             ]
         };
-        for (z, (found, expected)) in profile
+        for (z, (found, slice)) in profile
             .slices
             .iter()
             .zip(expected["slices"].as_array().unwrap())
             .enumerate()
         {
             let what = |name: &str| format!("slice {z} {name}");
-            check(
-                &what("enclosed"),
-                &case,
-                found.enclosed,
-                &expected["enclosed"],
-            );
+            check(&what("enclosed"), &case, found.enclosed, &slice["enclosed"]);
             assert_eq!(
                 found.beside,
-                expected["beside"].as_bool(),
+                slice["beside"].as_bool(),
                 "{}",
                 what("beside")
             );
             for axis in 0..2 {
                 let middle = found.middle_mm.map(|middle| middle[axis]);
-                let expected = &expected["middle_mm"][axis];
+                let expected = &slice["middle_mm"][axis];
                 check(&what("middle_mm"), &case, middle, expected);
+                let middle = found.right_middle_mm.map(|middle| middle[axis]);
+                let expected = &slice["right_middle_mm"][axis];
+                check(&what("right_middle_mm"), &case, middle, expected);
             }
+            assert_eq!(
+                found.at_edge,
+                slice["at_edge"].as_u64(),
+                "{}",
+                what("at_edge")
+            );
             for (found, expected) in triple(found.counts)
                 .into_iter()
-                .zip(expected["counts"].as_array().unwrap())
+                .zip(slice["counts"].as_array().unwrap())
             {
                 assert_eq!(Some(found), expected.as_u64(), "{}", what("counts"));
             }
@@ -132,6 +136,8 @@ fn profiles_and_checks_equal_scipy() {
             "connected",
             "cavity_enclosed",
             "ventricles_adjacent",
+            "orientation",
+            "field_of_view",
             "slice_jumps",
             "slice_alignment",
         ] {

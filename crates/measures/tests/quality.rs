@@ -5,7 +5,7 @@ use cinecor_measures::{
     Subject, Verdict, measure_heart, references, verdict,
 };
 use cinecor_volume::Spacing;
-use ndarray::{Array3, Axis, s};
+use ndarray::{Array3, ArrayView3, Axis, s};
 use proptest::prelude::*;
 
 const SPACING: Spacing = Spacing {
@@ -164,7 +164,7 @@ fn stray_pieces_an_open_wall_and_ventricles_apart_are_seen() {
         failed(&measured(&masks))
     };
     assert_eq!(
-        spoil(&|mask| mask.slice_mut(s![3..9, 0..12, 0..12]).fill(1)),
+        spoil(&|mask| mask.slice_mut(s![3..9, 1..13, 1..13]).fill(1)),
         ["connected"]
     );
     let open = spoil(&|mask| {
@@ -192,6 +192,67 @@ fn stray_pieces_an_open_wall_and_ventricles_apart_are_seen() {
         }
     });
     assert!(apart.contains(&"ventricles_adjacent"), "{apart:?}");
+}
+
+#[test]
+fn a_heart_that_is_shown_otherwise_than_usual_is_seen() {
+    let value = |metrics: &Metrics| found(metrics, "orientation").value.unwrap();
+    // The right ventricle lies to the left, and rows are symmetric about the middle.
+    let usual = measured(&beat());
+    assert!((value(&usual) - 180.0).abs() < 1e-9, "{}", value(&usual));
+    let seen = |view: &dyn Fn(Array3<u8>) -> Array3<u8>, degrees: f64| {
+        let metrics = measured(&beat().map(view));
+        assert!((value(&metrics) - degrees).abs() < 1e-9, "{metrics:?}");
+        let check = found(&metrics, "orientation");
+        assert_eq!(failed(&metrics), ["orientation"]);
+        assert_eq!(metrics.quality.verdict, Verdict::Review);
+        assert!(check.detail.contains("turned or mirrored"));
+        check.limit.unwrap()
+    };
+    let owned = |mask: ArrayView3<'_, u8>| mask.to_owned();
+    // Mirrored it lies to the right; 120 degrees are as far from there as 240, and 224 are 136 away.
+    assert_eq!(
+        seen(&|mask| owned(mask.slice(s![.., .., ..;-1])), 0.0),
+        120.0
+    );
+    // Rows for columns: above.
+    assert_eq!(
+        seen(&|mask| owned(mask.view().permuted_axes([0, 2, 1])), 90.0),
+        120.0
+    );
+    // A quarter turn further: below.
+    assert_eq!(
+        seen(
+            &|mask| owned(
+                mask.view()
+                    .permuted_axes([0, 2, 1])
+                    .slice(s![.., ..;-1, ..])
+            ),
+            270.0
+        ),
+        224.0
+    );
+}
+
+#[test]
+fn a_field_of_view_that_ends_within_the_heart_is_seen() {
+    assert!(found(&measured(&beat()), "field_of_view").passed);
+    // The right ventricle reaches from column 12 on.
+    let cut = |from: usize| beat().map(|mask| mask.slice(s![.., .., from..]).to_owned());
+    let metrics = measured(&cut(20));
+    let check = found(&metrics, "field_of_view");
+    let edge: usize = cut(20)
+        .iter()
+        .map(|mask| {
+            mask.slice(s![.., .., 0])
+                .iter()
+                .filter(|&&code| code > 0)
+                .count()
+        })
+        .sum();
+    assert!(edge > 0);
+    assert_eq!((check.passed, check.value), (false, Some(edge as f64)));
+    assert_eq!(metrics.quality.verdict, Verdict::Review);
 }
 
 #[test]
@@ -487,6 +548,15 @@ proptest! {
         prop_assert_eq!(flipped.right_ventricle, straight.right_ventricle);
         prop_assert_eq!(flipped.quality.verdict, straight.quality.verdict);
         for (found, expected) in flipped.quality.checks.iter().zip(&straight.quality.checks) {
+            if found.code == "orientation" {
+                // The one that asks how the picture is shown.
+                let degrees = expected.value.unwrap();
+                let degrees = if rows { -degrees } else { degrees };
+                let degrees = if columns { 180.0 - degrees } else { degrees };
+                let apart = (found.value.unwrap() - degrees).rem_euclid(360.0);
+                prop_assert!(apart.min(360.0 - apart) < 1e-9, "{:?} {:?}", found, expected);
+                continue;
+            }
             prop_assert_eq!((found.code, found.passed), (expected.code, expected.passed));
             prop_assert!((found.value.unwrap() - expected.value.unwrap()).abs() < 1e-9, "{:?} {:?}", found, expected);
         }

@@ -47,6 +47,12 @@ pub struct SliceRecord {
     pub beside: Option<bool>,
     /// Middle of the left ventricle as row and column, mm.
     pub middle_mm: Option<[f64; 2]>,
+    /// Middle of the right cavity, likewise. What was kept before it was looked for has none.
+    #[serde(default)]
+    pub right_middle_mm: Option<[f64; 2]>,
+    /// Voxels of any structure in the picture's outermost rows and columns, likewise.
+    #[serde(default)]
+    pub at_edge: Option<u64>,
 }
 
 /// What the mask of one frame says: all that rules about slices, the wall and checks need of it.

@@ -16,6 +16,8 @@ pub fn profile_record(profile: &FrameProfile) -> ProfileRecord {
                 enclosed: slice.enclosed,
                 beside: slice.beside,
                 middle_mm: slice.middle_mm,
+                right_middle_mm: slice.right_middle_mm,
+                at_edge: slice.at_edge,
             })
             .collect(),
         stray: label_counts(profile.stray),
@@ -41,6 +43,8 @@ pub fn profile_of(frame: usize, record: &ProfileRecord) -> FrameProfile {
                 enclosed: slice.enclosed,
                 beside: slice.beside,
                 middle_mm: slice.middle_mm,
+                right_middle_mm: slice.right_middle_mm,
+                at_edge: slice.at_edge,
             })
             .collect(),
         stray: counts_of(record.stray),

@@ -25,11 +25,13 @@ def outline_share(plane, of, beside, spacing):
 def profile(mask, spacing):
     slices = []
     for plane in mask:
-        found = {"enclosed": None, "beside": None, "middle_mm": None}
+        found = {"enclosed": None, "beside": None, "middle_mm": None, "right_middle_mm": None}
         if (plane == LEFT).any():
             found["enclosed"] = float(outline_share(plane, LEFT, WALL, spacing))
         if (plane == RIGHT).any():
             found["beside"] = bool(outline_share(plane, RIGHT, WALL, spacing) > 0)
+            found["right_middle_mm"] = [float(at * mm) for at, mm in zip(ndimage.center_of_mass(plane == RIGHT), spacing[1:])]
+        found["at_edge"] = int((plane > 0).sum() - (plane[1:-1, 1:-1] > 0).sum())
         heart = (plane == LEFT) | (plane == WALL)
         if heart.any():
             found["middle_mm"] = [float(at * mm) for at, mm in zip(ndimage.center_of_mass(heart), spacing[1:])]
@@ -68,7 +70,11 @@ def values(mask, spacing):
     beside = [c["beside"] for c in found["slices"] if c["beside"] is not None]
     enclosed = [found["slices"][z]["enclosed"] for z in order[1:] if found["slices"][z]["enclosed"] is not None]
     volumes = [(mask == code).sum() for code in (RIGHT, WALL, LEFT)]
+    left, right = (ndimage.center_of_mass(np.isin(mask, codes)) for codes in ((WALL, LEFT), (RIGHT,)))
+    up, across = (left[1] - right[1]) * spacing[1], (right[2] - left[2]) * spacing[2]
     return {
+        "orientation": float(np.degrees(np.arctan2(up, across)) % 360),
+        "field_of_view": sum(c["at_edge"] for c in found["slices"]),
         "free_above": bool(order[0] > 0 if base_first else order[0] + 1 < len(mask)),
         "base_covered": float(len(order) * spacing[0] / width),
         "apex_covered": float(heart[order[-1]] / heart.max()),
