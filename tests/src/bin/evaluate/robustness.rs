@@ -309,21 +309,38 @@ fn dice_of(row: &Row) -> Vec<f64> {
     row.posted.iter().filter_map(Posted::mean_dice).collect()
 }
 
-fn bad_of(row: &Row) -> (usize, usize) {
+/// What became of the bad volumes of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Bad {
+    all: usize,
+    rejected: usize,
+    /// Passed: nobody is told.
+    silent: usize,
+}
+
+fn bad_of(row: &Row) -> Bad {
     let bad = || row.posted.iter().filter(|posted| posted.is_bad());
-    (
-        bad().count(),
-        bad().filter(|posted| posted.warned()).count(),
-    )
+    Bad {
+        all: bad().count(),
+        rejected: bad().filter(|posted| posted.warned()).count(),
+        silent: bad()
+            .filter(|posted| posted.quality.verdict == "pass")
+            .count(),
+    }
 }
 
 fn drawn(row: &Row) -> Drawn {
-    let (bad, flagged) = bad_of(row);
+    let Bad {
+        all,
+        rejected,
+        silent,
+    } = bad_of(row);
     Drawn {
         name: row.name.clone(),
         dice: dice_of(row),
-        bad,
-        flagged,
+        bad: all,
+        rejected,
+        silent,
     }
 }
 
@@ -331,8 +348,8 @@ fn page(set: &str, model: &Value, patients: usize, rows: &[Row], empty: &[Row]) 
     let mut page = format!(
         "# Robustness, acdc-{set}\n\n{}. {patients} patients, evenly spread over the set in the order of their names, each degraded in {} ways of a fixed list with \
          fixed seeds, posted as two frames; Dice with the experts' labels, which move with the voxels. EF errors are against the whole, undegraded heart. \
-         A volume is bad below a mean Dice of {BAD_DICE}; it is flagged when the verdict is `reject`, which a low score gives as well, or when it is refused. \
-         **Silent** marks rows with a bad volume that is not flagged.\n\n![Mean Dice against degradations](robustness.svg)\n\n",
+         A volume is bad below a mean Dice of {BAD_DICE}; it is rejected when the verdict is `reject`, which a low score gives as well, or when it is refused, \
+         and a `review` asks a person to look at it. **Silent** marks rows in which a bad volume passes.\n\n![Mean Dice against degradations](robustness.svg)\n\n",
         model_name(model),
         DEGRADATIONS.len() - 1,
     );
@@ -344,7 +361,7 @@ fn page(set: &str, model: &Value, patients: usize, rows: &[Row], empty: &[Row]) 
     }
     writeln!(
         page,
-        " LV EF error, bias ± SD | RV EF error | pass / review / reject / refused | score, median | bad | of those flagged |\n|---|---|---|{}---|---|---|---|---|---|",
+        " LV EF error, bias ± SD | RV EF error | pass / review / reject / refused | score, median | bad | of those rejected |\n|---|---|---|{}---|---|---|---|---|---|",
         "---|".repeat(6)
     )?;
     let first: Vec<Option<f64>> = rows
@@ -395,11 +412,18 @@ fn page(set: &str, model: &Value, patients: usize, rows: &[Row], empty: &[Row]) 
                 )?;
             }
         }
-        let (bad, flagged) = bad_of(row);
-        let share = match bad {
-            0 => "–".to_owned(),
-            _ if flagged < bad => format!("**{flagged} of {bad}, silent**"),
-            _ => format!("{flagged} of {bad}"),
+        let Bad {
+            all: bad,
+            rejected,
+            silent,
+        } = bad_of(row);
+        let share = match (bad, bad - rejected - silent, silent) {
+            (0, ..) => "–".to_owned(),
+            (_, 0, 0) => format!("{rejected} of {bad}"),
+            (_, review, 0) => format!("{rejected} of {bad}, {review} for review"),
+            (_, review, _) => {
+                format!("**{rejected} of {bad}, {review} for review, {silent} silent**")
+            }
         };
         writeln!(
             page,
@@ -411,7 +435,7 @@ fn page(set: &str, model: &Value, patients: usize, rows: &[Row], empty: &[Row]) 
     writeln!(page, "\n{}", score_text(rows))?;
     writeln!(
         page,
-        "\n## Volumes without a heart\n\n| | volumes | nothing drawn | drawn at most, ml | flagged | pass / review / reject / refused |\n|---|---|---|---|---|---|"
+        "\n## Volumes without a heart\n\n| | volumes | nothing drawn | drawn at most, ml | rejected | pass / review / reject / refused |\n|---|---|---|---|---|---|"
     )?;
     for row in empty {
         let count = |is: fn(&Posted) -> bool| row.posted.iter().filter(|posted| is(posted)).count();
@@ -486,10 +510,11 @@ fn score_text(rows: &[Row]) -> String {
     let all: Vec<&Posted> = rows.iter().flat_map(|row| &row.posted).collect();
     let dice: Vec<f64> = all.iter().filter_map(|posted| posted.mean_dice()).collect();
     let bad = all.iter().filter(|posted| posted.is_bad()).count();
-    let flagged = all
+    let rejected = all
         .iter()
         .filter(|posted| posted.is_bad() && posted.warned())
         .count();
+    let silent: usize = rows.iter().map(|row| bad_of(row).silent).sum();
     let good = all
         .iter()
         .filter(|posted| posted.refused.is_none() && !posted.is_bad())
@@ -513,7 +538,7 @@ fn score_text(rows: &[Row]) -> String {
         )
     };
     format!(
-        "All volumes together: {bad} of {} are bad and {flagged} of those flagged; {needless} of the {good} others are flagged as well; {} % lie between {} and {}. {score}",
+        "All volumes together: {bad} of {} are bad, {rejected} of those rejected and {silent} passed; {needless} of the {good} others are rejected as well; {} % lie between {} and {}. {score}",
         all.len(),
         number(100.0 * hard as f64 / dice.len().max(1) as f64, 0),
         HARD.start,
@@ -551,8 +576,12 @@ mod tests {
                 vec![posted(0.5, "reject", 0.2), posted(0.9, "pass", 0.9)],
             ),
             row(
-                "not told",
+                "asked",
                 vec![posted(0.5, "review", 0.3), posted(0.7, "reject", 0.1)],
+            ),
+            row(
+                "not told",
+                vec![posted(0.5, "pass", 0.35), posted(0.7, "review", 0.4)],
             ),
         ];
         let page = page("val", &json!({}), 2, &rows, &rows[..1]).unwrap();
@@ -564,14 +593,18 @@ mod tests {
         };
         assert!(line("| told").ends_with("| 1 | 1 of 1 |"), "{page}");
         assert!(
-            line("| not told").ends_with("| 2 | **1 of 2, silent** |"),
+            line("| asked").ends_with("| 2 | 1 of 2, 1 for review |"),
+            "{page}"
+        );
+        assert!(
+            line("| not told").ends_with("| 2 | **0 of 2, 1 for review, 1 silent** |"),
             "{page}"
         );
         assert!(line("| as it is").ends_with("| 0 | – |"), "{page}");
         // Changes against the same patients: (.5 − .9 + .9 − .92) / 2.
         assert!(line("| told").contains("| −0.210 ["), "{page}");
         assert!(
-            page.contains("3 of 6 are bad and 2 of those flagged; 0 of the 3 others"),
+            page.contains("5 of 8 are bad, 2 of those rejected and 1 passed; 0 of the 3 others"),
             "{page}"
         );
         assert!(page.contains("area under the ROC curve of 1.000"), "{page}");
@@ -585,7 +618,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_volume_is_flagged_and_has_no_dice() {
+    fn a_refused_volume_is_rejected_and_has_no_dice() {
         let refused = Posted {
             dice: [[None; 2]; 3],
             refused: Some("not-a-volume".to_owned()),

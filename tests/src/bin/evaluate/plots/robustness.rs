@@ -1,4 +1,4 @@
-//! Mean Dice of every degradation: a mark for the mean, a line from the worst patient to the best, and how many of the bad ones were flagged.
+//! Mean Dice of every degradation: a mark for the mean, a line from the worst patient to the best, and how many of the bad ones were rejected.
 
 use crate::plots::svg::{Anchor, Axis, FAINT, INK, Mark, Panel, Shape, Svg};
 use crate::summary::number;
@@ -17,9 +17,10 @@ pub(crate) struct Row {
     pub(crate) name: String,
     /// Mean Dice of each patient.
     pub(crate) dice: Vec<f64>,
-    /// Of the patients below the limit: how many there are, and how many were flagged.
+    /// Of the patients below the limit: how many there are, how many were rejected, and how many passed.
     pub(crate) bad: usize,
-    pub(crate) flagged: usize,
+    pub(crate) rejected: usize,
+    pub(crate) silent: usize,
 }
 
 /// The figure; the first row is what the others are held against.
@@ -55,7 +56,7 @@ pub(crate) fn plot(rows: &[Row], limit: f64) -> String {
         (NAMES + PANEL + 10.0, TOP - 10.0),
         Anchor::Start,
         10.0,
-        &format!("flagged of those below {}", number(limit, 1)),
+        &format!("rejected of those below {}", number(limit, 1)),
     );
     let mut lines = vec![(limit, "#d55e00")];
     if let Some(first) = rows.first().filter(|row| !row.dice.is_empty()) {
@@ -81,7 +82,7 @@ pub(crate) fn plot(rows: &[Row], limit: f64) -> String {
                 });
             svg.line((panel.x.at(ends.0), y), (panel.x.at(ends.1), y), INK, false);
             let mean = crate::summary::mean(&row.dice);
-            let silent = row.flagged < row.bad;
+            let silent = row.silent > 0;
             let mark = Mark {
                 colour: if silent { "#d55e00" } else { "#0072b2" },
                 shape: if silent {
@@ -101,7 +102,7 @@ pub(crate) fn plot(rows: &[Row], limit: f64) -> String {
                 (NAMES + PANEL + 10.0, y + 3.5),
                 Anchor::Start,
                 10.5,
-                &format!("{} of {}", row.flagged, row.bad),
+                &format!("{} of {}", row.rejected, row.bad),
             );
         }
     }
@@ -119,7 +120,8 @@ mod tests {
             name: "blur > 2 mm".to_owned(),
             dice: dice.to_vec(),
             bad,
-            flagged: 0,
+            rejected: 0,
+            silent: 0,
         };
         let figure = plot(&[row(&[0.9, 0.8], 0), row(&[0.5], 1), row(&[], 0)], 0.8);
         assert_eq!(values_of_well_formed(&figure), 2);
