@@ -3,12 +3,14 @@ recipe, and judges it on acdc-dev_test.
 
 Three things are fitted, each on patients that the network was not trained on: one temperature, by likelihood; how many doubts wide an
 interval is (normalised conformal prediction: Lei et al., J Am Stat Assoc 2018;113:1094, with each patient's centre taken from the others);
-and the score, a fractional logit (Papke and Wooldridge, J Appl Econom 1996;11:619) of the mean Dice of frames that `degrade` has spoilt.
+and the score, a fractional logit (Papke and Wooldridge, J Appl Econom 1996;11:619) of the mean Dice of frames that `degrade` has spoilt, and
+the limits of the score between which a person decides.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,11 +34,18 @@ RIDGE: float = 0.01
 WITHOUT_HEART_EACH: int = 4
 #: A volume is bad where its mean Dice is below this.
 BAD_BELOW: float = 0.8
+#: The share of volumes that a limit of the score may put on the wrong side.
+MISSED: float = 0.05
 #: The numbers that have an interval, as paths in the metrics.
 QUANTITIES: tuple[str, ...] = (
     *(f"{v}_ventricle.{q}" for v in ("left", "right") for q in ("edv_ml", "esv_ml", "sv_ml", "ef_percent")),
-    "myocardium.ed_mass_g",
+    *(f"myocardium.{phase}_mass_g" for phase in ("ed", "es")),
 )
+#: Patients are left out in so many parts, and parted anew so often, to see what factors and temperatures are worth on others.
+FOLDS: int = 5
+REPEATS: int = 20
+#: Bins of equal width between 0 and 1, by which confidence and correctness are compared.
+BINS: int = 15
 
 
 @dataclass(frozen=True)
@@ -93,24 +102,75 @@ class Network:
         )
 
 
-def temperature(network: Network, frames: Iterable[prepare.Frame], seed: int, voxels: int = 20000) -> float:
-    """The temperature under which the labels are likeliest, by voxels on the canvas that are in doubt; as many of each frame."""
+@dataclass(frozen=True)
+class Voxels:
+    """Voxels on the canvas that are in doubt: of which patient, log-probabilities `[N, C]` and labels `[N]`."""
+
+    patient: np.ndarray
+    log: np.ndarray
+    label: np.ndarray
+
+    def of(self, which: np.ndarray) -> Voxels:
+        return Voxels(self.patient[which], self.log[which], self.label[which])
+
+
+def doubtful(network: Network, frames: Iterable[prepare.Frame], seed: int, voxels: int = 20000) -> Voxels:
+    """Voxels in doubt, as many of each frame."""
     rng = np.random.default_rng(seed)
-    logs, labels = [], []
+    patients, logs, labels = [], [], []
     for frame in frames:
         p = network.probabilities(frame).transpose(0, 2, 3, 1).reshape(-1, CLASSES)
         truth = grid.labels_to_canvas(frame.labels, frame.row_mm, frame.column_mm, network.onto).ravel()
-        doubtful = np.flatnonzero(p.max(1) < 1 - evidence.ROUNDS_OFF)
-        at = rng.choice(doubtful, min(voxels, len(doubtful)), replace=False)
+        in_doubt = np.flatnonzero(p.max(1) < 1 - evidence.ROUNDS_OFF)
+        at = rng.choice(in_doubt, min(voxels, len(in_doubt)), replace=False)
+        patients.append(np.full(len(at), frame.patient))
         logs.append(np.log(np.maximum(p[at], 1e-12)))
         labels.append(truth[at])
-    log, label = np.concatenate(logs).astype(np.float64), np.concatenate(labels)
+    return Voxels(np.concatenate(patients), np.concatenate(logs).astype(np.float64), np.concatenate(labels))
+
+
+def temperature(voxels: Voxels) -> float:
+    """The temperature under which the labels are likeliest."""
 
     def loss(t: float) -> float:
-        scaled = log / t
-        return float(np.mean(np.logaddexp.reduce(scaled, 1) - scaled[np.arange(len(label)), label]))
+        scaled = voxels.log / t
+        return float(np.mean(np.logaddexp.reduce(scaled, 1) - scaled[np.arange(len(voxels.label)), voxels.label]))
 
     return round(float(optimize.minimize_scalar(loss, bounds=TEMPERATURES, method="bounded").x), 3)
+
+
+def sureness(voxels: Voxels, t: float) -> tuple[np.ndarray, np.ndarray]:
+    """How sure the most probable class of each voxel is at temperature `t`, and whether it is right."""
+    scaled = voxels.log / t
+    sure = np.exp(scaled.max(1) - np.logaddexp.reduce(scaled, 1))
+    return sure, scaled.argmax(1) == voxels.label
+
+
+def calibration_error(sure: np.ndarray, right: np.ndarray) -> float:
+    """Expected calibration error (Guo et al., ICML 2017): how far sureness lies from the share that is right, mean over `BINS` by their voxels."""
+    at = np.minimum((sure * BINS).astype(int), BINS - 1)
+    count = np.bincount(at, minlength=BINS)
+    off = np.abs(np.bincount(at, sure, BINS) - np.bincount(at, right, BINS))
+    return round(float(off.sum() / count.sum()), 4)
+
+
+def folds(patients: Iterable[str], rng: np.random.Generator) -> list[np.ndarray]:
+    """The patients in `FOLDS` parts by chance."""
+    return np.array_split(rng.permutation(np.unique(list(patients))), FOLDS)
+
+
+def errors(voxels: Voxels, seed: int) -> dict[str, object]:
+    """The calibration error without a temperature, and with those of the other patients."""
+    sure, right = np.empty(len(voxels.label)), np.empty(len(voxels.label), bool)
+    for part in folds(voxels.patient, np.random.default_rng(seed)):
+        here = np.isin(voxels.patient, part)
+        sure[here], right[here] = sureness(voxels.of(here), temperature(voxels.of(~here)))
+    return {
+        "method": f"expected calibration error of the most probable class, {BINS} bins, voxels on the canvas that are in doubt",
+        "before": calibration_error(*sureness(voxels, 1.0)),
+        "after": calibration_error(sure, right),
+        "temperatures_from": f"the other patients, in {FOLDS} parts",
+    }
 
 
 def measured(ed: Observed, es: Observed, share: float) -> dict[str, tuple[float, float, float]]:
@@ -127,8 +187,9 @@ def measured(ed: Observed, es: Observed, share: float) -> dict[str, tuple[float,
         # The partial derivatives of 100 (1 - ESV / EDV).
         off = 100 * float(np.hypot(s / d**2 * d_off, s_off / d))
         out[f"{name}.ef_percent"] = 100 * (d - s) / d, 100 * (d_true - s_true) / d_true, off
-    wall = _volume(ed, LABELS["myocardium"] - 1, share)
-    out["myocardium.ed_mass_g"] = tuple(evaluate.MYOCARDIUM_G_PER_ML * v for v in wall)
+    for phase, frame in (("ed", ed), ("es", es)):
+        wall = _volume(frame, LABELS["myocardium"] - 1, share)
+        out[f"myocardium.{phase}_mass_g"] = tuple(evaluate.MYOCARDIUM_G_PER_ML * v for v in wall)
     return out
 
 
@@ -164,8 +225,8 @@ def held(found: np.ndarray, low: float, high: float) -> np.ndarray:
     return (truth >= value - low * doubt) & (truth <= value + high * doubt)
 
 
-def intervals(observed: list[Observed]) -> dict[str, object]:
-    """The factors of every quantity, and how often intervals fitted without a patient hold that patient's truth."""
+def intervals(observed: list[Observed], seed: int) -> dict[str, object]:
+    """The factors of every quantity, and how often intervals that were fitted without a part of the patients hold the truth of these."""
     patients = list(pairs(observed).values())
 
     def tables(share: float) -> dict[str, np.ndarray]:
@@ -177,14 +238,23 @@ def intervals(observed: list[Observed]) -> dict[str, object]:
 
     share = min(SHARES, key=width)
     found = tables(share)
-    left_out = {q: [bool(held(t[i : i + 1], *factor(np.delete(t, i, 0)))[0]) for i in range(len(t))] for q, t in found.items()}
+    rng = np.random.default_rng(seed)
+    hits: dict[str, list[np.ndarray]] = {q: [] for q in found}
+    for _ in range(REPEATS):
+        for part in np.array_split(rng.permutation(len(patients)), FOLDS):
+            for q, t in found.items():
+                out = np.isin(np.arange(len(t)), part)
+                hits[q].append(held(t[out], *factor(t[~out])))
+    left_out = {q: float(np.concatenate(of).mean()) for q, of in hits.items()}
     return {
         "method": "value ± factor · doubt; normalised conformal, the middle of the errors taken from the other patients",
         "level": LEVEL,
         "factors": [{"quantity": q, "share": share, "low": factor(t)[0], "high": factor(t)[1]} for q, t in found.items()],
-        "leave_one_patient_out": {
-            "coverage": round(float(np.mean(np.concatenate(list(left_out.values())))), 3),
-            "by_quantity": {q: round(float(np.mean(v)), 3) for q, v in left_out.items()},
+        "cross_validated": {
+            "method": f"patients left out in {FOLDS} parts, {REPEATS} times; factors of the fewer patients that are left reach a little wider",
+            "coverage": round(float(np.mean(list(left_out.values()))), 3),
+            "by_quantity": {q: round(v, 3) for q, v in left_out.items()},
+            "seed": seed,
         },
     }
 
@@ -243,20 +313,40 @@ def ranked(observed: list[Observed], score: np.ndarray) -> dict[str, object]:
 
 def spoilt(network: Network, frames: list[prepare.Frame], t: float, seed: int) -> list[Observed]:
     out = []
-    for turn, (name, volume) in enumerate([*degrade.degraded(frames, seed), *degrade.without_heart(seed, WITHOUT_HEART_EACH)]):
+    volumes = itertools.chain(degrade.degraded(frames, seed), degrade.without_heart(seed, WITHOUT_HEART_EACH))
+    for turn, (name, volume) in enumerate(volumes):
         out += [network.observe(name, frame, t) for frame in volume]
         print(f"\rspoilt volumes: {turn + 1}", end="", flush=True)
     print()
     return out
 
 
+def limits(observed: list[Observed], score: np.ndarray) -> dict[str, float]:
+    """Below which score a mask is not to be used, and from which it may pass, by spoilt volumes that show a heart: `MISSED` of those that are not
+    bad lie below the one, `MISSED` of the bad ones above the other. With the shares that each limit takes of either.
+    """
+    heart = np.array([any(o.truth) for o in observed])
+    volumes, dice = by_volume([o for o in observed if any(o.truth)], score[heart])
+    bad, other = volumes[dice < BAD_BELOW], volumes[dice >= BAD_BELOW]
+    reject, accept = float(np.quantile(other, MISSED)), float(np.quantile(bad, 1 - MISSED))
+    return {
+        "reject_below": round(reject, 3),
+        "rejects_of_bad": round(float((bad < reject).mean()), 3),
+        "rejects_of_others": round(float((other < reject).mean()), 3),
+        "pass_from": round(accept, 3),
+        "passes_of_bad": round(float((bad >= accept).mean()), 3),
+        "passes_of_others": round(float((other >= accept).mean()), 3),
+    }
+
+
 def fit(folder: Path, seed: int) -> dict[str, object]:
     """The `calibration` of a package's card."""
     network, frames = Network.of(folder), prepare.frames("val")
-    t = temperature(network, frames, seed)
-    print(f"temperature {t}", flush=True)
+    voxels = doubtful(network, frames, seed)
+    t, error = temperature(voxels), errors(voxels, seed)
+    print(f"temperature {t}", json.dumps(error), flush=True)
     clean = [network.observe("as it is", frame, t) for frame in frames]
-    interval = intervals(clean)
+    interval = intervals(clean, seed)
     print(json.dumps(interval, indent=2), flush=True)
     observed = clean + spoilt(network, frames, t, seed)
     features, dice = np.stack([o.features() for o in observed]), np.array([o.dice for o in observed])
@@ -272,6 +362,7 @@ def fit(folder: Path, seed: int) -> dict[str, object]:
         "intercept": round(float(weights[0]), 4),
         "coefficients": {name: round(float(w), 4) for name, w in zip(evidence.FEATURES, weights[1:], strict=True)},
         "leave_one_patient_out": ranked([observed[i] for i in only], left_out[only]),
+        "limits": limits([observed[i] for i in only], left_out[only]),
         "seed": seed,
     }
     return {
@@ -279,6 +370,7 @@ def fit(folder: Path, seed: int) -> dict[str, object]:
         "patients": len({frame.patient for frame in frames}),
         "fitted_with": f"{folder.parent.name} {folder.name}",
         "temperature": t,
+        "calibration_error": error,
         "intervals": interval,
         "score": found,
     }
@@ -287,6 +379,7 @@ def fit(folder: Path, seed: int) -> dict[str, object]:
 def judge(folder: Path, calibration: dict[str, object], seed: int) -> dict[str, object]:
     """What intervals and score are worth on acdc-dev_test, where nothing was fitted."""
     network, frames, t = Network.of(folder), prepare.frames("dev_test"), calibration["temperature"]
+    voxels = doubtful(network, frames, seed)
     clean = [network.observe("as it is", frame, t) for frame in frames]
     factors = {f["quantity"]: f for f in calibration["intervals"]["factors"]}
     hits: dict[str, list[bool]] = {q: [] for q in factors}
@@ -304,6 +397,7 @@ def judge(folder: Path, calibration: dict[str, object], seed: int) -> dict[str, 
     return {
         "set": "acdc-dev_test",
         "patients": len({frame.patient for frame in frames}),
+        "calibration_error": {"before": calibration_error(*sureness(voxels, 1.0)), "after": calibration_error(*sureness(voxels, t))},
         "coverage": coverage,
         "by_quantity": {q: round(float(np.mean(v)), 3) for q, v in hits.items()},
         "score": {**ranked(observed, found), "seed": seed},

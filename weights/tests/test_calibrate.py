@@ -44,6 +44,35 @@ def test_factors_hold_nine_in_ten_and_may_lie_off_the_middle() -> None:
     assert calibrate.held(np.array([[100.0, 94.0, 3.0], [100.0, 103.0, 3.0]]), 1.9, 1.0).tolist() == [False, True]
 
 
+def test_calibration_error_by_hand() -> None:
+    # Of fifteen bins two are met: .9 twice, right once; .5 twice, right twice. Two voxels each, off by .4 and .5.
+    sure, right = np.array([0.9, 0.9, 0.5, 0.5]), np.array([True, False, True, True])
+    assert calibrate.calibration_error(sure, right) == pytest.approx((0.4 + 0.5) / 2)
+    assert calibrate.calibration_error(np.ones(3), np.ones(3, bool)) == 0
+
+
+def voxels() -> calibrate.Voxels:
+    """Of ten patients: labels drawn from probabilities, and log-probabilities twice as sure as these."""
+    random = np.random.default_rng(4)
+    p = random.dirichlet(np.ones(4), 20000)
+    label = (random.random((len(p), 1)) > p.cumsum(1)).sum(1)
+    log = 2 * np.log(p)
+    return calibrate.Voxels(np.repeat([f"patient{i:03}" for i in range(10)], 2000), log - np.logaddexp.reduce(log, 1)[:, None], label)
+
+
+def test_temperature_finds_how_much_too_sure_a_network_is_and_mends_its_error() -> None:
+    assert calibrate.temperature(voxels()) == pytest.approx(2, abs=0.05)
+    found = calibrate.errors(voxels(), 1)
+    assert found["before"] > 0.15 and found["after"] < 0.02
+
+
+def test_every_patient_is_left_out_once() -> None:
+    names = [f"patient{i:03}" for i in range(12)]
+    parts = calibrate.folds([*names, *names], np.random.default_rng(1))
+    assert len(parts) == calibrate.FOLDS
+    assert sorted(np.concatenate(parts)) == names
+
+
 def test_auroc_counts_pairs_and_ties_by_half() -> None:
     score, bad = np.array([0.1, 0.5, 0.5, 0.9]), np.array([True, True, False, False])
     # Of four pairs three are right and one is a tie.
@@ -66,6 +95,40 @@ def test_package_that_was_trained_on_the_set_is_not_fitted_on_it(tmp_path: Path,
     monkeypatch.setattr("sys.argv", ["calibrate", str(tmp_path)])
     with pytest.raises(SystemExit, match="was trained on acdc-val"):
         calibrate.main()
+
+
+def observed(patient: str, phase: str, found: int, true: int, dice: float = 0.9) -> calibrate.Observed:
+    structure = evidence.Structure(found, found, 2.0, found, 0)
+    form = evidence.Shape(0, 0, 0, 0)
+    return calibrate.Observed(patient, "as it is", phase, 0.5, [structure] * 3, form, [true] * 3, dice)
+
+
+def test_limits_of_the_score_miss_one_in_twenty() -> None:
+    # Twenty-one bad volumes of scores .40 to .80 by .02, and as many others of .60 to 1.00.
+    frames = [observed(f"{dice}{i}", "ED", 100, 100, dice) for dice in (0.7, 0.9) for i in range(21)]
+    score = np.concatenate([0.4 + 0.02 * np.arange(21), 0.6 + 0.02 * np.arange(21)])
+    found = calibrate.limits(frames, score)
+    # The second lowest of the others, and the second highest of the bad: one of twenty-one lies beyond.
+    assert (found["reject_below"], found["pass_from"]) == (0.62, 0.78)
+    # Of the bad .40 to .60 lie below .62, and .78 and .80 from .78 on.
+    assert found["rejects_of_bad"] == pytest.approx(11 / 21, abs=0.05) and found["rejects_of_others"] == pytest.approx(1 / 21, abs=0.05)
+    assert found["passes_of_bad"] == pytest.approx(2 / 21, abs=0.05) and found["passes_of_others"] == pytest.approx(12 / 21, abs=0.05)
+
+
+def test_masses_of_both_phases_are_measured_with_their_doubt() -> None:
+    found = calibrate.measured(observed("a", "ED", 100, 110), observed("a", "ES", 60, 50), 0.1)
+    # 1.05 g/ml, half a millilitre a voxel; two voxels in doubt and a tenth of what was found.
+    assert found["myocardium.ed_mass_g"] == pytest.approx((52.5, 57.75, 1.05 * (1 + 5)))
+    assert found["myocardium.es_mass_g"] == pytest.approx((31.5, 26.25, 1.05 * (1 + 3)))
+    assert set(found) == set(calibrate.QUANTITIES)
+
+
+def test_intervals_hold_patients_that_they_were_not_fitted_on() -> None:
+    random = np.random.default_rng(5)
+    frames = [observed(f"p{i}", phase, n, n + int(random.normal(0, 4))) for i in range(20) for phase, n in (("ED", 300), ("ES", 120))]
+    found = calibrate.intervals(frames, 1)
+    assert {f["quantity"] for f in found["factors"]} == set(calibrate.QUANTITIES)
+    assert 0.8 < found["cross_validated"]["coverage"] <= 1
 
 
 def heart() -> list[prepare.Frame]:
