@@ -385,8 +385,8 @@ fn the_verdict_rests_on_checks_and_score() {
     assert_eq!(of(&[], Some(1.0)), Verdict::Review);
     assert_eq!(of(&[&good, &bad], Some(1.0)), Verdict::Review);
     assert_eq!(of(&[&decisive], Some(1.0)), Verdict::Reject);
-    assert_eq!(of(&[&good], Some(0.7)), Verdict::Review);
-    assert_eq!(of(&[&good], Some(0.1)), Verdict::Reject);
+    assert_eq!(of(&[&good], Some(0.82)), Verdict::Review);
+    assert_eq!(of(&[&good], Some(0.7)), Verdict::Reject);
     assert_eq!(of(&[&good], Some(f64::NAN)), Verdict::Review);
 }
 
