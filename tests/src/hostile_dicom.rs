@@ -559,7 +559,7 @@ pub fn cases() -> Vec<DicomCase> {
             .with(0x1101, element((0x28, 0x1101), "US", &[0xff; 6]))
             .native()
     });
-    file!("colours", "pixels_truncated", {
+    file!("colours", "not_grey", {
         Image::new()
             .with(0x04, element((0x28, 0x04), "CS", b"RGB "))
             .number(0x02, 3)

@@ -65,6 +65,8 @@ impl DicomFile {
                 let data = Item::whole(&bytes, &elements, order);
                 let layout = PixelLayout::read(&data, limits)?;
                 let place = match syntax.compression {
+                    // What is no grey is never decoded, so that nothing is asked of its bytes.
+                    _ if layout.check_grey().is_err() => Place::Unread,
                     Compression::None => {
                         let swapped = order == Order::Big
                             && head.vr == Vr::Words

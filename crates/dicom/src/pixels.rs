@@ -287,7 +287,7 @@ pub(crate) enum Place {
     },
     /// Compressed, in fragments.
     Encapsulated(Fragments),
-    /// Fragments whose compression is not read.
+    /// Pixels that are no grey, or whose compression is not read.
     Unread,
 }
 
