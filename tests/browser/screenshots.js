@@ -4,12 +4,15 @@
  * licence forbids it, are never put into the repository.
  */
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openPage, startBrowser, startHost } from './harness.js';
 
 const DOCS = fileURLToPath(new URL('../../docs/', import.meta.url));
+const PHANTOM = fileURLToPath(new URL('../../target/demo/phantom.nii.gz', import.meta.url));
+/** A made-up adult, so that the report has a body surface and reference ranges. */
+const FACTS = 'label=phantom&height_cm=178&weight_kg=74&sex=male&age_years=52&heart_rate_bpm=62';
 const PATIENCE = { timeout: 240_000 };
 
 const browser = await startBrowser();
@@ -20,6 +23,7 @@ if (browser) {
     const { page } = await openPage(browser, host.url, { viewport: { width: 1280, height: 970 } });
     await page.click('#demo');
     await shoot(page, 'page-phantom.png');
+    await report(browser, host.url);
     if (process.env.CINECOR_DATA) {
       await page.click('#start-again');
       await page.setInputFiles('#file', join(process.env.CINECOR_DATA, 'sunnybrook-cine/SCD0000201_4d.nii.gz'));
@@ -32,6 +36,26 @@ if (browser) {
     await browser.close();
     await host.stop();
   }
+}
+
+/**
+ * The middle of the phantom's report: the curves and the bull's-eyes.
+ * @param {import('playwright-core').Browser} browser
+ * @param {string} url of the host
+ */
+async function report(browser, url) {
+  const json = async (/** @type {Response} */ answer) => {
+    if (!answer.ok) throw new Error(`${answer.url} answered ${answer.status}`);
+    return answer.json();
+  };
+  const study = await json(await fetch(`${url}/api/v1/studies?${FACTS}`, { method: 'POST', body: readFileSync(PHANTOM) }));
+  const made = await json(await fetch(`${url}${study.links.segmentations}`, { method: 'POST' }));
+  const page = await browser.newPage({ viewport: { width: 1000, height: 1180 } });
+  await page.goto(`${url}${made.links.report}`);
+  await page.locator('h2', { hasText: 'Phases and volume curves' }).evaluate((heading) => heading.scrollIntoView());
+  await page.screenshot({ path: join(DOCS, 'report-phantom.png') });
+  await page.close();
+  console.log(join('docs', 'report-phantom.png'));
 }
 
 /**

@@ -49,8 +49,8 @@ impl Bullseye<'_> {
                     text x="0" y="10" text-anchor="middle" font-size="10" fill="#333333" { "measured" }
                     @for (index, segment) in places.iter().enumerate() {
                         @let [x, y] = middle(segment);
-                        text x=(place(x)) y=(place(y + 4.0)) text-anchor="middle" font-size="16" font-weight="bold" fill="#000000" { (number(value(index), self.decimals)) }
-                        text x=(place(x)) y=(place(y - 11.0)) text-anchor="middle" font-size="10" fill="#333333" { (segment.number) }
+                        text x=(place(x)) y=(place(y + 9.0)) text-anchor="middle" font-size="15" font-weight="bold" fill="#000000" { (number(value(index), self.decimals)) }
+                        text x=(place(x)) y=(place(y - 5.0)) text-anchor="middle" font-size="9" fill="#333333" { (segment.number) }
                     }
                     text x="0" y=(place(-RADIUS - 8.0)) text-anchor="middle" font-size="12" fill="#333333" { "anterior" }
                     text x="0" y=(place(RADIUS + 16.0)) text-anchor="middle" font-size="12" fill="#333333" { "inferior" }

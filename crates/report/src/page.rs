@@ -29,7 +29,7 @@ pub(crate) fn page(report: &ReportJson, style: &str, policy: &str) -> Markup {
             body {
                 header {
                     h1 { (report.title) }
-                    p.use { strong { "Not a certified medical device. " } (report.intended_use) }
+                    p.use { (report.intended_use) }
                     (at_a_glance(report))
                 }
                 main {
@@ -135,20 +135,24 @@ fn groups<'a>(fields: &[&'a FieldJson]) -> Vec<Vec<&'a FieldJson>> {
     groups
 }
 
+/// The names of those fields that are in this state.
+fn list(fields: &[&FieldJson], state: FieldState) -> String {
+    let names: Vec<&str> = fields
+        .iter()
+        .filter(|field| field.state == state)
+        .map(|field| field.field.as_str())
+        .collect();
+    names.join(", ")
+}
+
 fn general(report: &ReportJson) -> Markup {
     let study = &report.study;
     let shape = study.shape;
     let spacing = study.spacing_mm;
-    let sequences: Vec<&FieldJson> = of_section(&report.fields, "Listing of sequences used");
-    let missing: Vec<&str> = sequences
-        .iter()
-        .filter(|field| field.state == FieldState::NotAssessed)
-        .map(|field| field.field.as_str())
-        .collect();
     let fields: Vec<&FieldJson> = report
         .fields
         .iter()
-        .filter(|field| field.table == Some(1) && field.section != "Listing of sequences used")
+        .filter(|field| field.table == Some(1))
         .collect();
     html! {
         section {
@@ -159,13 +163,13 @@ fn general(report: &ReportJson) -> Markup {
                     section.group {
                         h3 { (group.first().map_or("", |field| &field.section)) }
                         dl {
-                            @for field in group { div { dt { (name(field)) } dd { (state(field)) } } }
+                            @for field in group.iter().filter(|field| field.state != FieldState::NotAssessed) {
+                                div { dt { (name(field)) } dd { (state(field)) } }
+                            }
+                            @let missing = list(&group, FieldState::NotAssessed);
+                            @if !missing.is_empty() { div { dt { em { "not assessed" } } dd { (missing) } } }
                         }
                     }
-                }
-                section.group {
-                    h3 { "Listing of sequences used" }
-                    p { "Cine, short axis. " em { "Not assessed" } ": " (missing.join(", ")) "." }
                 }
             }
             h3 { "Acquisition as the file has it" }

@@ -68,7 +68,12 @@ pub fn key_slices(
                 window: Some(window),
                 width: Some(width(rows.len(), columns.len(), spacing)),
             };
-            let png = render(phase.grey.slice(cut), spacing, &picture, Some(&overlay))?;
+            let png = match render(phase.grey.slice(cut), spacing, &picture, Some(&overlay)) {
+                Ok(png) => png,
+                // A cut-out thinner than a pixel has no picture.
+                Err(RenderError::BadSize { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            };
             pictures.push(PictureJson::of(phase.name, level, phase.frame, slice, &png));
         }
     }
@@ -169,6 +174,25 @@ mod tests {
         // 63 mm high and 76.5 mm wide.
         assert_eq!(width(21, 51, &SPACING), 288);
         assert_eq!(width(51, 51, &SPACING), 144);
+    }
+
+    #[test]
+    fn a_cut_thinner_than_a_pixel_has_no_picture() {
+        let mut labels = Array3::<u8>::zeros((1, 60, 1));
+        labels.fill(3);
+        let grey = Frame::zeros((1, 60, 1));
+        let phase = Phase {
+            name: "ed",
+            frame: 0,
+            grey: &grey,
+            labels: &labels,
+        };
+        let thin = Spacing {
+            row_mm: 20.0,
+            column_mm: 0.1,
+            slice_mm: 8.0,
+        };
+        assert_eq!(key_slices(&[phase], &thin), Ok(Vec::new()));
     }
 
     #[test]
