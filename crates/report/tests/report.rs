@@ -10,7 +10,7 @@ use cinecor_phantom::{Settings, TrueFrame};
 use cinecor_report::{Phase, html, key_slices};
 use cinecor_volume::{Frame, Shape};
 use cinecor_wire::{
-    CardJson, LabelsJson, MetricsJson, ModelJson, PictureJson, QualityJson, ReportJson,
+    CardJson, CheckJson, LabelsJson, MetricsJson, ModelJson, PictureJson, QualityJson, ReportJson,
     SegmentationJson, ShapeJson, SourceJson, SpacingJson, StudyJson, SubjectJson, TimingsJson,
     WarningJson,
 };
@@ -93,7 +93,20 @@ fn report() -> ReportJson {
 fn make() -> ReportJson {
     let settings = settings();
     let metrics = measured(&settings, settings.shape.frames);
-    let numbers = MetricsJson::from(&metrics);
+    let mut numbers = MetricsJson::from(&metrics);
+    // Checks have tests of their own; here are two that stay as they are.
+    let check = |code: &str, passed, value| CheckJson {
+        code: code.to_owned(),
+        passed,
+        value: Some(value),
+        limit: Some(0.35),
+        detail: "A sentence, with < and &.".to_owned(),
+    };
+    numbers.quality = QualityJson {
+        verdict: "review".to_owned(),
+        checks: vec![check("one", true, 0.1234), check("another", false, 1.0)],
+        score: Some(0.93),
+    };
     let study = StudyJson {
         id: Some("0123456789abcdef0123456789abcdef".to_owned()),
         created_at: "2026-01-02T03:04:05Z".to_owned(),
@@ -144,7 +157,7 @@ fn make() -> ReportJson {
         excluded_slices: Vec::new(),
         ed_frame: numbers.phases.ed_frame,
         es_frame: numbers.phases.es_frame,
-        quality: QualityJson::from(&metrics.quality),
+        quality: numbers.quality.clone(),
         review: None,
         timings_ms: TimingsJson::default(),
         links: Default::default(),
@@ -200,6 +213,9 @@ fn the_numbers_are_those_of_the_metrics() {
         "Left atrium".to_owned(),
         "17 not".to_owned(),
         "apical_cap_not_measured".to_owned(),
+        "A sentence, with &lt; and &amp;.".to_owned(),
+        "<strong>NO</strong></td><td>1</td><td>0.35</td>".to_owned(),
+        "<td>yes</td><td>0.123</td>".to_owned(),
     ] {
         assert!(text.contains(&said), "{said} is not in the report");
     }
