@@ -21,6 +21,32 @@ const MARK_AT: usize = 128;
 const MARK: &[u8] = b"DICM";
 
 /// A DICOM file. Its bytes stay where they are; cloning it copies the places of its elements and no pixel.
+///
+/// ```
+/// use cinecor_dicom::{DicomFile, Limits, Tag};
+///
+/// // A data set without preamble and file meta information, Implicit VR Little Endian: tag, length, value.
+/// let mut bytes = Vec::new();
+/// for (group, element, value) in [
+///     (0x0008u16, 0x0008u16, &b"ORIGINAL"[..]),
+///     (0x0028, 0x0004, b"MONOCHROME2 "),
+///     (0x0028, 0x0010, &[1, 0]),
+///     (0x0028, 0x0011, &[2, 0]),
+///     (0x0028, 0x0100, &[16, 0]),
+///     (0x7fe0, 0x0010, &[0x2c, 0x01, 0x07, 0x00]),
+/// ] {
+///     bytes.extend(group.to_le_bytes());
+///     bytes.extend(element.to_le_bytes());
+///     bytes.extend((value.len() as u32).to_le_bytes());
+///     bytes.extend(value);
+/// }
+/// let file = DicomFile::read(bytes.into(), &Limits::default())?;
+/// assert_eq!(file.data().integer(Tag(0x0028, 0x0011)), Some(2));
+/// let mut values = Vec::new();
+/// file.frame(0, &mut values)?;
+/// assert_eq!(values, [300, 7]);
+/// # Ok::<(), cinecor_dicom::DicomError>(())
+/// ```
 #[derive(Clone)]
 pub struct DicomFile {
     syntax: TransferSyntax,

@@ -10,16 +10,49 @@ use crate::vr::Vr;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Element {
     pub(crate) tag: Tag,
-    pub(crate) vr: Vr,
-    pub(crate) kind: Kind,
+    /// Where a value starts in the bytes; of what is nested, the index of the list up to which everything is inside it.
+    place: u32,
+    length: u32,
+    vr: Vr,
+    is_nested: bool,
 }
 
+const _: () = assert!(size_of::<Element>() == 16);
+
+/// What an element is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     /// Where a value starts in the bytes and how long it is.
     Value { at: u32, length: u32 },
     /// A sequence or an item of one: everything up to this index of the list is inside it.
     Nested { end: u32 },
+}
+
+impl Element {
+    pub(crate) fn new(tag: Tag, vr: Vr, kind: Kind) -> Element {
+        let (place, length, is_nested) = match kind {
+            Kind::Value { at, length } => (at, length, false),
+            Kind::Nested { end } => (end, 0, true),
+        };
+        Element {
+            tag,
+            place,
+            length,
+            vr,
+            is_nested,
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        if self.is_nested {
+            Kind::Nested { end: self.place }
+        } else {
+            Kind::Value {
+                at: self.place,
+                length: self.length,
+            }
+        }
+    }
 }
 
 /// Elements of a data set in the order of the file, each sequence before its items, each item before its elements.
@@ -137,12 +170,12 @@ impl<'a> Item<'a> {
         let Some((at, element)) = self.find(tag) else {
             return Vec::new();
         };
-        let Kind::Nested { end } = element.kind else {
+        let Kind::Nested { end } = element.kind() else {
             return Vec::new();
         };
         self.inside(at, end)
             .elements()
-            .filter_map(|(at, element)| match element.kind {
+            .filter_map(|(at, element)| match element.kind() {
                 Kind::Nested { end } => Some(self.inside(at, end)),
                 Kind::Value { .. } => None,
             })
@@ -152,7 +185,7 @@ impl<'a> Item<'a> {
     /// The bytes of a value, and what they are.
     pub(crate) fn value(&self, tag: Tag) -> Option<(&'a [u8], Vr)> {
         let (_, element) = self.find(tag)?;
-        let Kind::Value { at, length } = element.kind else {
+        let Kind::Value { at, length } = element.kind() else {
             return None;
         };
         let at = usize::try_from(at).ok()?;
@@ -190,7 +223,7 @@ impl<'a> Item<'a> {
         std::iter::from_fn(move || {
             let element = list.get(next)?;
             let at = first.saturating_add(next);
-            next = match element.kind {
+            next = match element.kind() {
                 Kind::Nested { end } => usize::try_from(end)
                     .unwrap_or(usize::MAX)
                     .saturating_sub(first)

@@ -339,31 +339,24 @@ impl<'a> Walk<'a> {
 
     fn push_value(&mut self, head: Head, at: usize, end: usize) -> Result<(), DicomError> {
         self.check_place(end)?;
-        self.push(Element {
-            tag: head.tag,
-            vr: head.vr,
-            kind: Kind::Value {
-                at: self.place(at)?,
-                length: self.place(end.saturating_sub(at))?,
-            },
-        })
+        let kind = Kind::Value {
+            at: self.place(at)?,
+            length: self.place(end.saturating_sub(at))?,
+        };
+        self.push(Element::new(head.tag, head.vr, kind))
     }
 
     /// Starts a sequence or an item, and says where it stands in the list.
     fn open(&mut self, tag: Tag) -> Result<usize, DicomError> {
         let index = self.elements.list.len();
-        self.push(Element {
-            tag,
-            vr: Vr::Sequence,
-            kind: Kind::Nested { end: 0 },
-        })?;
+        self.push(Element::new(tag, Vr::Sequence, Kind::Nested { end: 0 }))?;
         Ok(index)
     }
 
     fn close(&mut self, index: usize) -> Result<(), DicomError> {
         let end = self.place(self.elements.list.len())?;
         if let Some(element) = self.elements.list.get_mut(index) {
-            element.kind = Kind::Nested { end };
+            *element = Element::new(element.tag, Vr::Sequence, Kind::Nested { end });
         }
         Ok(())
     }
