@@ -617,7 +617,8 @@ fn table(world: &World) -> Table {
         .for_readers()
         .missing(format!("{no_sid}/metrics"))
         .forms(200, &[JSON, CSV])
-        .unchanged();
+        .unchanged()
+        .refused(422, "invalid-field", |ask| ask.query("ed_frame=99"));
     table
         .operation(
             "/api/v1/studies/{id}/segmentations/{sid}/report",

@@ -108,6 +108,30 @@ fn a_study_lives_from_upload_to_numbers_to_deletion() -> Result<()> {
         .get(&format!("{base}/metrics?excluded_slices=0"))?
         .expect(200)?;
     assert_eq!(without.json()?["intervals"], serde_json::json!([]));
+    // Phases that are told with the request hold for its answer alone: the volumes are the curve's at these frames.
+    let told = client
+        .get(&format!("{base}/metrics?ed_frame=3&es_frame=1"))?
+        .expect(200)?
+        .json()?;
+    assert_eq!(told["phases"]["method"], "told");
+    for (volume, frame) in [("edv_ml", 3), ("esv_ml", 1)] {
+        let expected = &metrics["curve"]["left_ventricle_ml"][frame];
+        assert_eq!(&told["left_ventricle"][volume], expected, "{volume}");
+    }
+    for (query, field) in [
+        ("ed_frame=4", "ed_frame"),
+        ("ed_frame=2&es_frame=2", "es_frame"),
+    ] {
+        let refused = client
+            .get(&format!("{base}/metrics?{query}"))?
+            .expect(422)?
+            .json()?;
+        assert_eq!(refused["field"], field, "{query}");
+    }
+    for query in ["", "?excluded_slices=none"] {
+        let after = client.get(&format!("{base}/metrics{query}"))?.expect(200)?;
+        assert_eq!(after.json()?, metrics, "{query}");
+    }
     let mask = client.get(&format!("{base}/mask.nii.gz"))?.expect(200)?;
     let measured = client.post("/api/v1/measure", &mask.body)?.expect(200)?;
     assert_eq!(measured.json()?["intervals"], serde_json::json!([]));

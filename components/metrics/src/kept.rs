@@ -1,6 +1,6 @@
 //! The numbers of a kept segmentation, made anew from its counts with the facts that the study has now.
 
-use cinecor_guest::{Answer, Call, open_store};
+use cinecor_guest::{Answer, Call, fact_problem, open_store};
 use cinecor_measures::{Cycle, Metrics, Rules};
 use cinecor_store::{SegmentationRecord, StudyRecord};
 use cinecor_web::Problem;
@@ -12,7 +12,7 @@ use crate::{in_form, not_measurable};
 /// `GET /api/v1/studies/{id}/segmentations/{sid}/metrics`.
 ///
 /// # Errors
-/// No such segmentation; told phases that it does not have.
+/// No such segmentation; told phases that it does not have, or that are one frame.
 pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
     let form = call.accepted()?;
     let store = open_store().await?;
@@ -20,10 +20,10 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
     in_form(form, &measured(call, &study, &record)?)
 }
 
-/// The numbers under the rules that the query tells.
+/// The numbers under the rules and phases that the query tells.
 ///
 /// # Errors
-/// Told phases that the segmentation does not have; a slice that is not there.
+/// Told phases that the segmentation does not have, or that are one frame; a slice that is not there.
 pub(crate) fn measured(
     call: &Call,
     study: &StudyRecord,
@@ -42,9 +42,20 @@ pub(crate) fn measured(
             ..told
         },
     };
+    let mut subject = study.subject;
+    if !call.query.facts().is_empty() {
+        for (name, value) in call.query.facts() {
+            subject
+                .tell_text(name, value)
+                .map_err(|error| fact_problem(&error))?;
+        }
+        subject
+            .check_among(&record.frames)
+            .map_err(|error| fact_problem(&error))?;
+    }
     measure_kept_with(
         record,
-        &study.subject,
+        &subject,
         &geometry.spacing,
         &cycle,
         &rules,

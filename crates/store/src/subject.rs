@@ -209,6 +209,29 @@ impl Subject {
                 });
             }
         }
+        self.check_apart()
+    }
+
+    /// Checks told phases against the frames that a segmentation has.
+    ///
+    /// # Errors
+    /// [`FactError`] for a phase that is not among `frames`, or both phases being one frame.
+    pub fn check_among(&self, frames: &[usize]) -> Result<(), FactError> {
+        for (name, told) in [("ed_frame", self.ed_frame), ("es_frame", self.es_frame)] {
+            if let Some(found) = told.filter(|found| !frames.contains(found)) {
+                return Err(FactError {
+                    name,
+                    says: format!(
+                        "is {found}, which is none of the {} frames that were segmented; choose one of them",
+                        frames.len()
+                    ),
+                });
+            }
+        }
+        self.check_apart()
+    }
+
+    fn check_apart(&self) -> Result<(), FactError> {
         match (self.ed_frame, self.es_frame) {
             (Some(ed), Some(es)) if ed == es => Err(FactError {
                 name: "es_frame",
@@ -320,6 +343,20 @@ mod tests {
             "ed_frame"
         );
         assert!(told(Some(3), Some(3)).check_frames(30).is_err());
+    }
+
+    #[test]
+    fn phases_of_a_segmentation_are_among_its_frames() {
+        let told = |ed_frame, es_frame| Subject {
+            ed_frame,
+            es_frame,
+            ..Subject::default()
+        };
+        assert!(told(Some(2), Some(9)).check_among(&[2, 9]).is_ok());
+        assert!(told(None, None).check_among(&[]).is_ok());
+        let error = told(None, Some(3)).check_among(&[2, 9]).unwrap_err();
+        assert_eq!(error.name, "es_frame");
+        assert!(told(Some(2), Some(2)).check_among(&[2, 9]).is_err());
     }
 
     #[test]

@@ -268,11 +268,13 @@ pub(crate) fn value_schema(kind: &ValueKind) -> Value {
             json!({ "type": "number", "minimum": min, "maximum": max })
         }
         ValueKind::Choice(words) => json!({ "type": "string", "enum": words }),
-        ValueKind::Integers { or_all: true, .. } => {
-            json!({ "type": "string", "pattern": "^(all|[0-9]{1,9}(,[0-9]{1,9})*)$" })
-        }
-        ValueKind::Integers { .. } => {
-            json!({ "type": "string", "pattern": "^[0-9]{1,9}(,[0-9]{1,9})*$" })
+        ValueKind::Integers { or_word, .. } => {
+            let list = "[0-9]{1,9}(,[0-9]{1,9})*";
+            let pattern = match or_word {
+                Some(word) => format!("^({word}|{list})$"),
+                None => format!("^{list}$"),
+            };
+            json!({ "type": "string", "pattern": pattern })
         }
         ValueKind::Text { max_chars } => json!({ "type": "string", "maxLength": max_chars }),
     }

@@ -69,8 +69,8 @@ pub enum ValueKind {
         min: u64,
         /// The most.
         max: u64,
-        /// Whether the word `all` stands for all of them.
-        or_all: bool,
+        /// A word that may stand in their place.
+        or_word: Option<&'static str>,
     },
     /// A text of at most so many characters.
     Text {
@@ -116,8 +116,8 @@ impl ValueKind {
                 .parse::<f64>()
                 .is_ok_and(|value| (min..=max).contains(&value)),
             ValueKind::Choice(words) => words.contains(&text),
-            ValueKind::Integers { min, max, or_all } => {
-                if or_all && text == "all" {
+            ValueKind::Integers { min, max, or_word } => {
+                if or_word == Some(text) {
                     return true;
                 }
                 let values: Option<Vec<u64>> = text.split(',').map(whole).collect();
@@ -146,11 +146,9 @@ impl ValueKind {
             ValueKind::Integer { min, max } => format!("a whole number from {min} to {max}"),
             ValueKind::Number { min, max } => format!("a number from {min} to {max}"),
             ValueKind::Choice(words) => words.join(" or "),
-            ValueKind::Integers { min, max, or_all } => {
-                format!(
-                    "{}different whole numbers from {min} to {max}, separated by commas",
-                    if *or_all { "all, or " } else { "" }
-                )
+            ValueKind::Integers { min, max, or_word } => {
+                let word = or_word.map_or_else(String::new, |word| format!("{word}, or "));
+                format!("{word}different whole numbers from {min} to {max}, separated by commas")
             }
             ValueKind::Text { max_chars } => format!("at most {max_chars} characters"),
         }
@@ -396,7 +394,7 @@ const FRAMES: Parameter = query(
     ValueKind::Integers {
         min: 0,
         max: 999_999,
-        or_all: true,
+        or_word: Some("all"),
     },
     "The frames to segment, from 0. Left out: all.",
 );
@@ -416,9 +414,9 @@ const EXCLUDED_SLICES: Parameter = query(
     ValueKind::Integers {
         min: 0,
         max: 999_999,
-        or_all: false,
+        or_word: Some("none"),
     },
-    "Slices that count to no volume, from 0.",
+    "Slices that count to no volume, from 0. Left out: those that are kept, where there are any.",
 );
 
 const HEIGHT: Parameter = fact(
@@ -788,13 +786,15 @@ pub static OPERATIONS: &[Operation] = &[
         path: "/api/v1/studies/{id}/segmentations/{sid}/metrics",
         role: Some(Reader),
         summary: "The numbers of a segmentation",
-        about: "Uses the subject facts that the study has now. Rules that are given hold for this answer.",
+        about: "Uses the subject facts that the study has now. Rules and phases that are given hold for this answer.",
         parameters: &[
             STUDY,
             SEGMENTATION,
             BSA_FORMULA,
             BASAL_RULE,
             EXCLUDED_SLICES,
+            ED_FRAME,
+            ES_FRAME,
         ],
         body: Body::None,
         success: &[
@@ -854,7 +854,7 @@ pub static OPERATIONS: &[Operation] = &[
                 ValueKind::Integers {
                     min: 1,
                     max: 3,
-                    or_all: false,
+                    or_word: None,
                 },
                 "Which labels are drawn. Left out: all three.",
             ),

@@ -102,10 +102,9 @@ impl Query {
         Some(self.text(name)? == "true")
     }
 
-    /// The numbers of a parameter that the table says is a list of whole ones; `None` when it is not given or `all`.
+    /// The numbers of a parameter that the table says is a list of whole ones; `None` when it is not given or a word.
     pub fn integers(&self, name: &str) -> Option<Vec<u64>> {
-        self.text(name)
-            .filter(|text| *text != "all")?
+        self.text(name)?
             .split(',')
             .map(|part| part.parse().ok())
             .collect()
@@ -230,6 +229,13 @@ mod tests {
             parse("segment", "frames=0,7").unwrap().integers("frames"),
             Some(vec![0, 7])
         );
+        assert_eq!(
+            parse("get_metrics", "excluded_slices=none")
+                .unwrap()
+                .integers("excluded_slices"),
+            None
+        );
+        assert!(parse("get_metrics", "excluded_slices=all").is_err());
         assert!(parse("segment", "frames=0,7,").is_err());
         assert!(parse("segment", "frames=0,0").is_err());
     }
