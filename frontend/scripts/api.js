@@ -134,13 +134,15 @@ function readDocument(response) {
  * @returns {Promise<any>} the study
  */
 export function createStudy(file, facts, onProgress, signal) {
-  const query = new URLSearchParams(facts).toString();
+  // In the form's parts, because addresses end up in logs; the file's own name is not sent, because it may hold a patient's.
+  const form = new FormData();
+  for (const [name, value] of Object.entries(facts)) form.append(name, value);
+  form.append('file', file, 'volume');
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open('POST', `${ROOT}/studies${query ? `?${query}` : ''}`);
+    request.open('POST', `${ROOT}/studies`);
     for (const [name, value] of Object.entries(authorization())) request.setRequestHeader(name, value);
     request.setRequestHeader('Accept', 'application/json');
-    request.setRequestHeader('Content-Type', 'application/octet-stream');
     request.upload.onprogress = (event) => onProgress(event.loaded, event.total);
     request.onerror = () => reject(unreachable());
     request.onabort = () => reject(new DOMException('given up', 'AbortError'));
@@ -160,23 +162,24 @@ export function createStudy(file, facts, onProgress, signal) {
       return;
     }
     signal.addEventListener('abort', () => request.abort());
-    request.send(file);
+    request.send(form);
   });
 }
 
 /**
  * Segments a kept study and tells how far it is.
  * @param {string} studyId
+ * @param {object} wanted which model, in the words of the service
  * @param {(progress: {stage: string, done: number, total: number}) => void} onProgress
  * @param {AbortSignal} signal
  * @returns {Promise<any>} the segmentation
  */
-export async function segmentStudy(studyId, onProgress, signal) {
+export async function segmentStudy(studyId, wanted, onProgress, signal) {
   const response = await call(`/studies/${encodeURIComponent(studyId)}/segmentations`, {
     method: 'POST',
     accept: 'text/event-stream',
     headers: { 'Content-Type': 'application/json' },
-    body: '{}',
+    body: JSON.stringify(wanted),
     signal,
   });
   if (!response.headers.get('content-type')?.startsWith('text/event-stream')) return readDocument(response);
@@ -205,9 +208,22 @@ export async function findSegmentation(study, signal) {
   return items.find((/** @type {any} */ segmentation) => segmentation.frames.length === study.shape.frames);
 }
 
-/** @param {string} studyId @param {string} segmentationId @param {AbortSignal} signal */
-export async function getMetrics(studyId, segmentationId, signal) {
-  return readDocument(await call(`${segmentationPath(studyId, segmentationId)}/metrics`, { signal }));
+/**
+ * @param {string} studyId
+ * @param {string} segmentationId
+ * @param {AbortSignal} signal
+ * @param {URLSearchParams} [choices] rules and phases that hold for this answer
+ */
+export async function getMetrics(studyId, segmentationId, signal, choices) {
+  return readDocument(await call(`${segmentationPath(studyId, segmentationId)}/metrics${choices ? `?${choices}` : ''}`, { signal }));
+}
+
+/**
+ * The models that may be asked for.
+ * @returns {Promise<any[]>}
+ */
+export async function listModels() {
+  return (await readDocument(await call('/models'))).items;
 }
 
 /**
@@ -262,15 +278,28 @@ function segmentationPath(studyId, segmentationId) {
 }
 
 /**
- * A file of the segmentation to be saved, as an object URL.
+ * The files that can be saved: where they are, below the study or the segmentation, and in which form.
+ * @type {Record<string, {of: 'study' | 'segmentation', path: string, accept: string, ending: string}>}
+ */
+export const FILES = {
+  mask: { of: 'segmentation', path: 'mask.nii.gz', accept: 'application/gzip', ending: 'mask.nii.gz' },
+  volume: { of: 'study', path: 'volume.nii.gz', accept: 'application/gzip', ending: 'volume.nii.gz' },
+  csv: { of: 'segmentation', path: 'metrics', accept: 'text/csv', ending: 'metrics.csv' },
+  json: { of: 'segmentation', path: 'metrics', accept: 'application/json', ending: 'metrics.json' },
+};
+
+/**
+ * A file to be saved, as an object URL.
  * @param {string} studyId
  * @param {string} segmentationId
- * @param {'mask.nii.gz' | 'metrics'} what
- * @param {string} accept
+ * @param {string} what a name in `FILES`
+ * @returns {Promise<{url: string, name: string}>} the name holds ids alone
  */
-export async function getFile(studyId, segmentationId, what, accept) {
-  const response = await call(`${segmentationPath(studyId, segmentationId)}/${what}`, { accept });
-  return URL.createObjectURL(await reach(() => response.blob(), brokenOff));
+export async function getFile(studyId, segmentationId, what) {
+  const { of, path, accept, ending } = FILES[what];
+  const base = of === 'study' ? `/studies/${encodeURIComponent(studyId)}` : segmentationPath(studyId, segmentationId);
+  const response = await call(`${base}/${path}`, { accept });
+  return { url: URL.createObjectURL(await reach(() => response.blob(), brokenOff)), name: `${studyId}-${ending}` };
 }
 
 /**

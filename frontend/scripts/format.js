@@ -62,14 +62,66 @@ const STAGES = {
 };
 
 /**
- * One row of the table of numbers. `null` is a cell that has no meaning, as the mass of the right ventricle has none; the true value
- * is empty where it is not known.
+ * What the numbers of a ventricle or of the wall are called, by their names in the metrics.
+ * @type {Record<string, {name: string, unit: string, digits: number}>}
+ */
+export const QUANTITIES = {
+  edv_ml: { name: 'End-diastolic volume', unit: 'ml', digits: 0 },
+  esv_ml: { name: 'End-systolic volume', unit: 'ml', digits: 0 },
+  sv_ml: { name: 'Stroke volume', unit: 'ml', digits: 0 },
+  ef_percent: { name: 'Ejection fraction', unit: '%', digits: 1 },
+  co_l_min: { name: 'Cardiac output', unit: 'l/min', digits: 1 },
+  edv_ml_per_m2: { name: 'End-diastolic volume index', unit: 'ml/m²', digits: 0 },
+  esv_ml_per_m2: { name: 'End-systolic volume index', unit: 'ml/m²', digits: 0 },
+  sv_ml_per_m2: { name: 'Stroke volume index', unit: 'ml/m²', digits: 0 },
+  co_l_min_per_m2: { name: 'Cardiac index', unit: 'l/min/m²', digits: 1 },
+  ed_mass_g: { name: 'Mass, ED', unit: 'g', digits: 0 },
+  es_mass_g: { name: 'Mass, ES', unit: 'g', digits: 0 },
+  ed_mass_g_per_m2: { name: 'Mass index, ED', unit: 'g/m²', digits: 0 },
+  es_mass_g_per_m2: { name: 'Mass index, ES', unit: 'g/m²', digits: 0 },
+  ed_diameter_mm: { name: 'Diameter, ED', unit: 'mm', digits: 0 },
+  es_diameter_mm: { name: 'Diameter, ES', unit: 'mm', digits: 0 },
+  peak_ejection_ml_per_s: { name: 'Peak ejection rate', unit: 'ml/s', digits: 0 },
+  peak_filling_ml_per_s: { name: 'Peak filling rate', unit: 'ml/s', digits: 0 },
+  time_to_peak_ejection_ms: { name: 'ED to peak ejection', unit: 'ms', digits: 0 },
+  time_to_peak_filling_ms: { name: 'ES to peak filling', unit: 'ms', digits: 0 },
+};
+
+/** @type {Record<string, string>} */
+const PARTS = { left_ventricle: 'LV', right_ventricle: 'RV', myocardium: 'LV' };
+
+/**
+ * A number's name for people.
+ * @param {string} path its path in the metrics, for instance `left_ventricle.ef_percent`
+ */
+export function quantityName(path) {
+  const [part, key] = path.split('.');
+  const known = QUANTITIES[key];
+  if (!known || !PARTS[part]) return path;
+  const name = /^[A-Z][a-z]/.test(known.name) ? known.name.charAt(0).toLowerCase() + known.name.slice(1) : known.name;
+  return `${PARTS[part]} ${name}`;
+}
+
+/**
+ * A cell of the table of numbers: the true value is empty where it is not known.
  * @typedef {{text: string, truth: string, range?: string, level?: number}} Cell
+ *
+ * One row of the table of numbers. `null` is a cell that has no meaning, as the mass of the right ventricle has none.
  * @typedef {{quantity: string, unit: string, left: Cell | null, right: Cell | null}} Row
  */
 
 /** Rows that stand there even while their numbers are unknown. */
 const ROWS_ALWAYS = 4;
+
+/**
+ * Where a number probably lies, when that is known.
+ * @param {any} metrics @param {string} path @param {number} digits
+ * @returns {{range?: string, level?: number}}
+ */
+function rangeOf(metrics, path, digits) {
+  const found = metrics?.intervals?.find((/** @type {any} */ one) => one.quantity === path);
+  return found ? { range: `${number(found.low, digits)} – ${number(found.high, digits)}`, level: found.level } : {};
+}
 
 /**
  * Rows of the table of numbers.
@@ -78,47 +130,92 @@ const ROWS_ALWAYS = 4;
  * @returns {Row[]}
  */
 export function numberRows(metrics, truth) {
-  /**
-   * Where a number probably lies, when that is known.
-   * @param {string} part @param {string} key @param {number} digits
-   */
-  const range = (part, key, digits) => {
-    const found = metrics?.intervals?.find((/** @type {any} */ one) => one.quantity === `${part}.${key}`);
-    return found ? { range: `${number(found.low, digits)} – ${number(found.high, digits)}`, level: found.level } : {};
+  /** @param {string} part @param {string} key @returns {Cell} */
+  const cell = (part, key) => {
+    const { digits } = QUANTITIES[key];
+    return {
+      text: number(metrics?.[part]?.[key], digits),
+      truth: truth ? number(truth[part]?.[key], digits).replace(UNKNOWN, '') : '',
+      ...rangeOf(metrics, `${part}.${key}`, digits),
+    };
   };
-  /** @param {'left_ventricle' | 'right_ventricle'} part @param {string} key @param {number} digits */
-  const cell = (part, key, digits) => ({
-    text: number(metrics?.[part]?.[key], digits),
-    truth: truth ? number(truth[part]?.[key], digits).replace(UNKNOWN, '') : '',
-    ...range(part, key, digits),
-  });
-  /** @param {string} quantity @param {string} unit @param {string} key @param {number} [digits] @returns {Row} */
-  const ventricles = (quantity, unit, key, digits = 0) => ({
-    quantity,
-    unit,
-    left: cell('left_ventricle', key, digits),
-    right: cell('right_ventricle', key, digits),
-  });
+  /** @param {string} key @returns {Row} */
+  const ventricles = (key) => ({ quantity: QUANTITIES[key].name, unit: QUANTITIES[key].unit, left: cell('left_ventricle', key), right: cell('right_ventricle', key) });
+  /** @param {string} quantity @param {string} key @param {string} [part] @returns {Row} */
+  const left = (quantity, key, part = 'myocardium') => ({ quantity, unit: QUANTITIES[key].unit, left: { ...cell(part, key), truth: '' }, right: null });
+  const rates = (/** @type {string} */ key) => {
+    const of = (/** @type {string} */ part) => ({ text: number(metrics?.curve?.rates?.[part]?.[key], QUANTITIES[key].digits), truth: '' });
+    return { quantity: QUANTITIES[key].name, unit: QUANTITIES[key].unit, left: of('left_ventricle'), right: of('right_ventricle') };
+  };
   // The mass of a frame that stands alone is told in the place of end-diastole, which it need not be.
   const phase = metrics?.curve?.left_ventricle_ml?.length === 1 ? 'of this frame' : 'ED';
-  /** @param {string} quantity @param {string} unit @param {string} key @returns {Row} */
-  const muscle = (quantity, unit, key) => ({ quantity, unit, left: { text: number(metrics?.myocardium?.[key]), truth: '', ...range('myocardium', key, 0) }, right: null });
   const rows = [
-    ventricles('End-diastolic volume', 'ml', 'edv_ml'),
-    ventricles('End-systolic volume', 'ml', 'esv_ml'),
-    ventricles('Stroke volume', 'ml', 'sv_ml'),
-    ventricles('Ejection fraction', '%', 'ef_percent', 1),
-    ventricles('Cardiac output', 'l/min', 'co_l_min', 1),
-    ventricles('End-diastolic volume index', 'ml/m²', 'edv_ml_per_m2'),
-    ventricles('End-systolic volume index', 'ml/m²', 'esv_ml_per_m2'),
-    ventricles('Stroke volume index', 'ml/m²', 'sv_ml_per_m2'),
-    ventricles('Cardiac index', 'l/min/m²', 'co_l_min_per_m2', 1),
-    muscle(`Myocardial mass, ${phase}`, 'g', 'ed_mass_g'),
-    muscle('Myocardial mass, ES', 'g', 'es_mass_g'),
-    muscle('Myocardial mass index', 'g/m²', 'ed_mass_g_per_m2'),
+    ventricles('edv_ml'),
+    ventricles('esv_ml'),
+    ventricles('sv_ml'),
+    ventricles('ef_percent'),
+    ventricles('co_l_min'),
+    ventricles('edv_ml_per_m2'),
+    ventricles('esv_ml_per_m2'),
+    ventricles('sv_ml_per_m2'),
+    ventricles('co_l_min_per_m2'),
+    left(`Myocardial mass, ${phase}`, 'ed_mass_g'),
+    left('Myocardial mass, ES', 'es_mass_g'),
+    left('Myocardial mass index', 'ed_mass_g_per_m2'),
+    left('Diameter, ED', 'ed_diameter_mm', 'left_ventricle'),
+    left('Diameter, ES', 'es_diameter_mm', 'left_ventricle'),
+    rates('peak_ejection_ml_per_s'),
+    rates('peak_filling_ml_per_s'),
   ];
   const known = (/** @type {Cell | null} */ one) => one !== null && one.text !== UNKNOWN;
-  return rows.filter(({ left, right }, index) => index < ROWS_ALWAYS || known(left) || known(right));
+  return rows.filter(({ left: one, right: other }, index) => index < ROWS_ALWAYS || known(one) || known(other));
+}
+
+/**
+ * What a reader looks for first.
+ * @typedef {{path: string, name: string, text: string, unit: string, range?: string, level?: number, place: Place | null}} Headline
+ *
+ * Where a number lies among healthy people.
+ * @typedef {{path: string, name: string, text: string, unit: string, limits: string, verdict: string, source: string, cohort: string}} Place
+ */
+
+const HEADLINES = ['left_ventricle.ef_percent', 'left_ventricle.edv_ml', 'left_ventricle.esv_ml', 'myocardium.ed_mass_g', 'right_ventricle.ef_percent', 'right_ventricle.edv_ml'];
+
+/**
+ * @param {any} metrics
+ * @returns {Headline[]} empty where there are no phases
+ */
+export function headlines(metrics) {
+  if (metrics?.phases?.ed_frame == null || metrics.phases.es_frame == null) return [];
+  const places = referencePlaces(metrics);
+  return HEADLINES.map((path) => {
+    const [part, key] = path.split('.');
+    const { unit, digits } = QUANTITIES[key];
+    return {
+      path,
+      name: quantityName(path),
+      text: number(metrics[part]?.[key], digits),
+      unit,
+      ...rangeOf(metrics, path, digits),
+      place: places.find((place) => place.path === path) ?? null,
+    };
+  });
+}
+
+/**
+ * The numbers that have a range for this person.
+ * @param {any} metrics
+ * @returns {Place[]}
+ */
+export function referencePlaces(metrics) {
+  return (metrics?.reference ?? [])
+    .filter((/** @type {any} */ { low, high }) => typeof low === 'number' || typeof high === 'number')
+    .map((/** @type {any} */ { quantity, value, low, high, verdict, source, cohort }) => {
+      const { unit, digits } = QUANTITIES[quantity.split('.')[1]] ?? { unit: '', digits: 1 };
+      const [from, to] = [low, high].map((limit) => number(limit, digits));
+      const limits = typeof low !== 'number' ? `≤ ${to}` : typeof high !== 'number' ? `≥ ${from}` : `${from} – ${to}`;
+      return { path: quantity, name: quantityName(quantity), text: number(value, digits), unit, limits, verdict, source: source ?? '', cohort: cohort ?? '' };
+    });
 }
 
 /**

@@ -4,13 +4,20 @@
 
 import * as api from './api.js';
 import * as state from './state.js';
+import { choicesQuery } from './measuring.js';
+import { requestBody } from './models.js';
+import { mount as mountBullseye } from './views/bullseye.js';
 import { mount as mountCurve } from './views/curve.js';
+import { mount as mountHeadline } from './views/headline.js';
 import { mount as mountIntake } from './views/intake.js';
 import { mount as mountKey } from './views/key.js';
+import { mount as mountMeasuring } from './views/measuring.js';
 import { mount as mountMessage } from './views/message.js';
+import { mount as mountModels } from './views/models.js';
 import { mount as mountNumbers } from './views/numbers.js';
 import { mount as mountProgress } from './views/progress.js';
 import { mount as mountProvenance } from './views/provenance.js';
+import { mount as mountTheme } from './views/theme.js';
 import { mount as mountVerdict } from './views/verdict.js';
 import { mount as mountViewer } from './views/viewer.js';
 
@@ -28,6 +35,9 @@ function byId(id) {
 
 /** What is under way: `cancel` ends it. */
 let work = new AbortController();
+
+/** What is being tried: the next choice ends the one before. */
+let trial = new AbortController();
 
 /** @param {unknown} cause */
 function fail(cause) {
@@ -60,9 +70,16 @@ async function refreshList() {
   store.change((now) => state.listed(now, items, older));
 }
 
+async function refreshAll() {
+  await refreshList();
+  const models = await api.listModels();
+  store.change((now) => state.offered(now, models));
+}
+
 /** @param {string} stage @param {(signal: AbortSignal) => Promise<void>} run */
 function start(stage, run) {
   work.abort();
+  trial.abort();
   work = new AbortController();
   const { signal } = work;
   api.forgetPictures();
@@ -72,7 +89,7 @@ function start(stage, run) {
 
 /** @param {any} study @param {AbortSignal} signal */
 async function analyse(study, signal) {
-  await show(study, await api.segmentStudy(study.id, report, signal), signal);
+  await show(study, await api.segmentStudy(study.id, requestBody(store.get().wanted), report, signal), signal);
 }
 
 /** @param {any} study @param {any} segmentation @param {AbortSignal} signal */
@@ -89,6 +106,21 @@ async function upload(file, facts, signal) {
     report(done < total ? { stage: 'upload', done, total } : { stage: 'decode', done: 0, total: 0 });
   const study = await api.createStudy(file, facts, sent, signal);
   await analyse(study, signal);
+}
+
+/** @param {import('./measuring.js').Choices | null} choices @param {AbortSignal} signal */
+async function tryOut(choices, signal) {
+  store.change((now) => state.tried(now, choices && { choices, metrics: now.trial?.metrics ?? null, problem: null }));
+  if (!choices) return;
+  const { study, segmentation } = store.get();
+  try {
+    const metrics = await api.getMetrics(study.id, segmentation.id, signal, choicesQuery(choices));
+    store.change((now) => (signal.aborted ? now : state.tried(now, { choices, metrics, problem: null })));
+  } catch (cause) {
+    // Choices that contradict each other are no failure of the page: what is wrong stands beside them.
+    if (cause instanceof api.ServiceError && !cause.wantsKey) store.change((now) => state.tried(now, { choices, metrics: null, problem: cause.problem }));
+    else fail(cause);
+  }
 }
 
 const actions = {
@@ -123,7 +155,7 @@ const actions = {
   /** @param {string} key */
   useKey: (key) => attempt(() => {
     api.useKey(key);
-    return refreshList();
+    return refreshAll();
   }),
   /** @param {Partial<state.View>} change */
   view: (change) => store.change((now) => state.viewed(now, change)),
@@ -135,35 +167,54 @@ const actions = {
     const { study, segmentation } = store.get();
     return api.getPicture(study.id, segmentation.id, wanted);
   },
-  /** @param {'mask.nii.gz' | 'metrics'} what */
+  /** @param {string} what a name in `api.FILES` */
   save: (what) => attempt(async () => {
     const { study, segmentation } = store.get();
-    const csv = what === 'metrics';
-    const url = await api.getFile(study.id, segmentation.id, what, csv ? 'text/csv' : 'application/gzip');
+    const { url, name } = await api.getFile(study.id, segmentation.id, what);
     const link = document.createElement('a');
     link.href = url;
-    link.download = csv ? `${study.id}-metrics.csv` : `${study.id}-mask.nii.gz`;
+    link.download = name;
     link.click();
     // The browser has read it by then, whatever it asks of the person first.
     setTimeout(() => URL.revokeObjectURL(url), SAVE_WITHIN_MS);
   }),
+  /** @param {import('./measuring.js').Choices | null} choices */
+  tryChoices: (choices) => {
+    trial.abort();
+    trial = new AbortController();
+    return tryOut(choices, trial.signal);
+  },
+  /** @param {import('./models.js').Wanted} wanted */
+  want: (wanted) => store.change((now) => state.asked(now, wanted)),
+  /** @param {state.Theme} theme */
+  setTheme: (theme) => store.change((now) => state.themed(now, theme)),
   problem: fail,
 };
 
 const views = [
   mountMessage(byId('message')),
+  mountTheme(byId('appearance'), actions),
   mountKey(byId('key'), actions),
+  mountModels(byId('models'), actions, ['empty', 'failed']),
   mountIntake(byId('intake'), actions),
   mountProgress(byId('progress'), actions),
 ];
 /** Plotly measures the space it is given, so these are updated only while they can be seen. */
 const resultViews = [
   mountVerdict(byId('verdict')),
+  mountHeadline(byId('headline')),
   mountViewer(byId('viewer'), actions),
   mountNumbers(byId('numbers')),
   mountCurve(byId('curve'), actions),
+  mountBullseye(byId('wall')),
+  mountMeasuring(byId('measuring'), actions),
   mountProvenance(byId('provenance'), actions),
 ];
+
+const light = window.matchMedia('(prefers-color-scheme: light)');
+const asTheSystem = () => actions.setTheme(light.matches ? 'light' : 'dark');
+light.addEventListener('change', asTheSystem);
+asTheSystem();
 
 const again = /** @type {HTMLButtonElement} */ (byId('start-again'));
 again.addEventListener('click', () => {
@@ -180,4 +231,4 @@ store.subscribe((now) => {
   for (const view of done ? [...views, ...resultViews] : views) view.update(now);
 });
 
-attempt(refreshList);
+attempt(refreshAll);

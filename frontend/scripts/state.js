@@ -4,6 +4,7 @@
 
 import { nextFrame } from './beat.js';
 import { clampIndex } from './geometry.js';
+import { settled } from './models.js';
 
 /**
  * @typedef {'empty' | 'busy' | 'done' | 'failed'} Phase
@@ -12,9 +13,14 @@ import { clampIndex } from './geometry.js';
  * @typedef {'contour' | 'fill' | 'none'} Overlay
  * @typedef {{frame: number, slice: number, overlay: Overlay, opacity: number, labels: number[], playing: boolean,
  *   windowCenter: number | null, windowWidth: number | null}} View
+ * @typedef {'dark' | 'light'} Theme
+ * @typedef {{choices: import('./measuring.js').Choices, metrics: any, problem: Problem | null}} Trial
  * @typedef {{phase: Phase, needsKey: boolean, keyRefused: boolean, problem: Problem | null, progress: Progress | null,
- *   study: any, segmentation: any, metrics: any, truth: any, studies: any[], older: string | null, view: View}} State
+ *   study: any, segmentation: any, metrics: any, truth: any, trial: Trial | null, studies: any[], older: string | null, models: any[],
+ *   wanted: import('./models.js').Wanted, theme: Theme, view: View}} State
  *
+ * `trial` is how the mask would be measured with other choices; its `metrics` are `null` until they are there. `wanted` is the model that
+ * the next request asks for.
  * `truth` is what is known of the demonstration heart; `null` for every other study. `older` is where the list of kept studies goes on;
  * `null` where it is whole.
  */
@@ -31,8 +37,12 @@ export function initialState() {
     segmentation: null,
     metrics: null,
     truth: null,
+    trial: null,
     studies: [],
     older: null,
+    models: [],
+    wanted: { model: '', precision: '' },
+    theme: 'dark',
     view: {
       frame: 0,
       slice: 0,
@@ -52,7 +62,7 @@ export function initialState() {
  * @returns {State}
  */
 export function started(state, stage) {
-  return { ...state, phase: 'busy', problem: null, progress: { stage, done: 0, total: 0 }, study: null, segmentation: null, metrics: null, truth: null };
+  return { ...state, phase: 'busy', problem: null, progress: { stage, done: 0, total: 0 }, study: null, segmentation: null, metrics: null, truth: null, trial: null };
 }
 
 /**
@@ -101,6 +111,7 @@ export function finished(state, { study, segmentation, metrics, truth = null }) 
     segmentation,
     metrics,
     truth,
+    trial: null,
     view: { ...state.view, frame, slice, playing: false, windowCenter: null, windowWidth: null },
   };
 }
@@ -156,7 +167,45 @@ export function listed(state, studies, older = null) {
  * @returns {State}
  */
 export function cleared(state) {
-  return { ...initialState(), studies: state.studies, older: state.older };
+  const { studies, older, models, wanted, theme } = state;
+  return { ...initialState(), studies, older, models, wanted, theme };
+}
+
+/**
+ * Other choices of how to measure are tried, answered, refused or, with `null`, given up.
+ * @param {State} state
+ * @param {Trial | null} trial
+ * @returns {State}
+ */
+export function tried(state, trial) {
+  return { ...state, trial };
+}
+
+/**
+ * @param {State} state
+ * @param {any[]} models
+ * @returns {State}
+ */
+export function offered(state, models) {
+  return { ...state, models };
+}
+
+/**
+ * @param {State} state
+ * @param {import('./models.js').Wanted} wanted
+ * @returns {State}
+ */
+export function asked(state, wanted) {
+  return { ...state, wanted: settled(state.models, wanted) };
+}
+
+/**
+ * @param {State} state
+ * @param {Theme} theme
+ * @returns {State}
+ */
+export function themed(state, theme) {
+  return { ...state, theme };
 }
 
 /**

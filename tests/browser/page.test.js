@@ -36,7 +36,7 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
 
   test('the demonstration heart becomes contours, numbers and a curve', async () => {
     const { page, complaints } = await openPage(browser, host.url);
-    await page.locator('.facts summary').first().click();
+    await page.locator('#intake .facts summary').click();
     await page.screenshot({ path: join(PICTURES, 'start.png') });
     await isAccessible(page);
     await page.click('#demo');
@@ -66,6 +66,10 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
     for (const what of ['Weights', 'Component', 'nifti-1\\+gzip']) assert.match(made, new RegExp(`${what}[^]{0,30}SHA-256 [0-9a-f]{64}`));
     assert.ok(made.includes(truth.sha256));
     await page.screenshot({ path: join(PICTURES, 'result.png'), fullPage: true });
+    await isAccessible(page);
+    await page.click('#theme');
+    await page.waitForSelector('html[data-theme="dark"]');
+    await page.screenshot({ path: join(PICTURES, 'result-dark.png'), fullPage: true });
     await isAccessible(page);
     // Plotly's usual buttons hold one that sends what is drawn to its maker.
     assert.deepEqual(await page.locator('.modebar-btn').evaluateAll((all) => all.map((one) => one.dataset.title ?? one.getAttribute('aria-label'))), ['Zoom in', 'Zoom out', 'Reset axes']);
@@ -104,6 +108,7 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
     await at('5/12/contour');
     await page.locator('#frame').press('ArrowRight');
     await at('5/13/contour');
+    await page.locator('.curve').scrollIntoViewIfNeeded();
     const curve = await page.locator('.curve .nsewdrag').boundingBox();
     await page.mouse.move(curve.x + curve.width / 2, curve.y + 5);
     await page.mouse.click(curve.x + 0.02 * curve.width, curve.y + curve.height / 2);
@@ -159,7 +164,7 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
   test('the mask and the numbers are saved as files', async () => {
     const { page } = await openPage(browser, host.url);
     await reopen(page, '20 frames of 10 slices');
-    const [mask, numbers] = [await save(page, 'mask.nii.gz'), await save(page, 'metrics')];
+    const [mask, numbers] = [await save(page, 'mask'), await save(page, 'csv')];
     assert.match(mask.name, /-mask\.nii\.gz$/);
     const { columns, rows, slices, frames } = readMask(mask.bytes);
     assert.deepEqual([columns, rows, slices, frames], [192, 160, 10, 20]);
@@ -168,6 +173,145 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
     const line = numbers.bytes.toString().split(/\r?\n/).find((text) => text.includes('left_ventricle.ef_percent'));
     assert.ok(line, numbers.bytes.toString().slice(0, 400));
     assert.ok(line.split(',').some((cell) => cell !== '' && Number(cell).toFixed(1) === shown), `${line} for ${shown}`);
+    const [volume, document] = [await save(page, 'volume'), await save(page, 'json')];
+    const { study, metrics } = await kept(host.url);
+    assert.equal(volume.name, `${study.id}-volume.nii.gz`);
+    assert.ok(volume.bytes.length > 1_000_000 && volume.bytes[0] === 0x1f);
+    assert.deepEqual(JSON.parse(document.bytes.toString()), metrics);
+    await page.close();
+  });
+
+  test('the wall is a bull\'s-eye that keys, pointers and screen readers can read', async () => {
+    const { page, complaints } = await openPage(browser, host.url);
+    await reopen(page, '20 frames of 10 slices');
+    const { metrics } = await kept(host.url);
+    for (const [key, digits] of [['wall_thickness_mm', 1], ['es_wall_thickness_mm', 1], ['wall_thickening_percent', 0]]) {
+      const expected = metrics.myocardium[key].segments.map((value) => value.toFixed(digits));
+      assert.deepEqual(await page.locator(`[data-map=${key}] .value`).allTextContents(), expected, key);
+    }
+    assert.match(await page.locator('#wall').innerText(), /apical cap, segment 17, is not measured/);
+    await page.focus('[data-map=wall_thickness_mm] [data-segment="1"]');
+    assert.match(await page.locator('#wall .readout').innerText(), /^Segment 1, basal anterior: /);
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowLeft');
+    const label = await page.evaluate(() => document.activeElement.getAttribute('aria-label'));
+    assert.equal(label, `8 mid anteroseptal: ${metrics.myocardium.wall_thickness_mm.segments[7].toFixed(1)} mm`);
+    assert.equal(await page.locator('.segment.pointed').count(), 3, 'the same segment is marked in all three');
+    await page.hover('[data-map=wall_thickening_percent] [data-segment="16"]');
+    assert.match(await page.locator('#wall .readout').innerText(), /^Segment 16, apical lateral: .*thickening -?\d+ %\.$/);
+    await page.click('#wall summary');
+    assert.equal(await page.locator('.segments tbody tr').count(), 16);
+    assert.match(await page.locator('.segments tbody tr').nth(7).innerText(), new RegExp(`^8 mid anteroseptal\\s+${metrics.myocardium.wall_thickness_mm.segments[7].toFixed(1)}\\s`));
+    assert.deepEqual(complaints, []);
+    await page.close();
+  });
+
+  test('every check is told, and the verdict stands with every headline', async () => {
+    const { page } = await openPage(browser, host.url);
+    await reopen(page, '20 frames of 10 slices');
+    const { segmentation } = await kept(host.url);
+    const { checks, verdict, score } = segmentation.quality;
+    await page.locator('#verdict summary').click();
+    for (const passed of [true, false]) {
+      const shown = await page.locator(`.check-${passed ? 'passed' : 'failed'}`).evaluateAll((items) => items.map((item) => [item.dataset.check, item.querySelector('p').textContent]));
+      assert.deepEqual(shown, checks.filter((check) => check.passed === passed).map(({ code, detail }) => [code, detail]));
+    }
+    assert.ok((await page.locator('.score').innerText()).startsWith(`Score ${score.toFixed(2)}:`));
+    const badges = await page.locator('.tile .badge').evaluateAll((all) => all.map((badge) => badge.dataset.verdict));
+    assert.deepEqual(badges, Array(6).fill(verdict));
+    await page.close();
+  });
+
+  test('other phases, slices and rules show their numbers at once, beside those that are kept', async () => {
+    const { page, complaints } = await openPage(browser, host.url);
+    await reopen(page, '20 frames of 10 slices');
+    const { base, metrics } = await kept(host.url);
+    const row = (/** @type {string} */ name) => page.locator('.compared tbody tr', { hasText: name }).locator('td').allInnerTexts();
+    const choose = async (/** @type {() => Promise<any>} */ act) => {
+      const answer = page.waitForResponse((response) => response.url().includes('/metrics?'));
+      await act();
+      return (await answer).json();
+    };
+    await page.locator('#frame').fill('5');
+    let tried = await choose(() => page.click('#choose-es-here'));
+    assert.equal(tried.phases.es_frame, 5);
+    await page.waitForFunction((ef) => document.querySelector('.compared')?.textContent.includes(ef), tried.left_ventricle.ef_percent.toFixed(1));
+    assert.deepEqual((await row('LV ejection fraction')).slice(0, 2), [metrics.left_ventricle.ef_percent.toFixed(1), tried.left_ventricle.ef_percent.toFixed(1)]);
+    tried = await choose(() => page.check('[name=excluded][value="4"]'));
+    assert.deepEqual(tried.conventions.excluded_slices, [4]);
+    await page.waitForFunction((edv) => document.querySelector('.compared').textContent.includes(edv), tried.left_ventricle.edv_ml.toFixed(0));
+    assert.match((await row('LV end-diastolic volume'))[2], /^−\d+$/);
+    tried = await choose(() => page.selectOption('#choose-basal', 'mostly_enclosed'));
+    assert.deepEqual([tried.conventions.basal_rule, tried.conventions.excluded_slices, tried.phases.es_frame], ['mostly_enclosed', [4], 5]);
+    await isAccessible(page);
+    await page.locator('#measuring').screenshot({ path: join(PICTURES, 'measuring.png') });
+    // Contradictions are told beside the choice; the numbers that are kept stay in view.
+    assert.equal((await choose(() => page.selectOption('#choose-ed', '5'))).status, 422);
+    await page.waitForFunction(() => /two frames/.test(document.querySelector('.trial .refused').textContent));
+    assert.ok(await page.locator('.problem').isHidden());
+    await page.click('#choices-undo');
+    await page.waitForSelector('.trial', { state: 'hidden' });
+    assert.deepEqual([await page.inputValue('#choose-es'), await page.isChecked('[name=excluded][value="4"]')], ['', false]);
+    assert.deepEqual(await (await fetch(`${base}/metrics`)).json(), metrics, 'nothing was kept');
+    assert.deepEqual(complaints, ['Failed to load resource: the server responded with a status of 422 (Unprocessable Entity)']);
+    await page.close();
+  });
+
+  test('the curve has points and lines, both ventricles\' phases and rates, and goes along with the beat', async () => {
+    const { page } = await openPage(browser, host.url);
+    await reopen(page, '20 frames of 10 slices');
+    const { metrics } = await kept(host.url);
+    const traces = await page.locator('.curve').evaluate((plot) => plot.data.map(({ mode, y, text }) => ({ mode, y, text })));
+    const { curve } = metrics;
+    for (const key of ['left_ventricle_ml', 'right_ventricle_ml', 'myocardium_ml']) {
+      assert.ok(traces.some(({ mode, y }) => mode === 'markers' && String(y) === String(curve[key])), `${key} as measured`);
+      assert.ok(traces.some(({ mode, y }) => mode === 'lines' && String(y) === String(curve.smoothed[key])), `${key} smoothed`);
+    }
+    assert.deepEqual(traces.flatMap(({ text }) => text ?? []), ['PER', 'PFR', 'PER', 'PFR']);
+    await page.focus('.curve');
+    await page.keyboard.press('s');
+    await page.waitForSelector(`.slice[data-shown*="/${metrics.phases.es_frame}/"]`);
+    assert.ok((await page.locator('#curve .readout').innerText()).startsWith(`Frame ${metrics.phases.es_frame}, `));
+    await page.keyboard.press('ArrowRight');
+    await page.waitForSelector(`.slice[data-shown*="/${metrics.phases.es_frame + 1}/"]`);
+    await page.keyboard.press('Space');
+    const apart = await page.evaluate(() => new Promise((resolve) => {
+      const plot = document.querySelector('.curve');
+      const found = [];
+      const observer = new MutationObserver(() => {
+        found.push(plot.dataset.frame === document.querySelector('#frame').value);
+        if (found.length < 10) return;
+        observer.disconnect();
+        resolve(found.filter((together) => !together).length);
+      });
+      observer.observe(plot, { attributes: true, attributeFilter: ['data-frame'] });
+    }));
+    assert.equal(apart, 0, 'line and slider are at the same frame while the beat plays');
+    await page.keyboard.press('Space');
+    await page.close();
+  });
+
+  test('a model is chosen, is asked, and is named in the answer; nothing of a patient is in an address', async () => {
+    const { page } = await openPage(browser, host.url);
+    const addresses = [];
+    page.on('request', (request) => addresses.push(request.url()));
+    await page.waitForSelector('#models:not([hidden])');
+    await page.click('#models summary');
+    await page.selectOption('#models [name=model]', 'cinecor-unet-lite@1.0.0');
+    await page.click('#intake .facts summary');
+    await page.fill('[name=label]', 'bed 7 by the window');
+    await page.fill('[name=age_years]', '61');
+    await page.setInputFiles('#file', { name: 'somebody.nii.gz', mimeType: 'application/gzip', buffer: takeFrames(demo, 1) });
+    await page.waitForSelector(DONE, PATIENCE);
+    assert.match(await page.locator('#provenance').innerText(), /cinecor-unet-lite 1\.0\.0/);
+    const { study } = await kept(host.url, 1);
+    assert.deepEqual([study.label, study.subject.age_years], ['bed 7 by the window', 61]);
+    assert.ok(addresses.some((address) => address.endsWith('/api/v1/studies')));
+    for (const address of addresses) assert.doesNotMatch(decodeURIComponent(address).replaceAll('+', ' '), /bed 7|window|somebody|age_years/);
+    await page.click('#provenance summary');
+    await page.selectOption('#provenance [name=model]', '');
+    await page.click('#again');
+    await page.waitForFunction(() => /cinecor-unet \d/.test(document.querySelector('#provenance').textContent), undefined, PATIENCE);
     await page.close();
   });
 
@@ -254,9 +398,9 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
 
   test('a height that nobody has is pointed at, even where it is folded away', async () => {
     const { page } = await openPage(browser, host.url);
-    await page.click('.facts summary');
+    await page.click('#intake .facts summary');
     await page.fill('[name=height_cm]', '900');
-    await page.click('.facts summary');
+    await page.click('#intake .facts summary');
     await page.click('#demo');
     await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'height_cm');
     assert.equal(await page.evaluate(() => document.body.dataset.phase), 'empty');
@@ -355,7 +499,7 @@ describe('the page with keys', { skip: !browser, concurrency: false }, () => {
     await page.setInputFiles('#file', { name: 'one-frame.nii.gz', mimeType: 'application/gzip', buffer: takeFrames(demo, 1) });
     await page.waitForSelector(DONE, PATIENCE);
     await page.waitForSelector('.slice[data-shown]');
-    assert.equal(readMask((await save(page, 'mask.nii.gz')).bytes).columns, 192);
+    assert.equal(readMask((await save(page, 'mask')).bytes).columns, 192);
     assert.ok(!(await page.content()).includes(keys.clinician));
     await page.close();
   });
@@ -426,6 +570,19 @@ async function reopen(page, words) {
   await page.locator('.studies li', { hasText: words }).first().locator('.link').click();
   await page.waitForSelector(DONE, PATIENCE);
   await page.waitForSelector('.slice[data-shown]');
+}
+
+/**
+ * What the service keeps of the newest study of so many frames, asked without the page.
+ * @param {string} url
+ * @param {number} [frames]
+ */
+async function kept(url, frames = 20) {
+  const get = async (/** @type {string} */ path) => (await fetch(url + path)).json();
+  const study = (await get('/api/v1/studies?limit=100')).items.find(({ shape }) => shape.frames === frames);
+  const [segmentation] = (await get(`/api/v1/studies/${study.id}/segmentations`)).items;
+  const base = `${url}/api/v1/studies/${study.id}/segmentations/${segmentation.id}`;
+  return { study, segmentation, base, metrics: await get(`/api/v1/studies/${study.id}/segmentations/${segmentation.id}/metrics`) };
 }
 
 /** @param {import('playwright-core').Page} page @param {string} what */

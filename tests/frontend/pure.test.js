@@ -5,14 +5,15 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
-import { curveFrames, curveMarks, curveTimes, frameText, nearestFrame, neighbours, nextFrame, timeOf } from '../../frontend/scripts/beat.js';
-import { number, numberRows, phaseSentence, progressText, sentence, singleFrameText, UNKNOWN } from '../../frontend/scripts/format.js';
+import { curveFrames, curveMarks, curveTimes, frameStep, frameText, frameVolumes, nearestFrame, neighbours, nextFrame, rateMarks, timeOf } from '../../frontend/scripts/beat.js';
+import { headlines, number, numberRows, phaseSentence, progressText, quantityName, referencePlaces, sentence, singleFrameText, UNKNOWN } from '../../frontend/scripts/format.js';
 import { boxAspect, clampIndex, pictureWidth, sliceFrame } from '../../frontend/scripts/geometry.js';
 import { eventReader } from '../../frontend/scripts/sse.js';
-import { cancelled, cleared, createStore, failed, finished, initialState, keyWanted, listed, progressed, started, ticked, viewed } from '../../frontend/scripts/state.js';
+import { asked, cancelled, cleared, createStore, failed, finished, initialState, keyWanted, listed, offered, progressed, started, themed, ticked, tried, viewed } from '../../frontend/scripts/state.js';
 
 const study = { id: 's', shape: { frames: 20, slices: 9, rows: 200, columns: 160 }, spacing_mm: { row: 1.4, column: 0.7, slice: 8 } };
 const metrics = { phases: { ed_frame: 19, es_frame: 7, method: 'largest_and_smallest_left_ventricle' } };
+const models = [{ name: 'm', active_version: '1', versions: [{ version: '1', engine: 'tract', variants: [] }] }];
 const done = finished(initialState(), { study, segmentation: { id: 'g' }, metrics });
 
 test('a slice covers its voxels from edge to edge, rows downwards', () => {
@@ -64,10 +65,51 @@ test('the curve runs over times where they are known, else over frames', () => {
 });
 
 test('end-diastole and end-systole are marked where the curve has them, and nowhere else', () => {
-  assert.deepEqual(curveMarks(timed), [{ name: 'ED', x: 0 }, { name: 'ES', x: 120 }]);
-  assert.deepEqual(curveMarks(some), [{ name: 'ED', x: 2 }, { name: 'ES', x: 9 }]);
+  const left = 'left_ventricle';
+  assert.deepEqual(curveMarks(timed), [{ name: 'ED', x: 0, whose: left }, { name: 'ES', x: 120, whose: left }]);
+  assert.deepEqual(curveMarks(some), [{ name: 'ED', x: 2, whose: left }, { name: 'ES', x: 9, whose: left }]);
   assert.deepEqual(curveMarks({ ...some, phases: { ed_frame: null, es_frame: 4 } }), []);
   assert.equal(timeOf(timed, undefined), null);
+});
+
+test('a phase of the right ventricle is marked where it differs from the left one\'s', () => {
+  const phases = { ed_frame: 0, es_frame: 3, right_ventricle: { ed_frame: 0, es_frame: 2 } };
+  assert.deepEqual(curveMarks({ ...timed, phases }).map(({ name, x, whose }) => [name, x, whose]), [
+    ['ED', 0, 'left_ventricle'],
+    ['ES', 120, 'left_ventricle'],
+    ['RV ES', 80, 'right_ventricle'],
+  ]);
+});
+
+test('peak rates are marked on the smoothed curve, around the end of the beat where they lie there', () => {
+  const curve = {
+    frames: [0, 1, 2, 3, 4],
+    time_ms: [0, 40, 80, 120, 160],
+    left_ventricle_ml: [9, 7, 4, 6, 10],
+    smoothed: { method: 'm', left_ventricle_ml: [9.5, 7.5, 4.5, 6.5, 9] },
+    // Peak ejection 80 ms after the end-diastole of frame 4 is frame 1; peak filling 40 ms after the end-systole of frame 2 is frame 3.
+    rates: {
+      left_ventricle: { peak_ejection_ml_per_s: 75, time_to_peak_ejection_ms: 80, peak_filling_ml_per_s: 60, time_to_peak_filling_ms: 40 },
+      right_ventricle: { peak_ejection_ml_per_s: null, time_to_peak_ejection_ms: null, peak_filling_ml_per_s: null, time_to_peak_filling_ms: null },
+    },
+  };
+  assert.deepEqual(rateMarks({ curve, phases: { ed_frame: 4, es_frame: 2, right_ventricle: { ed_frame: 4, es_frame: 2 } } }), [
+    { name: 'PER', x: 40, y: 7.5, rate: 75, whose: 'left_ventricle' },
+    { name: 'PFR', x: 120, y: 6.5, rate: 60, whose: 'left_ventricle' },
+  ]);
+  assert.deepEqual(rateMarks({ curve, phases: { ed_frame: null, es_frame: null } }), []);
+  assert.deepEqual(rateMarks(timed), []);
+});
+
+test('the volumes of a frame are told in a line', () => {
+  assert.equal(frameVolumes(timed, 2), `Frame 2, 80 ms: left ventricle 2 ml, myocardium ${UNKNOWN} ml, right ventricle ${UNKNOWN} ml.`);
+  assert.equal(frameVolumes(some, 3), 'Frame 3 was not segmented.');
+});
+
+test('keys lead through the beat, and to its phases', () => {
+  const lead = (key, frame = 1) => frameStep(key, frame, 4, timed);
+  assert.deepEqual(['ArrowLeft', 'ArrowRight', 'Home', 'End', 'd', 'S'].map((key) => lead(key)), [0, 2, 0, 3, 0, 3]);
+  assert.deepEqual([lead('ArrowLeft', 0), lead('ArrowRight', 3), lead('x'), frameStep('d', 0, 1, {})], [0, 3, null, null]);
 });
 
 test('the frame slider tells a time only where it is known', () => {
@@ -139,6 +181,43 @@ test('where a number probably lies stands beside it, with as many digits', () =>
   assert.deepEqual(rows[0].left, { text: UNKNOWN, truth: '' });
 });
 
+test('limits of healthy people are told with what is known of them, and nothing where there are none', () => {
+  const reference = [
+    { quantity: 'left_ventricle.ef_percent', value: 44.04, low: 48.2, high: 67.8, verdict: 'below', source: 'A paper', cohort: 'men' },
+    { quantity: 'right_ventricle.edv_ml_per_m2', value: 90, low: null, high: 108, verdict: 'within', source: 'A book', cohort: 'adults' },
+    { quantity: 'right_ventricle.ef_percent', value: 60, low: 50, high: null, verdict: 'within', source: 'A book', cohort: 'adults' },
+    { quantity: 'myocardium.ed_mass_g_per_m2', value: 60, low: null, high: null, verdict: 'no range available', source: null, cohort: null },
+  ];
+  assert.deepEqual(referencePlaces({ reference }).map(({ name, text, unit, limits, verdict, source }) => [name, text, unit, limits, verdict, source]), [
+    ['LV ejection fraction', '44.0', '%', '48.2 – 67.8', 'below', 'A paper'],
+    ['RV end-diastolic volume index', '90', 'ml/m²', '≤ 108', 'within', 'A book'],
+    ['RV ejection fraction', '60.0', '%', '≥ 50.0', 'within', 'A book'],
+  ]);
+  assert.deepEqual(referencePlaces({}), []);
+});
+
+test('headlines carry interval and reference, and need phases', () => {
+  const found = headlines({
+    phases: { ed_frame: 0, es_frame: 7 },
+    left_ventricle: { ef_percent: 44.04, edv_ml: 130 },
+    right_ventricle: {},
+    myocardium: { ed_mass_g: 101 },
+    intervals: [{ quantity: 'left_ventricle.ef_percent', low: 41, high: 48, level: 0.9 }],
+    reference: [{ quantity: 'left_ventricle.ef_percent', value: 44, low: 48, high: 68, verdict: 'below', source: 's', cohort: 'c' }],
+  });
+  assert.deepEqual(found.map(({ name, text }) => [name, text]), [
+    ['LV ejection fraction', '44.0'],
+    ['LV end-diastolic volume', '130'],
+    ['LV end-systolic volume', UNKNOWN],
+    ['LV mass, ED', '101'],
+    ['RV ejection fraction', UNKNOWN],
+    ['RV end-diastolic volume', UNKNOWN],
+  ]);
+  assert.deepEqual([found[0].range, found[0].place?.verdict, found[1].place], ['41.0 – 48.0', 'below', null]);
+  assert.deepEqual(headlines({ phases: { ed_frame: null, es_frame: null } }), []);
+  assert.equal(quantityName('lung.volume_l'), 'lung.volume_l');
+});
+
 test('the sentence on the phases tells other frames of the right ventricle and the next best choice', () => {
   const phases = { ed_frame: 0, es_frame: 7, method: 'told', right_ventricle: { ed_frame: 0, es_frame: 8 }, runner_up: { ed_frame: 1, es_frame: 6, ef_percent: 54.36 } };
   const text = phaseSentence({ phases });
@@ -182,12 +261,12 @@ test('a problem after a result leaves the result in view', () => {
 });
 
 test('a wanted key is asked for and forgotten once it works', () => {
-  const asked = keyWanted(initialState(), true);
-  assert.deepEqual([asked.needsKey, asked.keyRefused], [true, true]);
-  const { needsKey, keyRefused, studies } = listed(asked, [study]);
+  const refused = keyWanted(initialState(), true);
+  assert.deepEqual([refused.needsKey, refused.keyRefused], [true, true]);
+  const { needsKey, keyRefused, studies } = listed(refused, [study]);
   assert.deepEqual({ needsKey, keyRefused, studies }, { needsKey: false, keyRefused: false, studies: [study] });
-  const again = cleared(listed(done, [study], 'next'));
-  assert.deepEqual([again.studies, again.older], [[study], 'next']);
+  const again = cleared(themed(asked(offered(listed(done, [study], 'next'), models), { model: 'm@1', precision: '' }), 'light'));
+  assert.deepEqual([again.studies, again.older, again.models, again.wanted.model, again.theme], [[study], 'next', models, 'm@1', 'light']);
   assert.equal(listed(again, [study]).older, null);
 });
 
@@ -202,6 +281,13 @@ test('the truth of one study is not shown with the next', () => {
   assert.deepEqual(demo.truth, { sha256: 'x' });
   assert.equal(started(demo, 'upload').truth, null);
   assert.equal(finished(demo, { study, segmentation: { id: 'h' }, metrics }).truth, null);
+});
+
+test('what was tried of one study is not shown with the next', () => {
+  const trial = { choices: {}, metrics: {}, problem: null };
+  assert.equal(tried(done, trial).trial, trial);
+  assert.equal(started(tried(done, trial), 'upload').trial, null);
+  assert.equal(finished(tried(done, trial), { study, segmentation: { id: 'h' }, metrics }).trial, null);
 });
 
 test('listeners hear of a change and not of its absence', () => {

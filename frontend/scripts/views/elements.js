@@ -29,3 +29,17 @@ export function labelled(label, properties) {
   const input = element('input', properties);
   return { field: element('label', { class: 'field' }, element('span', {}, label), input), input };
 }
+
+/**
+ * Makes an SVG element. All properties are attributes.
+ * @param {string} tag
+ * @param {Record<string, string | number>} [attributes]
+ * @param {...(Node | string)} children
+ * @returns {any}
+ */
+export function drawn(tag, attributes = {}, ...children) {
+  const made = document.createElementNS('http://www.w3.org/2000/svg', tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
+  made.append(...children);
+  return made;
+}

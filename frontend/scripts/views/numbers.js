@@ -1,25 +1,38 @@
 /**
- * The table of numbers; of the demonstration heart, the true ones beside them.
+ * The table of numbers; of the demonstration heart, the true ones beside them; and where they lie among healthy people.
  */
 
 import { element } from './elements.js';
-import { numberRows, phaseSentence, singleFrameText } from '../format.js';
+import { numberRows, phaseSentence, referencePlaces, singleFrameText } from '../format.js';
 
 /** @param {HTMLElement} root */
 export function mount(root) {
   const body = element('tbody');
+  const levels = element('p', { class: 'small' });
   const truthNote = element('p', { class: 'small', hidden: true }, 'This heart is made up and its volumes are known: they stand below what was measured.');
   const single = element('p', {});
-  const phases = element('p', { class: 'small' });
   const conventions = element('p', { class: 'small' });
   const head = ['Left ventricle', 'Right ventricle', 'Unit'].map((text) => element('th', { scope: 'col' }, text));
+  const places = element('tbody');
+  const sources = element('ul', { class: 'sources small' });
+  const placesTable = element(
+    'table',
+    { class: 'numbers places' },
+    element('thead', {}, element('tr', {}, ...['Number', 'Found', 'Healthy people', ''].map((text) => (text ? element('th', { scope: 'col' }, text) : element('td'))))),
+    places,
+  );
+  const noPlaces = element('p', { class: 'small' }, 'No reference range is shown: they hold for the sex and ages of the people they were measured on, and these were not told or lie outside.');
   root.append(
     element('h2', {}, 'Numbers'),
     element('table', { class: 'numbers' }, element('thead', {}, element('tr', {}, element('td'), ...head)), body),
     single,
+    levels,
     truthNote,
-    phases,
     conventions,
+    element('h3', {}, 'Among healthy people'),
+    placesTable,
+    sources,
+    noPlaces,
   );
   /** @type {any} */
   let shown = null;
@@ -35,15 +48,29 @@ export function mount(root) {
         ),
       );
       truthNote.hidden = !truth;
-      single.textContent = singleFrameText(metrics);
+      const level = metrics.intervals?.[0]?.level;
+      levels.textContent = level ? `Below a number: where it probably lies, ${Math.round(100 * level)} times in 100, by the doubt of the model.` : 'How far off the numbers may be is not known for this mask.';
+      single.textContent = metrics.phases?.ed_frame == null ? [singleFrameText(metrics), phaseSentence(metrics)].filter(Boolean).join(' ') : '';
       single.hidden = single.textContent === '';
-      phases.textContent = phaseSentence(metrics);
       const { conventions: used, body: size } = metrics;
       conventions.textContent = [
         used?.papillary === 'cavity' ? 'Papillary muscles are counted as cavity.' : '',
         used?.myocardial_density_g_per_ml ? `Myocardial density ${used.myocardial_density_g_per_ml} g/ml.` : '',
         size?.bsa_m2 ? `Body surface ${size.bsa_m2.toFixed(2)} m² (formula: ${size.formula}).` : 'Not indexed: height and weight were not told.',
       ].filter(Boolean).join(' ');
+      const known = referencePlaces(metrics);
+      placesTable.hidden = sources.hidden = known.length === 0;
+      noPlaces.hidden = known.length > 0;
+      places.replaceChildren(...known.map(({ name, text, unit, limits, verdict }) => element(
+        'tr',
+        {},
+        element('th', { scope: 'row' }, name),
+        element('td', {}, `${text} ${unit}`),
+        element('td', {}, limits),
+        element('td', {}, element('span', { class: 'place', 'data-place': verdict }, verdict)),
+      )));
+      const cited = new Set(known.map(({ source, cohort }) => `${cohort}: ${source}.`));
+      sources.replaceChildren(...[...cited].map((text) => element('li', {}, text)));
     },
   };
 }
@@ -51,12 +78,8 @@ export function mount(root) {
 /** @param {import('../format.js').Cell | null} cell */
 function numberCell(cell) {
   if (!cell) return element('td');
-  const value = element('span', { class: 'value' }, cell.text);
   const beside = [];
-  if (cell.range) {
-    const title = `The true number lies between these ${Math.round(100 * (cell.level ?? 0))} times in 100.`;
-    beside.push(element('span', { class: 'range', title }, cell.range));
-  }
+  if (cell.range) beside.push(element('span', { class: 'range' }, cell.range));
   if (cell.truth) beside.push(element('span', { class: 'truth' }, `true ${cell.truth}`));
-  return element('td', {}, value, ...beside);
+  return element('td', {}, element('span', { class: 'value' }, cell.text), ...beside);
 }

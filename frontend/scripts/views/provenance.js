@@ -3,30 +3,37 @@
  */
 
 import { element } from './elements.js';
+import { mount as mountModels } from './models.js';
 import { duration, number, size } from '../format.js';
 
 /**
  * @param {HTMLElement} root
- * @param {{again: () => void, save: (what: 'mask.nii.gz' | 'metrics') => void}} actions
+ * @param {{again: () => void, save: (what: string) => void, want: (wanted: import('../models.js').Wanted) => void}} actions
  */
 export function mount(root, actions) {
   const facts = element('dl');
   const save = [
-    ['mask.nii.gz', 'Save mask (NIfTI)'],
-    ['metrics', 'Save numbers (CSV)'],
+    ['mask', 'Save mask (NIfTI)'],
+    ['volume', 'Save volume (NIfTI)'],
+    ['csv', 'Save numbers (CSV)'],
+    ['json', 'Save numbers (JSON)'],
   ].map(([what, text]) => {
     const button = element('button', { type: 'button', class: 'quiet', 'data-save': what }, text);
-    button.addEventListener('click', () => actions.save(/** @type {any} */ (what)));
+    button.addEventListener('click', () => actions.save(what));
     return button;
   });
-  const again = element('button', { type: 'button', class: 'quiet', id: 'again', title: 'The same result comes back unless the model, its engine or its component has changed since.' }, 'Segment with the active model');
+  const again = element('button', { type: 'button', class: 'quiet', id: 'again', title: 'The same result comes back unless the model, its precision, its engine or its component is another one.' }, 'Segment again');
   again.addEventListener('click', () => actions.again());
-  root.append(element('h2', {}, 'How this was made'), facts, element('div', { class: 'row' }, ...save, again));
+  const picker = element('div');
+  const models = mountModels(picker, actions, ['done']);
+  root.append(element('h2', {}, 'How this was made'), facts, element('div', { class: 'row' }, ...save), picker, element('div', { class: 'row' }, again));
   /** @type {any} */
   let shown = null;
   return {
     /** @param {import('../state.js').State} state */
-    update({ study, segmentation }) {
+    update(state) {
+      models.update(state);
+      const { study, segmentation } = state;
       if (segmentation === shown) return;
       shown = segmentation;
       if (!segmentation) return;

@@ -1,22 +1,21 @@
 /**
- * The quality verdict, what a doctor has to look at, and the warnings about the file.
+ * The quality verdict, the checks behind it, the score, and the warnings about the file.
  */
 
 import { element } from './elements.js';
 import { sentence } from '../format.js';
-
-/** @type {Record<string, string>} */
-const WORDS = {
-  pass: 'Checks passed: look at the contours before using these numbers.',
-  review: 'For review: check the contours on every slice before using these numbers.',
-  reject: 'Rejected: the checks failed. Do not use these numbers.',
-};
+import { checkName, checkNumbers, checksOf, scoreText, verdictOf } from '../quality.js';
 
 /** @param {HTMLElement} root */
 export function mount(root) {
   const verdict = element('h2', { class: 'verdict', tabIndex: -1 });
+  const failed = element('ul', { class: 'checks', 'aria-label': 'Checks that failed' });
+  const score = element('p', { class: 'small score' });
+  const passed = element('ul', { class: 'checks', 'aria-label': 'Checks that passed' });
+  const summary = element('summary');
+  const rest = element('details', { class: 'facts' }, summary, passed);
   const warnings = element('ul', { class: 'warnings', 'aria-label': 'Warnings about this study' });
-  root.append(verdict, warnings);
+  root.append(verdict, failed, score, rest, warnings);
   /** @type {any} */
   let shown = null;
   return {
@@ -26,15 +25,31 @@ export function mount(root) {
       shown = segmentation;
       if (!segmentation) return;
       const quality = segmentation.quality ?? metrics?.quality;
-      verdict.dataset.verdict = quality?.verdict ?? 'review';
-      verdict.textContent = WORDS[quality?.verdict] ?? WORDS.review;
-      const failedChecks = (quality?.checks ?? []).filter((/** @type {any} */ check) => !check.passed);
-      warnings.replaceChildren(
-        ...[...failedChecks, ...(study?.warnings ?? [])].map(({ detail }) => element('li', {}, sentence(detail))),
-      );
+      const { kind, sentence: words } = verdictOf(quality);
+      verdict.dataset.verdict = kind;
+      verdict.textContent = words;
+      const checks = checksOf(quality);
+      failed.replaceChildren(...checks.failed.map(checkItem));
+      failed.hidden = checks.failed.length === 0;
+      passed.replaceChildren(...checks.passed.map(checkItem));
+      rest.hidden = checks.passed.length === 0;
+      summary.textContent = `${checks.passed.length} of ${checks.passed.length + checks.failed.length} checks passed`;
+      score.textContent = scoreText(quality);
+      warnings.replaceChildren(...(study?.warnings ?? []).map((/** @type {any} */ { detail }) => element('li', {}, sentence(detail))));
       warnings.hidden = warnings.childElementCount === 0;
       // What had the focus is gone by now: reading goes on here.
       queueMicrotask(() => verdict.focus({ preventScroll: true }));
     },
   };
+}
+
+/** @param {import('../quality.js').Check} check */
+function checkItem(check) {
+  return element(
+    'li',
+    { class: check.passed ? 'check-passed' : 'check-failed', 'data-check': check.code },
+    element('strong', {}, checkName(check)),
+    element('span', { class: 'small' }, checkNumbers(check)),
+    element('p', {}, sentence(check.detail)),
+  );
 }

@@ -3,7 +3,7 @@
  */
 
 import { element, labelled } from './elements.js';
-import { frameText, neighbours, nextFrame } from '../beat.js';
+import { frameStep, frameText, neighbours, nextFrame } from '../beat.js';
 import { boxAspect, pictureWidth } from '../geometry.js';
 import { STRUCTURES } from '../labels.js';
 import { drawSlice, fit } from '../plot.js';
@@ -27,7 +27,7 @@ export function mount(root, actions) {
     class: 'slice',
     tabIndex: 0,
     role: 'group',
-    'aria-label': 'Slice. Left and right change the frame, up and down the slice, space plays and stops.',
+    'aria-label': 'Slice. Left and right change the frame, up and down the slice, D and S lead to end-diastole and end-systole, space plays and stops.',
   });
   const slice = slider('Slice', 'slice', (value) => actions.view({ slice: value }));
   const frame = slider('Frame', 'frame', (value) => actions.view({ frame: value, playing: false }));
@@ -58,7 +58,7 @@ export function mount(root, actions) {
     element('div', { class: 'row' }, play, toEd, toEs),
     element('div', { class: 'row' }, element('label', { class: 'field' }, element('span', {}, 'Overlay'), overlay), opacity.field, ...boxes.map(({ field }) => field)),
     element('details', { class: 'facts' }, element('summary', {}, 'Brightness and contrast'), element('div', { class: 'fields' }, center.field, width.field, auto), hint),
-    element('p', { class: 'small by-mouse' }, 'Arrow keys or the wheel on the picture move through frames and slices, space plays; Ctrl and the wheel zoom.'),
+    element('p', { class: 'small by-mouse' }, 'Arrow keys or the wheel on the picture move through frames and slices, D and S lead to end-diastole and end-systole, space plays; Ctrl and the wheel zoom.'),
   );
 
   /** @type {import('../state.js').State | null} */
@@ -85,9 +85,12 @@ export function mount(root, actions) {
   });
   plot.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
     if (!state || event.target !== plot) return;
-    const step = KEYS[event.key];
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const frame = frameStep(event.key, state.view.frame, state.study.shape.frames, state.metrics);
+    const slices = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     if (event.key === ' ' && beats()) actions.view({ playing: !state.view.playing });
-    else if (step) actions.view({ frame: state.view.frame + step.frame, slice: state.view.slice + step.slice, playing: step.frame === 0 && state.view.playing });
+    else if (slices) actions.view({ slice: state.view.slice + slices });
+    else if (frame !== null) actions.view({ frame, playing: false });
     else return;
     event.preventDefault();
   });
@@ -191,14 +194,6 @@ export function mount(root, actions) {
     },
   };
 }
-
-/** @type {Record<string, {frame: number, slice: number}>} */
-const KEYS = {
-  ArrowLeft: { frame: -1, slice: 0 },
-  ArrowRight: { frame: 1, slice: 0 },
-  ArrowUp: { frame: 0, slice: -1 },
-  ArrowDown: { frame: 0, slice: 1 },
-};
 
 /**
  * @param {string} name

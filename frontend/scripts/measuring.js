@@ -1,0 +1,128 @@
+/**
+ * How a mask is measured: phases, slices, rules and formulas that a person may choose, and what they change. Pure.
+ */
+
+import { number, QUANTITIES, quantityName } from './format.js';
+
+/**
+ * @typedef {{edFrame: number | null, esFrame: number | null, excludedSlices: number[], basalRule: string, bsaFormula: string}} Choices
+ *   a phase that is `null` is found by the service
+ */
+
+/** @type {{value: string, name: string}[]} */
+export const BASAL_RULES = [
+  { value: 'as_segmented', name: 'All labelled slices' },
+  { value: 'mostly_enclosed', name: 'Only where wall borders over half of the cavity' },
+];
+
+/** @type {{value: string, name: string}[]} */
+export const BSA_FORMULAS = [
+  { value: 'mosteller', name: 'Mosteller' },
+  { value: 'dubois', name: 'DuBois' },
+];
+
+/**
+ * What the numbers were measured by.
+ * @param {any} metrics the metrics document of the service
+ * @returns {Choices}
+ */
+export function choicesOf(metrics) {
+  const { ed_frame: ed, es_frame: es, method } = metrics?.phases ?? {};
+  const conventions = metrics?.conventions ?? {};
+  return {
+    edFrame: method === 'told' || method === 'ed_told' ? ed : null,
+    esFrame: method === 'told' || method === 'es_told' ? es : null,
+    excludedSlices: [...(conventions.excluded_slices ?? [])].sort((one, other) => one - other),
+    basalRule: conventions.basal_rule ?? BASAL_RULES[0].value,
+    bsaFormula: metrics?.body?.formula ?? BSA_FORMULAS[0].value,
+  };
+}
+
+/** @param {Choices} one @param {Choices} other */
+export function sameChoices(one, other) {
+  return JSON.stringify(choicesBody(one)) === JSON.stringify(choicesBody(other));
+}
+
+/**
+ * The choices as the body of a change.
+ * @param {Choices} choices
+ */
+export function choicesBody({ edFrame, esFrame, excludedSlices, basalRule, bsaFormula }) {
+  return {
+    ed_frame: edFrame,
+    es_frame: esFrame,
+    excluded_slices: [...excludedSlices].sort((one, other) => one - other),
+    basal_rule: basalRule,
+    bsa_formula: bsaFormula,
+  };
+}
+
+/**
+ * The choices as a query. All are named, or what is kept would hold: an empty phase is one that is to be found.
+ * @param {Choices} choices
+ */
+export function choicesQuery(choices) {
+  const { excluded_slices: excluded, ...rest } = choicesBody(choices);
+  const query = new URLSearchParams(Object.entries(rest).map(([name, value]) => [name, String(value ?? '')]));
+  query.set('excluded_slices', excluded.join(',') || 'none');
+  return query;
+}
+
+/** Numbers that a choice can change, and that are compared. */
+const COMPARED = [
+  'left_ventricle.edv_ml',
+  'left_ventricle.esv_ml',
+  'left_ventricle.sv_ml',
+  'left_ventricle.ef_percent',
+  'left_ventricle.edv_ml_per_m2',
+  'right_ventricle.edv_ml',
+  'right_ventricle.esv_ml',
+  'right_ventricle.sv_ml',
+  'right_ventricle.ef_percent',
+  'right_ventricle.edv_ml_per_m2',
+  'myocardium.ed_mass_g',
+  'myocardium.ed_mass_g_per_m2',
+];
+
+/** @param {any} metrics @param {string} path */
+function at(metrics, path) {
+  return path.split('.').reduce((value, key) => value?.[key], metrics);
+}
+
+/**
+ * What the choices change.
+ * @param {any} kept metrics as they are kept
+ * @param {any} tried metrics with the choices
+ * @returns {{name: string, unit: string, kept: string, tried: string, change: string}[]} numbers that are known on either side
+ */
+export function comparison(kept, tried) {
+  return COMPARED.map((path) => ({ path, before: at(kept, path), after: at(tried, path) }))
+    .filter(({ before, after }) => typeof before === 'number' || typeof after === 'number')
+    .map(({ path, before, after }) => {
+      const { unit, digits } = QUANTITIES[path.split('.')[1]];
+      const both = typeof before === 'number' && typeof after === 'number';
+      const change = both ? number(after - before, digits) : '';
+      return {
+        name: quantityName(path),
+        unit,
+        kept: number(before, digits),
+        tried: number(after, digits),
+        change: both && Number(change) === 0 ? '0' : both && after > before ? `+${change}` : change.replace('-', '−'),
+      };
+    });
+}
+
+/**
+ * Rows of the table of phases: whose, its frames, its ejection fraction.
+ * @param {any} metrics
+ * @returns {{name: string, ed: string, es: string, ef: string}[]} empty where there are no phases
+ */
+export function phaseRows(metrics) {
+  const phases = metrics?.phases;
+  if (phases?.ed_frame == null || phases.es_frame == null) return [];
+  const row = (/** @type {string} */ name, /** @type {any} */ pair, /** @type {number} */ ef) => ({ name, ed: number(pair?.ed_frame), es: number(pair?.es_frame), ef: number(ef, 1) });
+  const rows = [row('Left ventricle', phases, metrics.left_ventricle?.ef_percent)];
+  if (phases.runner_up) rows.push(row('Left, next best', phases.runner_up, phases.runner_up.ef_percent));
+  rows.push(row('Right ventricle', phases.right_ventricle, metrics.right_ventricle?.ef_percent));
+  return rows;
+}

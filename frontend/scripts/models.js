@@ -1,0 +1,58 @@
+/**
+ * The models that may be asked for. Pure.
+ */
+
+/**
+ * @typedef {{model: string, precision: string}} Wanted empty where the service is to choose
+ * @typedef {{value: string, name: string, disabled: boolean, why: string}} Option
+ */
+
+/**
+ * Every version of every model; one that no engine can run here cannot be chosen.
+ * @param {any[]} models those of the service's list
+ * @returns {Option[]}
+ */
+export function modelOptions(models) {
+  return models.flatMap(({ name, active_version: active, versions }) => versions.map((/** @type {any} */ one) => ({
+    value: `${name}@${one.version}`,
+    name: `${name} ${one.version}${one.version === active ? ' (active)' : ''}`,
+    disabled: !one.engine,
+    why: one.reason ?? '',
+  })));
+}
+
+/**
+ * The precisions of a version that may be asked for here.
+ * @param {any[]} models
+ * @param {string} chosen `name@version`; empty where the service chooses
+ * @returns {Option[]}
+ */
+export function precisionOptions(models, chosen) {
+  const [name, version] = chosen.split('@');
+  const found = models.find((model) => model.name === name)?.versions.find((/** @type {any} */ one) => one.version === version);
+  return (found?.variants ?? []).map((/** @type {any} */ variant) => ({
+    value: variant.precision,
+    name: `${variant.precision}${variant.engine ? ` on ${variant.engine}` : ''}`,
+    disabled: !variant.runs,
+    why: variant.reason ?? '',
+  }));
+}
+
+/**
+ * What is asked for, after a change: a precision that the new model does not have is let go.
+ * @param {any[]} models
+ * @param {Wanted} wanted
+ * @returns {Wanted}
+ */
+export function settled(models, { model, precision }) {
+  const has = precisionOptions(models, model).some(({ value, disabled }) => value === precision && !disabled);
+  return { model, precision: has ? precision : '' };
+}
+
+/**
+ * The request for a segmentation.
+ * @param {Wanted} wanted
+ */
+export function requestBody({ model, precision }) {
+  return { ...(model ? { model } : {}), ...(precision ? { precision } : {}) };
+}

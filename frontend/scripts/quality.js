@@ -1,0 +1,102 @@
+/**
+ * The verdict, the checks behind it and the score, in words. Pure. The service decides; nothing is judged here.
+ */
+
+import { number } from './format.js';
+
+/**
+ * @typedef {'most' | 'least' | 'range' | 'nearest'} Sense
+ * @typedef {{name: string, unit: string, digits: number, sense: Sense}} Named
+ * @typedef {{code: string, passed: boolean, value?: number | null, limit?: number | null, detail: string}} Check
+ */
+
+/** From which score on a result may pass, and below which it is rejected: `SCORE_PASS` and `SCORE_REJECT` of `crates/measures`. */
+export const SCORE_PASS = 0.85;
+export const SCORE_REJECT = 0.79;
+
+/**
+ * What the checks are called and what their numbers are, by the codes of `crates/measures`; `range` is a value
+ * between two limits, of which the one that is broken is told, or the upper; `nearest` is one of which the nearer limit is told.
+ * @type {Record<string, Named>}
+ */
+export const CHECKS = {
+  structures_present: { name: 'Structures found', unit: 'missing', digits: 0, sense: 'most' },
+  base_covered: { name: 'Base covered', unit: 'length over width', digits: 2, sense: 'least' },
+  apex_covered: { name: 'Apex covered', unit: 'of the largest section', digits: 2, sense: 'most' },
+  slices_contiguous: { name: 'No slice left out', unit: 'slices', digits: 0, sense: 'most' },
+  connected: { name: 'One piece each', unit: '% apart', digits: 1, sense: 'most' },
+  cavity_enclosed: { name: 'Cavity inside wall', unit: 'of its outline', digits: 2, sense: 'least' },
+  ventricles_adjacent: { name: 'Ventricles side by side', unit: 'of the slices', digits: 2, sense: 'least' },
+  orientation: { name: 'Right ventricle on the left', unit: '°', digits: 0, sense: 'nearest' },
+  field_of_view: { name: 'Heart inside the picture', unit: 'voxels at its edge', digits: 0, sense: 'most' },
+  slice_jumps: { name: 'Sections follow on', unit: 'of the largest section', digits: 2, sense: 'most' },
+  slice_alignment: { name: 'Slices in line', unit: 'mm', digits: 1, sense: 'most' },
+  frame_jumps: { name: 'Frames follow on', unit: '% of EDV', digits: 1, sense: 'most' },
+  stroke_volumes: { name: 'Stroke volumes agree', unit: '%', digits: 0, sense: 'most' },
+  masses: { name: 'Masses agree', unit: '%', digits: 0, sense: 'most' },
+  ejection: { name: 'Ventricles eject', unit: '%', digits: 1, sense: 'least' },
+  told_phases: { name: 'Told phases', unit: 'points of EF', digits: 1, sense: 'most' },
+  spacing: { name: 'Spacing', unit: 'mm', digits: 2, sense: 'range' },
+  heart_size: { name: 'Size of the heart', unit: 'ml', digits: 0, sense: 'range' },
+  contrast: { name: 'Contrast of blood', unit: 'standard deviations', digits: 1, sense: 'least' },
+};
+
+/** @type {Record<string, {sentence: string, badge: string}>} */
+const VERDICTS = {
+  pass: { sentence: 'Checks passed: look at the contours before using these numbers.', badge: 'checks passed' },
+  review: { sentence: 'For review: check the contours on every slice before using these numbers.', badge: 'for review' },
+  reject: { sentence: 'Rejected: the checks failed. Do not use these numbers.', badge: 'rejected' },
+};
+
+/**
+ * @typedef {{kind: string, sentence: string, badge: string}} Verdict
+ * @param {any} quality that of the segmentation or its metrics
+ * @returns {Verdict} what is not known is for review
+ */
+export function verdictOf(quality) {
+  const kind = VERDICTS[quality?.verdict] ? quality.verdict : 'review';
+  return { kind, ...VERDICTS[kind] };
+}
+
+/**
+ * @param {any} quality
+ * @returns {{failed: Check[], passed: Check[]}} each in the order of the service
+ */
+export function checksOf(quality) {
+  /** @type {Check[]} */
+  const checks = quality?.checks ?? [];
+  return { failed: checks.filter(({ passed }) => !passed), passed: checks.filter(({ passed }) => passed) };
+}
+
+/** @param {Check} check */
+export function checkName({ code }) {
+  return CHECKS[code]?.name ?? code.replaceAll('_', ' ').replace(/^./, (letter) => letter.toUpperCase());
+}
+
+/**
+ * What was found and what is allowed.
+ * @param {Check} check
+ * @returns {string} empty where neither is known
+ */
+export function checkNumbers({ code, passed, value, limit }) {
+  const { unit, digits, sense } = CHECKS[code] ?? { unit: '', digits: 2, sense: null };
+  const written = (/** @type {number} */ one) => number(one, digits);
+  const low = sense === 'least' || (sense === 'range' && !passed && typeof value === 'number' && typeof limit === 'number' && value < limit);
+  const word = sense === null ? 'limit' : sense === 'nearest' ? 'nearest limit' : low ? 'at least' : 'at most';
+  const parts = [
+    typeof value === 'number' ? `found ${written(value)}` : '',
+    typeof limit === 'number' ? `${word} ${written(limit)}` : '',
+  ].filter(Boolean);
+  return parts.length > 0 && unit ? `${parts.join(', ')} ${unit}` : parts.join(', ');
+}
+
+/**
+ * What the score says.
+ * @param {any} quality
+ */
+export function scoreText(quality) {
+  const score = quality?.score;
+  const limits = `From ${SCORE_PASS} on a result may pass, below ${SCORE_REJECT} it is rejected.`;
+  if (typeof score !== 'number') return 'There is no score: it is worked out of the probabilities of a model, for whole frames, and this mask has none.';
+  return `Score ${number(score, 2)}: the mean Dice with an expert’s contours that this mask is thought to have, from 0, useless, to 1. ${limits}`;
+}

@@ -1,0 +1,41 @@
+/**
+ * The numbers that a reader looks for first, each with where it probably lies, where healthy people lie, and whether it may be trusted.
+ */
+
+import { element } from './elements.js';
+import { headlines } from '../format.js';
+import { verdictOf } from '../quality.js';
+
+/** @param {HTMLElement} root */
+export function mount(root) {
+  const tiles = element('ul', { class: 'tiles' });
+  root.append(tiles);
+  /** @type {any} */
+  let shown = null;
+  return {
+    /** @param {import('../state.js').State} state */
+    update({ segmentation, metrics }) {
+      if (metrics === shown) return;
+      shown = metrics;
+      const found = headlines(metrics);
+      root.hidden = found.length === 0;
+      const verdict = verdictOf(segmentation?.quality ?? metrics?.quality);
+      tiles.replaceChildren(...found.map((one) => tile(one, verdict)));
+    },
+  };
+}
+
+/** @param {import('../format.js').Headline} headline @param {import('../quality.js').Verdict} verdict */
+function tile({ path, name, text, unit, range, level, place }, { kind, badge }) {
+  const lines = [];
+  if (range) lines.push(element('span', { class: 'small' }, `${range} (${Math.round(100 * (level ?? 0))} %)`));
+  if (place) lines.push(element('span', { class: 'place', 'data-place': place.verdict }, `${place.verdict} (${place.limits})`));
+  return element(
+    'li',
+    { class: 'tile', 'data-quantity': path },
+    element('span', { class: 'small' }, name),
+    element('span', { class: 'big' }, text, element('span', { class: 'unit' }, ` ${unit}`)),
+    ...lines,
+    element('span', { class: 'badge', 'data-verdict': kind }, badge),
+  );
+}

@@ -1,0 +1,49 @@
+/**
+ * Verdict, checks and score in words, against the service's own sources. Run by `node --test`.
+ */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import test from 'node:test';
+import { checkName, checkNumbers, CHECKS, checksOf, SCORE_PASS, SCORE_REJECT, scoreText, verdictOf } from '../../frontend/scripts/quality.js';
+
+const SOURCE = readFileSync(new URL('../../crates/measures/src/checks.rs', import.meta.url), 'utf8').split('#[cfg(test)]')[0];
+
+test('every check of the service has a name and a unit here, and no other', () => {
+  const codes = [...SOURCE.matchAll(/\bcheck\(\s*"([a-z_]+)"/g)].map(([, code]) => code);
+  assert.ok(codes.length > 10, `${codes.length} checks in the source`);
+  assert.deepEqual([...new Set(codes)].sort(), Object.keys(CHECKS).sort());
+});
+
+test('the limits of the score are those of the service', () => {
+  for (const [name, value] of [['SCORE_PASS', SCORE_PASS], ['SCORE_REJECT', SCORE_REJECT]]) {
+    assert.match(SOURCE, new RegExp(`pub const ${name}: f64 = ${value};`));
+  }
+  assert.match(scoreText({ score: 0.914 }), /^Score 0\.91: .* From 0\.85 on .* below 0\.79 /);
+  assert.match(scoreText({ score: null }), /no score/);
+});
+
+test('a verdict that is not known is for review', () => {
+  assert.deepEqual(['pass', 'review', 'reject', 'splendid'].map((verdict) => verdictOf({ verdict }).kind), ['pass', 'review', 'reject', 'review']);
+  assert.equal(verdictOf(undefined).badge, 'for review');
+});
+
+test('a check tells what was found and what is allowed, in its unit and its sense', () => {
+  const numbers = (code, passed, value, limit) => checkNumbers({ code, passed, value, limit, detail: '' });
+  assert.equal(numbers('masses', false, 40.4, 36), 'found 40, at most 36 %');
+  assert.equal(numbers('contrast', true, 2.04, 1.5), 'found 2.0, at least 1.5 standard deviations');
+  assert.equal(numbers('spacing', false, 0.2, 0.45), 'found 0.20, at least 0.45 mm');
+  assert.equal(numbers('spacing', true, 1.4, 3), 'found 1.40, at most 3.00 mm');
+  assert.equal(numbers('orientation', true, 170, 120), 'found 170, nearest limit 120 °');
+  assert.equal(numbers('heart_size', false, 900, 750), 'found 900, at most 750 ml');
+  assert.equal(numbers('something_new', true, 3, 4), 'found 3.00, limit 4.00');
+  assert.equal(numbers('masses', true, null, null), '');
+  assert.equal(checkName({ code: 'something_new' }), 'Something new');
+});
+
+test('failed checks and passed ones keep their order', () => {
+  const checks = ['a', 'b', 'c', 'd'].map((code, index) => ({ code, passed: index % 2 === 0, detail: '' }));
+  const { failed, passed } = checksOf({ checks });
+  assert.deepEqual([failed.map(({ code }) => code), passed.map(({ code }) => code)], [['b', 'd'], ['a', 'c']]);
+  assert.deepEqual(checksOf(undefined), { failed: [], passed: [] });
+});
