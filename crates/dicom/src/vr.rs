@@ -82,13 +82,18 @@ impl Vr {
             // Temporal position index, in-stack position number, frame acquisition number, dimension index values.
             (0x0020, 0x9128 | 0x9057 | 0x9157) => Vr::U32,
             (0x0020, 0x9156) => Vr::U16,
-            // Nominal cardiac trigger delay time, temporal position time offset, actual cardiac trigger delay time, R-R intervals.
-            (0x0020, 0x9153 | 0x930d | 0x9252) => Vr::F64,
-            // Echo, repetition and inversion times, bandwidth, flip and duration of enhanced MR; trigger delay; R-R interval; b-value.
-            (0x0018, 0x9073 | 0x9074 | 0x9082 | 0x9087 | 0x9089 | 0x9098 | 0x9220 | 0x9070) => {
-                Vr::F64
-            }
-            // Number of k-space trajectories, of frames of a phase.
+            // Nominal and actual cardiac trigger delay time, R-R interval, temporal position time offset.
+            (0x0020, 0x9153 | 0x9251 | 0x9252 | 0x930d) => Vr::F64,
+            // Times before the R peak, percentage of the cardiac phase.
+            (0x0020, 0x9154 | 0x9155 | 0x9241) => Vr::F32,
+            // Acquisition duration of a series and of a frame, echo time, R-R intervals, velocity encoding, b-value and its direction,
+            // transmitter frequency.
+            (
+                0x0018,
+                0x9070 | 0x9073 | 0x9082 | 0x9087 | 0x9089 | 0x9090 | 0x9091 | 0x9098 | 0x9217
+                | 0x9220,
+            ) => Vr::F64,
+            // Number of k-space trajectories.
             (0x0018, 0x9093) => Vr::U16,
             _ => Vr::Unknown,
         }

@@ -376,3 +376,28 @@ fn values_without_a_sign_that_need_all_32_bits_are_refused() {
         Err(DicomError::ValueTooLarge)
     );
 }
+
+#[test]
+fn what_is_binary_is_known_where_no_file_says_it() {
+    let way = Way::Implicit;
+    let set = [
+        way.element((0x18, 0x9074), "DT", b"20260131120000.5"),
+        way.element((0x18, 0x9220), "FD", &41.5f64.to_le_bytes()),
+        way.element((0x20, 0x9153), "FD", &812.25f64.to_le_bytes()),
+        way.element((0x20, 0x9157), "UL", &[1, 0, 0, 0, 9, 0, 0, 0]),
+        way.element((0x20, 0x9241), "FL", &37.5f32.to_le_bytes()),
+        image(way),
+    ];
+    let file = read([meta(way.uid()), set.concat()].concat()).unwrap();
+    let data = file.data();
+    assert_eq!(
+        data.text(Tag(0x18, 0x9074)).as_deref(),
+        Some("20260131120000.5")
+    );
+    assert_eq!(data.number(Tag(0x18, 0x9220)), Some(41.5));
+    assert_eq!(data.number(Tag(0x20, 0x9153)), Some(812.25));
+    assert_eq!(data.numbers(Tag(0x20, 0x9157)), Some(vec![1.0, 9.0]));
+    assert_eq!(data.number(Tag(0x20, 0x9241)), Some(37.5));
+    // Binary is no text, wherever it stands.
+    assert_eq!(data.text(Tag(0x20, 0x9153)), None);
+}
