@@ -303,6 +303,16 @@ export async function getFile(studyId, segmentationId, what) {
 }
 
 /**
+ * The report to print, as an object URL of its page.
+ * @param {string} studyId
+ * @param {string} segmentationId
+ */
+export async function getReport(studyId, segmentationId) {
+  const response = await call(`${segmentationPath(studyId, segmentationId)}/report`, { accept: 'text/html' });
+  return URL.createObjectURL(await reach(() => response.blob(), brokenOff));
+}
+
+/**
  * The picture of one slice, as a data URL: such a picture is there as soon as it is shown, so that a film does not flicker. Pictures
  * are kept, so that the beat plays without waiting.
  * @param {string} studyId

@@ -178,6 +178,22 @@ const actions = {
     // The browser has read it by then, whatever it asks of the person first.
     setTimeout(() => URL.revokeObjectURL(url), SAVE_WITHIN_MS);
   }),
+  /** The report, in a page of its own: it is fetched with the key, so that no address of it works without one. */
+  report: () => {
+    // Opened before anything is waited for, or the browser takes it for an advertisement.
+    const tab = window.open('', '_blank');
+    return attempt(async () => {
+      const { study, segmentation } = store.get();
+      try {
+        const url = await api.getReport(study.id, segmentation.id);
+        if (tab) tab.location.href = url;
+        setTimeout(() => URL.revokeObjectURL(url), SAVE_WITHIN_MS);
+      } catch (cause) {
+        tab?.close();
+        throw cause;
+      }
+    });
+  },
   /** @param {import('./measuring.js').Choices | null} choices */
   tryChoices: (choices) => {
     trial.abort();

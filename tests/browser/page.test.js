@@ -178,6 +178,14 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
     assert.equal(volume.name, `${study.id}-volume.nii.gz`);
     assert.ok(volume.bytes.length > 1_000_000 && volume.bytes[0] === 0x1f);
     assert.deepEqual(JSON.parse(document.bytes.toString()), metrics);
+    const waiting = page.waitForEvent('popup');
+    await page.click('#report');
+    const report = await waiting;
+    await report.waitForSelector('h1');
+    assert.match(report.url(), /^blob:/);
+    assert.ok((await report.locator('body').innerText()).includes(metrics.left_ventricle.ef_percent.toFixed(1)));
+    await report.screenshot({ path: join(PICTURES, 'report.png') });
+    await report.close();
     await page.close();
   });
 

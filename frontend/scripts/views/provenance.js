@@ -8,7 +8,7 @@ import { duration, number, size } from '../format.js';
 
 /**
  * @param {HTMLElement} root
- * @param {{again: () => void, save: (what: string) => void, want: (wanted: import('../models.js').Wanted) => void}} actions
+ * @param {{again: () => void, save: (what: string) => void, report: () => void, want: (wanted: import('../models.js').Wanted) => void}} actions
  */
 export function mount(root, actions) {
   const facts = element('dl');
@@ -22,11 +22,13 @@ export function mount(root, actions) {
     button.addEventListener('click', () => actions.save(what));
     return button;
   });
+  const report = element('button', { type: 'button', class: 'quiet', id: 'report' }, 'Report to print');
+  report.addEventListener('click', () => actions.report());
   const again = element('button', { type: 'button', class: 'quiet', id: 'again', title: 'The same result comes back unless the model, its precision, its engine or its component is another one.' }, 'Segment again');
   again.addEventListener('click', () => actions.again());
   const picker = element('div');
   const models = mountModels(picker, actions, ['done']);
-  root.append(element('h2', {}, 'How this was made'), facts, element('div', { class: 'row' }, ...save), picker, element('div', { class: 'row' }, again));
+  root.append(element('h2', {}, 'How this was made'), facts, element('div', { class: 'row' }, report, ...save), picker, element('div', { class: 'row' }, again));
   /** @type {any} */
   let shown = null;
   return {
