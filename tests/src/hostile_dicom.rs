@@ -617,6 +617,14 @@ pub fn cases() -> Vec<DicomCase> {
         file.truncate(file.len() - SEQUENCE_END.len());
         file
     });
+    file!(
+        "one small frame in many large fragments",
+        "bad_fragments",
+        {
+            let large = vec![0x80; 1 << 20];
+            Image::new().fragments(RLE, &[&[], &large, &large, &large])
+        }
+    );
     file!("fewer fragments than frames", "bad_fragments", {
         Image::new()
             .frames("3 ")
@@ -654,7 +662,7 @@ pub fn cases() -> Vec<DicomCase> {
     file!("RLE of runs that have no byte", "bad_frame", {
         Image::new().fragments(RLE, &[&[], &rle(2, &[64, 65], &[0x81; 2])])
     });
-    file!("RLE that says nothing, very long", "bad_frame", {
+    file!("RLE that says nothing, very long", "bad_fragments", {
         Image::new().fragments(RLE, &[&[], &rle(2, &[64, 65], &vec![0x80; 8 << 20])])
     });
     file!("JPEG of 65,535 x 65,535", "frame_mismatch", {
@@ -696,7 +704,7 @@ pub fn cases() -> Vec<DicomCase> {
     file!("JPEG of markers alone", "bad_frame", {
         Image::new().fragments(
             JPEG,
-            &[&[], &[[0xff, 0xd8].repeat(1), vec![0xff; 1 << 20]].concat()],
+            &[&[], &[[0xff, 0xd8].repeat(1), vec![0xff; 100_000]].concat()],
         )
     });
     file!("JPEG 2000 of four billion rows", "frame_mismatch", {

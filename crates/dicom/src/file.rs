@@ -141,7 +141,7 @@ impl DicomFile {
     ///
     /// # Errors
     /// [`DicomError::NoPixels`], [`DicomError::NoSuchFrame`], [`DicomError::NotGrey`], [`DicomError::UnsupportedSyntax`],
-    /// [`DicomError::BadFrame`], [`DicomError::FrameMismatch`], [`DicomError::ValueTooLarge`].
+    /// [`DicomError::BadFragments`], [`DicomError::BadFrame`], [`DicomError::FrameMismatch`], [`DicomError::ValueTooLarge`].
     pub fn frame(&self, index: usize, out: &mut Vec<i32>) -> Result<(), DicomError> {
         out.clear();
         let (layout, place) = self.pixels.as_ref().ok_or(DicomError::NoPixels)?;
@@ -176,7 +176,7 @@ impl DicomFile {
                 Ok(())
             }
             Place::Encapsulated(fragments) => {
-                let frame = fragments.frame(&self.bytes, index);
+                let frame = fragments.frame(&self.bytes, index, layout.frame_bytes())?;
                 match self.syntax.compression {
                     Compression::Rle => rle::decode(&frame, layout, out),
                     Compression::Jpeg => jpeg::decode(&frame, layout, out),

@@ -9,6 +9,12 @@ use crate::limits::Limits;
 use crate::syntax::Compression;
 use crate::walk::{Head, fragment};
 
+/// How many times as large as its pixels a compressed frame is at most. Lossless JPEG of noise comes to twice the bits, in 8 bits with the
+/// worst of codes to three times.
+const EXPANSION: usize = 4;
+/// Bytes of headers, tables and comments that a frame may have beyond that.
+const TABLE_BYTES: usize = 256 << 10;
+
 /// The fragments of all frames.
 #[derive(Clone, Debug)]
 pub(crate) struct Fragments {
@@ -75,7 +81,15 @@ impl Fragments {
     }
 
     /// The compressed bytes of a frame, counted from 0. Copied only where the frame has several fragments.
-    pub(crate) fn frame<'a>(&self, bytes: &'a [u8], index: usize) -> Cow<'a, [u8]> {
+    ///
+    /// # Errors
+    /// [`DicomError::BadFragments`] for more bytes than any codec makes of `pixel_bytes`.
+    pub(crate) fn frame<'a>(
+        &self,
+        bytes: &'a [u8],
+        index: usize,
+        pixel_bytes: usize,
+    ) -> Result<Cow<'a, [u8]>, DicomError> {
         let places = if self.starts.is_empty() {
             self.places.get(index..=index)
         } else {
@@ -88,11 +102,17 @@ impl Fragments {
                 .get(index)
                 .and_then(|start| self.places.get(*start..end))
         };
-        let mut parts = places
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|place| bytes.get(place.clone()));
-        match (parts.next(), parts.next()) {
+        let places = places.unwrap_or_default();
+        let most = pixel_bytes
+            .saturating_mul(EXPANSION)
+            .saturating_add(TABLE_BYTES);
+        if places.iter().map(Range::len).sum::<usize>() > most {
+            return Err(DicomError::BadFragments {
+                reason: "a frame has more compressed bytes than any codec makes of its pixels",
+            });
+        }
+        let mut parts = places.iter().filter_map(|place| bytes.get(place.clone()));
+        Ok(match (parts.next(), parts.next()) {
             (None, _) => Cow::Borrowed(&[]),
             (Some(only), None) => Cow::Borrowed(only),
             (Some(first), Some(second)) => {
@@ -100,7 +120,7 @@ impl Fragments {
                 parts.for_each(|part| whole.extend_from_slice(part));
                 Cow::Owned(whole)
             }
-        }
+        })
     }
 }
 
