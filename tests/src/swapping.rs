@@ -44,6 +44,25 @@ impl Application {
         Options::new().manifest(&self.folder.path().join("spin.toml"))
     }
 
+    /// A copy of the packages that ship, in place of theirs: whatever is put there is this application's alone.
+    ///
+    /// # Errors
+    /// They cannot be copied.
+    pub fn models(&self) -> Result<PathBuf> {
+        let own = self.folder.path().join("models");
+        copy(&root().join("weights/models"), &own)?;
+        let manifest = self.folder.path().join("spin.toml");
+        let text = std::fs::read_to_string(&manifest)?;
+        let shipped = root().join("weights/models");
+        let changed = text.replace(
+            &format!("\"{}\"", shipped.display()),
+            &format!("\"{}\"", own.display()),
+        );
+        ensure!(changed != text, "the manifest is another than expected");
+        std::fs::write(manifest, changed)?;
+        Ok(own)
+    }
+
     /// Puts these bytes in place of the model component, in one step.
     ///
     /// # Errors
@@ -54,6 +73,21 @@ impl Application {
         std::fs::write(&aside, component)?;
         std::fs::rename(aside, own).context("replacing the model component")
     }
+}
+
+/// Copies a folder and what is in it.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let place = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &place)?;
+        } else {
+            std::fs::copy(entry.path(), place)?;
+        }
+    }
+    Ok(())
 }
 
 /// The bytes of a built component.

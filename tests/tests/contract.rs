@@ -49,6 +49,16 @@ const NOT_BROUGHT_ABOUT: &[(&str, &str, &str)] = &[
         "model-unusable",
         "a package that was kept has answered before; only a change of engines or a fault of the disk makes it fail later",
     ),
+    (
+        "/api/v1/models/{name}/shadow",
+        "overloaded",
+        "the engine's own queue is full, which its tests show",
+    ),
+    (
+        "/api/v1/models/{name}/shadow",
+        "model-unusable",
+        "as for activating: a package that was kept has answered before",
+    ),
 ];
 
 /// An id of the right form that nothing has.
@@ -726,6 +736,29 @@ fn table(world: &World) -> Table {
         .for_others()
         .missing(format!("{absent}/activate"))
         .forms(200, &[JSON]);
+    let shadow = format!("/api/v1/models/{model}/shadow");
+    let other = format!(r#"{{"version": "{version}"}}"#);
+    table
+        .operation(
+            "/api/v1/models/{name}/shadow",
+            Ask::new("PUT", &shadow).json(&other),
+        )
+        .for_others()
+        .missing("/api/v1/models/absent/shadow".to_owned())
+        .takes_json(r#"{"version": 1}"#, shadow.clone())
+        .refused(409, "conflict", |ask| ask.json(r#"{"version": "77.0.0"}"#))
+        .forms(200, &[JSON]);
+    table
+        .operation("/api/v1/models/{name}/shadow", Ask::new("GET", &shadow))
+        .for_readers()
+        .missing("/api/v1/models/absent/shadow".to_owned())
+        .forms(200, &[JSON])
+        .unchanged();
+    table
+        .operation("/api/v1/models/{name}/shadow", Ask::new("DELETE", shadow))
+        .for_others()
+        .missing("/api/v1/models/absent/shadow".to_owned())
+        .done(204, |ask| ask);
     table
         .operation(
             "/api/v1/models/{name}/rollback",

@@ -4,8 +4,13 @@ use anyhow::{Context, Result, bail, ensure};
 use cinecor_tests::client::{Answer, Client};
 use cinecor_tests::host::Options;
 use cinecor_tests::packages::{NAME, Package, address, zip};
+use cinecor_tests::swapping::Application;
 use cinecor_tests::volumes;
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// How long a shadow may take once the answer was sent.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const ZIP: &str = "application/zip";
 
@@ -324,6 +329,102 @@ fn a_refused_package_changes_nothing() -> Result<()> {
     // The name is as free as before.
     let good = Package::of_version("66.0.0")?;
     put(&client, &address("66.0.0"), &good.zip()?)?.expect(201)?;
+    Ok(())
+}
+
+#[test]
+fn a_card_that_cannot_be_read_is_named_and_hides_no_other_model() -> Result<()> {
+    let application = Application::with_model("model-unet")?;
+    let bad = application.models()?.join(NAME).join("9.9.9");
+    std::fs::create_dir_all(&bad)?;
+    std::fs::write(bad.join("model.json"), "no card")?;
+    let host = application.options().start()?;
+    let client = Client::new(&host);
+    let listed = model(&client)?;
+    ensure!(versions(&listed).contains(&"1.0.0"), "{listed}");
+    let unreadable = listed["unreadable"].as_array().context("no list")?;
+    let [one] = unreadable.as_slice() else {
+        bail!("one was expected: {unreadable:?}")
+    };
+    assert_eq!(one["version"], "9.9.9");
+    ensure!(
+        one["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.len() > 10)
+    );
+    client.get("/api/v1/models")?.expect(200)?;
+    client.get(&address("9.9.9"))?.expect(500)?.problem()?;
+    Ok(())
+}
+
+#[test]
+fn a_second_version_runs_beside_the_active_one_and_touches_no_answer() -> Result<()> {
+    let host = Options::new().start()?;
+    let client = Client::new(&host);
+    let shadow = format!("/api/v1/models/{NAME}/shadow");
+    let json = [("content-type", "application/json")];
+    let set = |version: &str| {
+        let body = json!({ "version": version }).to_string();
+        client.send("PUT", &shadow, &json, Some(body.as_bytes()))
+    };
+    let told = || client.get(&shadow)?.expect(200)?.json();
+    let none = told()?;
+    ensure!(
+        none["version"].is_null() && none["studies"] == json!([]),
+        "{none}"
+    );
+    set("9.9.9")?.expect(422)?;
+    let active = none["active_version"].as_str().context("no version")?;
+    set(active)?.expect(409)?;
+    assert_eq!(set("1.0.0")?.expect(200)?.json()?["version"], "1.0.0");
+
+    let study = client
+        .post("/api/v1/studies", &volumes::phantom(11, 3)?)?
+        .expect(201)?;
+    let segmentations = format!(
+        "{}/segmentations",
+        study.header("location").context("no Location")?
+    );
+    let made = client
+        .send("POST", &segmentations, &json, Some(b"{}"))?
+        .expect(201)?
+        .json()?;
+    ensure!(made["model"]["version"] == active, "{made}");
+    // It runs once the answer is sent.
+    let until = Instant::now() + PATIENCE;
+    let compared = loop {
+        let compared = told()?["studies"][0].clone();
+        if !compared.is_null() {
+            break compared;
+        }
+        ensure!(
+            Instant::now() < until,
+            "nothing was compared: {}",
+            host.log()
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    ensure!(compared["study_id"] == made["study_id"], "{compared}");
+    ensure!(compared["segmentation_id"] == made["id"], "{compared}");
+    ensure!(compared["failed"].is_null(), "{compared}");
+    assert_eq!(compared["active"]["digest"], made["model"]["digest"]);
+    assert_eq!(
+        compared["frames"],
+        json!([made["ed_frame"], made["es_frame"]])
+    );
+    for structure in ["right_ventricle", "myocardium", "left_ventricle"] {
+        let dice = compared["dice"][structure].as_f64().context("no Dice")?;
+        ensure!((0.6..1.0).contains(&dice), "{structure}: {dice}");
+    }
+    let ef = compared["ef_difference_points"].as_f64().context("no EF")?;
+    ensure!(ef.abs() < 20.0, "{ef} points");
+
+    client.delete(&shadow)?.expect(204)?;
+    assert_eq!(told()?, none);
+    let audit = client.get("/api/v1/audit")?.expect(200)?.json()?;
+    let actions = audit["items"].as_array().context("no items")?.iter();
+    let shadows = actions.filter(|entry| entry["action"] == "model.shadow");
+    assert_eq!(shadows.count(), 2);
     Ok(())
 }
 

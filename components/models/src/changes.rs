@@ -5,7 +5,8 @@ use cinecor_guest::{
 };
 use cinecor_model_card::{Format, Package as Unpacked, PackageError, PackageLimits};
 use cinecor_store::{
-    Action, Activated, MODEL_CHUNK_BYTES, ModelDeleted, ModelFile, ModelGraph, ModelStaging,
+    Action, Activated, MODEL_CHUNK_BYTES, MODEL_LEASE_MS, ModelDeleted, ModelFile, ModelGraph,
+    ModelStaging,
 };
 use cinecor_web::{Problem, ProblemKind};
 
@@ -58,8 +59,12 @@ pub(crate) async fn put(mut call: Call, store: &GuestStore) -> Result<Answer, Pr
             Some(existing) => same_or_conflict(&unpacked, &existing),
             None => Err(Problem::new(
                 ProblemKind::Conflict,
-                format!("Another upload of {name}@{version} is under way; wait for its end."),
-            )),
+                format!(
+                    "Another upload of {name}@{version} is under way; wait for its end. One that broke off gives way after {} seconds.",
+                    MODEL_LEASE_MS / 1000
+                ),
+            )
+            .retry_after(u32::try_from(MODEL_LEASE_MS / 1000).unwrap_or(u32::MAX))),
         };
     };
     keep(&call, store, staging, &unpacked).await?;
@@ -146,7 +151,7 @@ async fn write_and_try(
         })
         .collect();
     store
-        .offer_model(staging, &graphs)
+        .offer_model(staging, &graphs, now_ms())
         .await
         .map_err(storage_problem)?;
     let model = ModelPackage {
@@ -186,7 +191,7 @@ fn refused(error: &PackageError) -> Problem {
     Problem::new(kind, sentence(&error.to_string()))
 }
 
-fn busy(text: &str) -> Problem {
+pub(crate) fn busy(text: &str) -> Problem {
     Problem::new(
         ProblemKind::Overloaded,
         "The inference engine has no room for the warm-up now; try again in a second.",

@@ -32,6 +32,7 @@ mod bindings {
 mod changes;
 mod health;
 mod packages;
+mod shadow;
 mod warm_up;
 
 use cinecor_guest::{Answer, Call, GuestStore, Request, Response, open_store, serve};
@@ -59,6 +60,9 @@ async fn answer(call: Call) -> Result<Answer, Problem> {
         "put_model_version" => changes::put(call, &open_store().await?).await,
         "delete_model_version" => changes::delete(&call, &open_store().await?).await,
         "activate_model_version" => changes::activate(&call, &open_store().await?).await,
+        "get_shadow" => shadow::get(&call, &open_store().await?).await,
+        "put_shadow" => shadow::put(call, &open_store().await?).await,
+        "delete_shadow" => shadow::delete(&call, &open_store().await?).await,
         "roll_back_model" => changes::roll_back(&call, &open_store().await?).await,
         "live" => health::live(),
         "ready" => health::ready().await,

@@ -35,16 +35,17 @@ impl Package {
     /// The package `name@version`; `None` when there is none.
     ///
     /// # Errors
-    /// A 500: a package that is there and cannot be read is a fault of the service.
+    /// See [`Unfound`].
     pub(crate) async fn find(
         store: &GuestStore,
         name: &str,
         version: &str,
-    ) -> Result<Option<Package>, Problem> {
+    ) -> Result<Option<Package>, Unfound> {
         let (text, origin) = if is_bundled(name, version) {
             let folder = Path::new(MODELS).join(name).join(version);
-            let text = std::fs::read_to_string(folder.join("model.json"))
-                .map_err(|cause| broken(name, version, &cause))?;
+            let text = std::fs::read_to_string(folder.join("model.json")).map_err(|_| {
+                Unfound::Unreadable("the file model.json cannot be read".to_owned())
+            })?;
             (text, Origin::Bundled(folder))
         } else {
             match store.model(name, version).await.map_err(storage_problem)? {
@@ -52,7 +53,7 @@ impl Package {
                 None => return Ok(None),
             }
         };
-        let card = Card::parse(&text).map_err(|cause| broken(name, version, &cause))?;
+        let card = Card::parse(&text).map_err(|cause| Unfound::Unreadable(cause.to_string()))?;
         Ok(Some(Package {
             name: name.to_owned(),
             version: version.to_owned(),
@@ -106,6 +107,32 @@ impl Package {
 
     fn is_bundled(&self) -> bool {
         matches!(self.origin, Origin::Bundled(_))
+    }
+}
+
+/// Why a package that may be there was not found.
+pub(crate) enum Unfound {
+    /// It is there, and its card cannot be used, for this reason.
+    Unreadable(String),
+    /// Something else than the package.
+    Other(Problem),
+}
+
+impl From<Problem> for Unfound {
+    fn from(problem: Problem) -> Self {
+        Self::Other(problem)
+    }
+}
+
+/// Where one package is asked for, one that cannot be read is a fault of the service.
+impl From<Unfound> for Problem {
+    fn from(unfound: Unfound) -> Self {
+        match unfound {
+            Unfound::Unreadable(reason) => {
+                Problem::internal(format!("a package that ships cannot be used: {reason}"))
+            }
+            Unfound::Other(problem) => problem,
+        }
     }
 }
 
@@ -201,16 +228,23 @@ pub(crate) async fn describe_model(
     versions: &[String],
 ) -> Result<Value, Problem> {
     let mut described = Vec::new();
+    let mut unreadable = Vec::new();
     for version in versions {
-        // One that was deleted meanwhile is not there any more.
-        if let Some(package) = Package::find(store, name, version).await? {
-            described.push(describe(&package));
+        match Package::find(store, name, version).await {
+            Ok(Some(package)) => described.push(describe(&package)),
+            // One that was deleted meanwhile is not there any more.
+            Ok(None) => {}
+            Err(Unfound::Unreadable(reason)) => {
+                unreadable.push(json!({ "version": version, "reason": reason }));
+            }
+            Err(Unfound::Other(problem)) => return Err(problem),
         }
     }
     Ok(json!({
         "name": name,
         "active_version": active_version(store, name).await?,
         "versions": described,
+        "unreadable": unreadable,
     }))
 }
 

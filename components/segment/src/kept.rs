@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
 
 use crate::model::{Model, precision};
 use crate::progress::Listener;
+use crate::shadow;
 use crate::work::{Cine, Wanted, Work, not_measurable};
 
 /// How many segmentations a page has unless told.
@@ -85,11 +86,19 @@ pub(crate) async fn create(mut call: Call) -> Result<Answer, Problem> {
         return Ok(Answer::events(move |sink| async move {
             job.listener = Listener::Events(sink);
             let outcome = job.run(work).await;
+            let fresh = outcome
+                .as_ref()
+                .ok()
+                .filter(|(_, is_new)| *is_new)
+                .map(|(record, _)| record.clone());
             if !job.listener.is_gone() {
                 let listener = std::mem::replace(&mut job.listener, Listener::Silent);
                 listener
                     .end(outcome.and_then(|(record, _)| to_json(&record, &job.study)))
                     .await;
+            }
+            if let Some(record) = fresh {
+                shadow::run(&job.store, &job.study, &record).await;
             }
         }));
     }
@@ -101,7 +110,9 @@ pub(crate) async fn create(mut call: Call) -> Result<Answer, Problem> {
         record.id.as_str()
     );
     Ok(if is_new {
-        answer.created(&location)
+        answer
+            .created(&location)
+            .then(move || async move { shadow::run(&job.store, &job.study, &record).await })
     } else {
         answer
     })

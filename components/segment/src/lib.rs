@@ -34,6 +34,7 @@ mod mask;
 mod model;
 mod one_shot;
 mod progress;
+mod shadow;
 mod work;
 
 use cinecor_guest::{Answer, Call, Request, Response, serve};

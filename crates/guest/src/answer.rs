@@ -15,6 +15,9 @@ use spin_sdk::wasip3::http_compat::BodyWriter;
 
 type Written = Pin<Box<dyn Future<Output = ()>>>;
 
+/// Work that begins once an answer has been taken.
+pub(crate) type Afterwards = Box<dyn FnOnce() -> Written>;
+
 /// What is sent behind the headers.
 pub(crate) enum Content {
     Bytes(Vec<u8>),
@@ -26,6 +29,7 @@ pub struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) content: Content,
+    pub(crate) afterwards: Option<Afterwards>,
 }
 
 impl Answer {
@@ -34,6 +38,7 @@ impl Answer {
             status,
             headers: HeaderMap::new(),
             content,
+            afterwards: None,
         }
     }
 
@@ -91,6 +96,16 @@ impl Answer {
         W: Future<Output = ()> + 'static,
     {
         Answer::stream(SSE, None, write).header(CACHE_CONTROL, HeaderValue::from_static("no-store"))
+    }
+
+    /// The same, and `work` once its bytes have been taken: nobody waits for it, and what comes of it touches the answer no more.
+    #[must_use]
+    pub fn then<W>(mut self, work: impl FnOnce() -> W + 'static) -> Answer
+    where
+        W: Future<Output = ()> + 'static,
+    {
+        self.afterwards = Some(Box::new(move || Box::pin(work())));
+        self
     }
 
     /// The same with another status.

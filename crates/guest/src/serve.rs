@@ -221,6 +221,7 @@ fn refuse(problem: &Problem, head: &Head, settings: Option<&Settings>) -> Respon
         status: parts.status,
         headers: parts.headers,
         content: Content::Bytes(body),
+        afterwards: None,
     };
     send(answer, head, settings)
 }
@@ -324,6 +325,9 @@ fn send(mut answer: Answer, head: &Head, settings: Option<&Settings>) -> Respons
             // What is left over was not wanted any more.
             let _ = writer.stream_writer.write_all(bytes).await;
             Sink::new(writer, request_id).finish().await;
+            if let Some(work) = answer.afterwards {
+                work().await;
+            }
         }),
         Content::Stream(write) => spawn(write(Sink::new(writer, request_id))),
     }

@@ -32,6 +32,7 @@ mod chunk;
 mod id;
 mod models;
 mod segmentations;
+mod shadow;
 mod store;
 mod studies;
 mod subject;
@@ -42,13 +43,14 @@ pub use backend::{BackendError, Database, KeyValue, SqlValue};
 pub use chunk::{Chunk, ChunkInfo};
 pub use id::Id;
 pub use models::{
-    Activated, MODEL_CHUNK_BYTES, MODEL_STALE_MS, ModelDeleted, ModelFile, ModelGraph, ModelRecord,
-    ModelStaging, graph_key,
+    Activated, MODEL_CHUNK_BYTES, MODEL_LEASE_MS, MODEL_STALE_MS, ModelDeleted, ModelFile,
+    ModelGraph, ModelRecord, ModelStaging, graph_key,
 };
 pub use segmentations::{
     CheckRecord, DoubtRecord, FactorRecord, LabelCounts, ModelUsed, ProfileRecord, QualityRecord,
     SegmentationRecord, SliceRecord, TimingsMs, lookup_key,
 };
+pub use shadow::{SHADOW_RESULTS_MAX, Shadow, ShadowResult};
 pub use store::{Committed, STALE_MS, Staging, Store, StoreError, frame_key, mask_key};
 pub use studies::{Consent, SourceRecord, StudyRecord, VoxelRecord, WarningRecord};
 pub use subject::{FACTS, FactError, FactRange, Sex, Subject};

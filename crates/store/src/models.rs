@@ -22,6 +22,10 @@ pub const MODEL_CHUNK_BYTES: usize = 4 << 20;
 /// How long an upload may go untouched before it counts as left behind by a crash: longer than its warm-up can take, which is one request.
 pub const MODEL_STALE_MS: i64 = 900_000;
 
+/// How long nothing may be heard of an upload before another one of the same version takes its place: a model component that trapped while
+/// it was tried took the upload with it, and told nobody.
+pub const MODEL_LEASE_MS: i64 = 30_000;
+
 /// The most versions that are remembered for going back.
 const HISTORY_MAX: usize = 32;
 
@@ -108,7 +112,7 @@ pub(crate) const SCHEMA: [&str; 2] = [
 
 impl<K: KeyValue, D: Database> Store<K, D> {
     /// Begins a version whose files have `chunks` pieces together. Nothing can be seen of it until [`Store::commit_model`]; `None` when
-    /// there is one already, kept or being written.
+    /// there is one already, kept or being written. One that nothing was heard of for [`MODEL_LEASE_MS`] goes for it.
     ///
     /// # Errors
     /// [`StoreError::Backend`].
@@ -120,6 +124,20 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         chunks: usize,
         now_ms: i64,
     ) -> Result<Option<ModelStaging>, StoreError> {
+        let silent = self
+            .run(
+                "UPDATE models SET state = 'deleting' WHERE name = ? AND version = ? AND state = 'staging' AND touched_at_ms < ? RETURNING upload, chunks",
+                &[
+                    name.into(),
+                    version.into(),
+                    SqlValue::Integer(now_ms.saturating_sub(MODEL_LEASE_MS)),
+                ],
+            )
+            .await?;
+        if let Some(row) = silent.first() {
+            self.remove_model(name, version, &id_of(row, 0)?, chunks_of(row, 1)?)
+                .await?;
+        }
         let begun = self
             .run(
                 "INSERT INTO models (name, version, upload, chunks, state, touched_at_ms, card, graphs, owed) VALUES (?, ?, ?, ?, 'staging', ?, '', '', '') \
@@ -182,12 +200,27 @@ impl<K: KeyValue, D: Database> Store<K, D> {
     /// Lets the graphs of a version that is being written be loaded by name, so that it can be tried.
     ///
     /// # Errors
-    /// [`StoreError::Backend`].
+    /// [`StoreError::Gone`] when another upload took its place, [`StoreError::Backend`].
     pub async fn offer_model(
         &self,
         staging: &ModelStaging,
         graphs: &[ModelGraph],
+        now_ms: i64,
     ) -> Result<(), StoreError> {
+        let touched = self
+            .run(
+                "UPDATE models SET touched_at_ms = ? WHERE name = ? AND version = ? AND upload = ? AND state = 'staging' RETURNING name",
+                &[
+                    now_ms.into(),
+                    staging.name.as_str().into(),
+                    staging.version.as_str().into(),
+                    staging.upload.as_str().into(),
+                ],
+            )
+            .await?;
+        if touched.is_empty() {
+            return Err(StoreError::Gone { what: "the upload" });
+        }
         let description = to_json(&Description { graphs })?;
         let key = graph_key(&staging.name, &staging.version);
         Ok(self.keys().set(&key, description.as_bytes()).await?)
@@ -233,6 +266,27 @@ impl<K: KeyValue, D: Database> Store<K, D> {
     /// # Errors
     /// [`StoreError::Backend`].
     pub async fn abort_model(&self, staging: ModelStaging) -> Result<(), StoreError> {
+        let own = self
+            .run(
+                "UPDATE models SET state = 'deleting' WHERE name = ? AND version = ? AND upload = ? AND state = 'staging' RETURNING name",
+                &[
+                    staging.name.as_str().into(),
+                    staging.version.as_str().into(),
+                    staging.upload.as_str().into(),
+                ],
+            )
+            .await?;
+        if own.is_empty() {
+            // Another upload took its place: the description under the version's name is that one's.
+            return self
+                .remove_pieces(
+                    &staging.name,
+                    &staging.version,
+                    &staging.upload,
+                    staging.chunks,
+                )
+                .await;
+        }
         self.remove_model(
             &staging.name,
             &staging.version,
@@ -347,16 +401,27 @@ impl<K: KeyValue, D: Database> Store<K, D> {
     ) -> Result<(), StoreError> {
         // First, so that nobody begins to read pieces that are about to go.
         self.keys().delete(&graph_key(name, version)).await?;
-        for chunk in 0..chunks {
-            self.keys()
-                .delete(&chunk_key(name, version, upload, chunk))
-                .await?;
-        }
+        self.remove_pieces(name, version, upload, chunks).await?;
         self.run(
             "DELETE FROM models WHERE name = ? AND version = ? AND upload = ? AND state <> 'kept'",
             &[name.into(), version.into(), upload.as_str().into()],
         )
         .await?;
+        Ok(())
+    }
+
+    async fn remove_pieces(
+        &self,
+        name: &str,
+        version: &str,
+        upload: &Id,
+        chunks: usize,
+    ) -> Result<(), StoreError> {
+        for chunk in 0..chunks {
+            self.keys()
+                .delete(&chunk_key(name, version, upload, chunk))
+                .await?;
+        }
         Ok(())
     }
 

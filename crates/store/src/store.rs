@@ -119,7 +119,11 @@ impl<K: KeyValue, D: Database> Store<K, D> {
     /// # Errors
     /// [`StoreError::Backend`].
     pub async fn prepare(&self) -> Result<(), StoreError> {
-        for statement in SCHEMA.into_iter().chain(crate::models::SCHEMA) {
+        for statement in SCHEMA
+            .into_iter()
+            .chain(crate::models::SCHEMA)
+            .chain(crate::shadow::SCHEMA)
+        {
             self.run(statement, &[]).await?;
         }
         Ok(())
@@ -582,11 +586,12 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         for frame in frames {
             self.keys.delete(&mask_key(study_id, id, *frame)).await?;
         }
-        self.run(
+        for statement in [
+            "DELETE FROM model_shadow_results WHERE segmentation_id = ?",
             "DELETE FROM segmentations WHERE id = ?",
-            &[id.as_str().into()],
-        )
-        .await?;
+        ] {
+            self.run(statement, &[id.as_str().into()]).await?;
+        }
         Ok(())
     }
 

@@ -9,10 +9,10 @@ use std::task::{Context, Poll, Waker};
 
 use cinecor_store::{
     Action, Activated, BackendError, Chunk, Committed, Consent, Database, Event, Id, KeyValue,
-    LabelCounts, MODEL_CHUNK_BYTES, MODEL_STALE_MS, ModelDeleted, ModelGraph, ModelUsed,
-    ProfileRecord, QualityRecord, STALE_MS, SegmentationRecord, SliceRecord, SourceRecord,
-    SqlValue, Store, StoreError, StudyRecord, Subject, TimingsMs, VoxelRecord, WarningRecord,
-    chain_holds, graph_key,
+    LabelCounts, MODEL_CHUNK_BYTES, MODEL_LEASE_MS, MODEL_STALE_MS, ModelDeleted, ModelGraph,
+    ModelUsed, ProfileRecord, QualityRecord, STALE_MS, SegmentationRecord, ShadowResult,
+    SliceRecord, SourceRecord, SqlValue, Store, StoreError, StudyRecord, Subject, TimingsMs,
+    VoxelRecord, WarningRecord, chain_holds, graph_key,
 };
 use rusqlite::types::Value;
 
@@ -673,7 +673,7 @@ async fn upload(store: &Store<Disk, Disk>, version: &str, at_ms: i64) -> Result<
         format: "onnx".to_owned(),
         files: vec![file],
     }];
-    store.offer_model(&staging, &graphs).await?;
+    store.offer_model(&staging, &graphs, at_ms).await?;
     store
         .commit_model(
             staging,
@@ -749,7 +749,7 @@ fn an_upload_that_is_given_up_leaves_nothing() {
         .unwrap()
         .unwrap();
     now(store.put_model_file(&mut staging, "model.onnx", "digest", b"graph")).unwrap();
-    now(store.offer_model(&staging, &[])).unwrap();
+    now(store.offer_model(&staging, &[], 1)).unwrap();
     assert!(
         now(store.put_model_file(&mut staging, "more", "digest", b"x")).is_err(),
         "more than was announced would not be swept"
@@ -757,6 +757,32 @@ fn an_upload_that_is_given_up_leaves_nothing() {
     now(store.abort_model(staging)).unwrap();
     assert!(disk.key_names().is_empty());
     assert_eq!(disk.rows("models"), 0);
+}
+
+#[test]
+fn an_upload_that_nothing_is_heard_of_gives_way_to_the_next_and_spoils_nothing_of_it() {
+    let disk = Disk::new();
+    let store = disk.store();
+    now(store.prepare()).unwrap();
+    let mut silent = now(store.begin_model("m", "2.0.0", &id(1), 2, 0))
+        .unwrap()
+        .unwrap();
+    now(store.put_model_file(&mut silent, "model.onnx", "digest", b"graph")).unwrap();
+    now(store.offer_model(&silent, &[], 10)).unwrap();
+    let heard_of = 10 + MODEL_LEASE_MS;
+    assert!(!now(upload(&store, "2.0.0", heard_of)).unwrap());
+    assert!(now(upload(&store, "2.0.0", heard_of + 1)).unwrap());
+    // The first one was alive after all: it cannot be kept, and what it takes away is its own.
+    now(store.put_model_file(&mut silent, "more", "digest", b"x")).unwrap();
+    assert!(matches!(
+        now(store.offer_model(&silent, &[], heard_of + 2)),
+        Err(StoreError::Gone { .. })
+    ));
+    now(store.abort_model(silent)).unwrap();
+    let kept = now(store.model("m", "2.0.0")).unwrap().unwrap();
+    now(store.model_file(&kept.graphs[0].files[0])).unwrap();
+    assert!(disk.key_names().contains(&graph_key("m", "2.0.0")));
+    assert_eq!(disk.key_names().len(), 3);
 }
 
 #[test]
@@ -853,4 +879,57 @@ fn a_crash_at_any_step_leaves_a_model_whole_or_gone_and_its_audit_written() {
         }
     }
     panic!("the work never came to its end");
+}
+
+// Shadows.
+
+fn compared(segmentation: &Id, shadow: &str, at_ms: i64) -> ShadowResult {
+    ShadowResult {
+        study_id: id(1),
+        segmentation_id: segmentation.clone(),
+        at_ms,
+        active_version: "1.0.0".to_owned(),
+        active_digest: "a".to_owned(),
+        shadow_version: shadow.to_owned(),
+        shadow_digest: Some("b".to_owned()),
+        frames: vec![0, 1],
+        dice: [Some(0.5), None, Some(1.0)],
+        ef_difference_points: Some(-1.25),
+        failed: None,
+    }
+}
+
+#[test]
+fn a_shadow_is_one_version_and_what_came_of_it_goes_with_it() {
+    let disk = Disk::new();
+    let store = disk.store();
+    now(store.prepare()).unwrap();
+    let event = |version: &str, at_ms| model_event(Action::ShadowModel, version, at_ms);
+    assert_eq!(now(store.shadow("m")).unwrap(), None);
+    assert!(!now(store.remove_shadow("m", &event("", 1))).unwrap());
+    now(store.set_shadow("m", "2.0.0", &event("2.0.0", 2))).unwrap();
+    // The same one again has been there since then.
+    now(store.set_shadow("m", "2.0.0", &event("2.0.0", 3))).unwrap();
+    let shadow = now(store.shadow("m")).unwrap().unwrap();
+    assert_eq!((shadow.version.as_str(), shadow.since_ms), ("2.0.0", 2));
+
+    // Of a segmentation that is not there nothing is kept, and nothing of a version that is the shadow no more.
+    let nobody = compared(&id(9), "2.0.0", 4);
+    now(store.put_shadow_result("m", &nobody)).unwrap();
+    assert_eq!(now(store.shadow_results("m", "2.0.0")).unwrap(), []);
+    let five = id(5);
+    let row = "INSERT INTO segmentations VALUES (?, 's', 'kept', 0, 0, '[]', '', '', '')";
+    disk.database.execute(row, [five.as_str()]).unwrap();
+    let results = [compared(&five, "2.0.0", 5), compared(&five, "3.0.0", 6)];
+    for result in &results {
+        now(store.put_shadow_result("m", result)).unwrap();
+    }
+    assert_eq!(
+        now(store.shadow_results("m", "2.0.0")).unwrap(),
+        results[..1]
+    );
+    assert_eq!(now(store.shadow_results("m", "3.0.0")).unwrap(), []);
+    assert!(now(store.remove_shadow("m", &event("2.0.0", 7))).unwrap());
+    assert_eq!(now(store.shadow_results("m", "2.0.0")).unwrap(), []);
+    assert_eq!(disk.rows("model_shadow_results"), 0);
 }

@@ -18,6 +18,9 @@
 //! # Ok::<(), cinecor_web::Problem>(())
 //! ```
 
+// The table of schemas is one JSON text, which a macro reads item by item.
+#![recursion_limit = "256"]
+
 mod access;
 mod conditional;
 mod cors;

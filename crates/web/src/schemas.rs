@@ -251,6 +251,59 @@ pub(crate) fn all() -> Value {
             "hash": digest(),
         }),
     );
+    let dice = json!({ "type": ["number", "null"], "minimum": 0, "maximum": 1, "description": "Null where neither version has the structure." });
+    let compared = object(
+        &[
+            "study_id",
+            "segmentation_id",
+            "compared_at",
+            "active",
+            "shadow",
+            "frames",
+            "dice",
+            "ef_difference_points",
+            "failed",
+        ],
+        json!({
+            "study_id": { "type": "string" },
+            "segmentation_id": { "type": "string" },
+            "compared_at": { "type": "string", "format": "date-time" },
+            "active": object(&["version", "digest"], json!({
+                "version": { "type": "string" },
+                "digest": { "type": "string" },
+            })),
+            "shadow": object(&["version", "digest"], json!({
+                "version": { "type": "string" },
+                "digest": { "type": ["string", "null"] },
+            })),
+            "frames": { "type": "array", "items": { "type": "integer", "minimum": 0 }, "description": "The frames that both saw." },
+            "dice": object(&["right_ventricle", "myocardium", "left_ventricle"], json!({
+                "right_ventricle": dice,
+                "myocardium": dice,
+                "left_ventricle": dice,
+            })),
+            "ef_difference_points": number_or_null("The shadow's left ejection fraction minus the answer's, both of these frames."),
+            "failed": { "type": ["string", "null"], "description": "Why the shadow made nothing of this study." },
+        }),
+    );
+    let shadow = object(
+        &["name", "active_version", "version", "since", "studies"],
+        json!({
+            "name": { "type": "string" },
+            "active_version": { "type": ["string", "null"] },
+            "version": { "type": ["string", "null"], "description": "The version beside the active one." },
+            "since": { "type": ["string", "null"], "format": "date-time" },
+            "studies": { "type": "array", "items": compared },
+        }),
+    );
+    let unreadable = json!({
+        "description": "Versions that are there and whose card cannot be used, with the reason. They answer nothing.",
+        "type": "array",
+        "items": object(&["version", "reason"], json!({
+            "version": { "type": "string" },
+            "reason": { "type": "string" },
+        })),
+    });
     let model_variant = object(
         &[
             "precision",
@@ -579,11 +632,16 @@ pub(crate) fn all() -> Value {
         })),
         "ModelVersion": model_version,
         "ModelVariant": model_variant,
-        "Model": object(&["name", "active_version", "versions"], json!({
+        "Model": object(&["name", "active_version", "versions", "unreadable"], json!({
             "name": { "type": "string" },
             "active_version": { "type": ["string", "null"] },
             "versions": list_of("ModelVersion"),
+            "unreadable": unreadable,
         })),
+        "Shadow": shadow,
+        "ShadowRequest": { "type": "object", "additionalProperties": false, "required": ["version"], "properties": {
+            "version": { "type": "string", "description": "A version of the model that is not the active one." },
+        } },
         "ModelList": object(&["items"], json!({ "items": list_of("Model") })),
         "AuditEntry": audit_entry,
         "AuditList": page("AuditEntry"),

@@ -32,6 +32,8 @@ bindings::export!(Rogue with_types_in bindings);
 
 /// Rows of a slice on which it traps.
 const TRAPS: u32 = 61;
+/// Name of a package with which it traps on any slice.
+const TRAPS_WITH: &str = "trap";
 /// Rows of a slice on which it never ends.
 const LOOPS: u32 = 62;
 /// Rows of a slice on which it takes memory until there is none.
@@ -52,10 +54,13 @@ impl Guest for Rogue {
     }
 
     async fn segment(
-        _model: ModelPackage,
+        model: ModelPackage,
         grid: Grid,
         intensities: Vec<f32>,
     ) -> Result<SegmentedFrame, Error> {
+        if model.name == TRAPS_WITH {
+            std::process::abort();
+        }
         match grid.rows {
             TRAPS => std::process::abort(),
             LOOPS => loop {

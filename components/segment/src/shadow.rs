@@ -1,0 +1,156 @@
+//! A second version of the model on a study that was just segmented: the frames of end-diastole and end-systole, once the answer is sent.
+//! What goes wrong here is noted with the study and in the log, and touches no answer.
+
+use cinecor_formats::{DataType, VoxelFormat};
+use cinecor_guest::{GuestStore, chunk_from, now_ms, storage_problem};
+use cinecor_measures::compare;
+use cinecor_store::{SegmentationRecord, ShadowResult, StudyRecord};
+use cinecor_volume::Label;
+use cinecor_web::Problem;
+use ndarray::{Array4, ArrayView4, Axis, concatenate};
+
+use crate::model::Model;
+use crate::work::Cine;
+
+/// Runs the shadow of the model that made `record`, if it has one, and keeps how the two agree.
+pub(crate) async fn run(store: &GuestStore, study: &StudyRecord, record: &SegmentationRecord) {
+    if let Err(problem) = compare_and_keep(store, study, record).await {
+        eprintln!(
+            "{}",
+            serde_json::json!({"level": "warn", "what": "a shadow was not compared", "cause": problem.cause().unwrap_or(problem.detail())})
+        );
+    }
+}
+
+async fn compare_and_keep(
+    store: &GuestStore,
+    study: &StudyRecord,
+    record: &SegmentationRecord,
+) -> Result<(), Problem> {
+    let model = &record.model;
+    let Some(shadow) = store.shadow(&model.name).await.map_err(storage_problem)? else {
+        return Ok(());
+    };
+    if shadow.version == model.version {
+        return Ok(());
+    }
+    let mut frames: Vec<usize> = [record.ed_frame, record.es_frame]
+        .into_iter()
+        .flatten()
+        .collect();
+    if frames.is_empty() {
+        frames.extend(record.frames.first());
+    }
+    frames.dedup();
+    let mut result = ShadowResult {
+        study_id: study.id.clone(),
+        segmentation_id: record.id.clone(),
+        at_ms: now_ms(),
+        active_version: model.version.clone(),
+        active_digest: model.digest.clone(),
+        shadow_version: shadow.version.clone(),
+        shadow_digest: None,
+        frames: frames.clone(),
+        dice: [None; 3],
+        ef_difference_points: None,
+        failed: None,
+    };
+    match masks(store, study, record, &frames, &shadow.version).await {
+        Ok(masks) => {
+            let Masks {
+                answered,
+                shadow,
+                digest,
+            } = masks;
+            let spacing = study.geometry().map_err(Problem::internal)?.spacing;
+            let agreement =
+                compare(answered.view(), shadow.view(), &spacing).map_err(Problem::internal)?;
+            result.shadow_digest = Some(digest);
+            result.dice = [
+                agreement.right_ventricle.dice,
+                agreement.myocardium.dice,
+                agreement.left_ventricle.dice,
+            ];
+            let ef = ef_percent(shadow.view()).zip(ef_percent(answered.view()));
+            result.ef_difference_points = ef.map(|(shadow, answered)| shadow - answered);
+        }
+        Err(problem) => result.failed = Some(problem.detail().to_owned()),
+    }
+    result.at_ms = now_ms();
+    store
+        .put_shadow_result(&model.name, &result)
+        .await
+        .map_err(storage_problem)
+}
+
+/// Labels of the same frames, shape `[T, Z, Y, X]`.
+struct Masks {
+    answered: Array4<u8>,
+    shadow: Array4<u8>,
+    /// SHA-256 of the shadow's graph.
+    digest: String,
+}
+
+async fn masks(
+    store: &GuestStore,
+    study: &StudyRecord,
+    record: &SegmentationRecord,
+    frames: &[usize],
+    version: &str,
+) -> Result<Masks, Problem> {
+    let reference = format!("{}@{version}", record.model.name);
+    let model = Model::chosen(Some(&reference), None).await?;
+    let shape = study.shape().map_err(Problem::internal)?;
+    let cine = Cine::of(shape, &study.geometry().map_err(Problem::internal)?);
+    let voxels = VoxelFormat {
+        data_type: DataType::from_code(study.voxels.nifti_datatype).map_err(Problem::internal)?,
+        scaling: study.voxels.scaling,
+    };
+    let one = (1, shape.slices, shape.rows, shape.columns);
+    let labelled = |labels: Vec<u8>| Array4::from_shape_vec(one, labels).map_err(Problem::internal);
+    let (mut answered, mut beside) = (Vec::new(), Vec::new());
+    for &frame in frames {
+        let chunk = store
+            .mask_frame(&study.id, &record.id, frame)
+            .await
+            .map_err(storage_problem)?;
+        answered.push(labelled(
+            chunk_from(chunk).inflate().map_err(Problem::internal)?,
+        )?);
+        let chunk = store
+            .frame(&study.id, frame)
+            .await
+            .map_err(storage_problem)?;
+        let raw = chunk_from(chunk).inflate().map_err(Problem::internal)?;
+        let intensities = voxels
+            .intensities(&raw, &shape)
+            .map_err(Problem::internal)?
+            .frame;
+        let segmented = model
+            .segment(&cine, intensities.into_raw_vec_and_offset().0)
+            .await?;
+        beside.push(labelled(segmented.labels)?);
+    }
+    let joined = |frames: &[Array4<u8>]| {
+        let views: Vec<ArrayView4<'_, u8>> = frames.iter().map(|frame| frame.view()).collect();
+        concatenate(Axis(0), &views).map_err(Problem::internal)
+    };
+    Ok(Masks {
+        answered: joined(&answered)?,
+        shadow: joined(&beside)?,
+        digest: model.used().digest,
+    })
+}
+
+/// The left ejection fraction of two frames, end-diastole first, in percent: of equal voxels the volumes' ratio is the counts'.
+fn ef_percent(labels: ArrayView4<'_, u8>) -> Option<f64> {
+    let code = Label::LeftVentricle.code();
+    let counts: Vec<usize> = labels
+        .axis_iter(Axis(0))
+        .map(|frame| frame.iter().filter(|label| **label == code).count())
+        .collect();
+    match counts.as_slice() {
+        [ed, es] if *ed > 0 => Some(100.0 * (*ed as f64 - *es as f64) / *ed as f64),
+        _ => None,
+    }
+}
