@@ -3,12 +3,14 @@
 
 pub mod client;
 pub mod document;
+pub mod documents;
 pub mod forms;
 pub mod host;
 pub mod hostile;
 pub mod hostile_dicom;
 pub mod packages;
 pub mod raw;
+pub mod soak;
 pub mod swapping;
 pub mod volumes;
 pub mod wording;

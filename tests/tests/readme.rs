@@ -3,48 +3,21 @@
 //! Only addresses are replaced: the README names the port that `cargo xtask up` takes first, a test takes a free one. `cargo xtask test`
 //! is what runs this.
 
-use std::process::Command;
-
 use anyhow::{Context, Result, bail, ensure};
 use cinecor_formats::{Limits, decode_mask};
 use cinecor_tests::client::Client;
+use cinecor_tests::documents;
 use cinecor_tests::host::{Host, Options, root};
 use serde_json::Value;
 
-/// The commands of the `sh` blocks below a heading, one a line, without the comments behind them.
+/// The commands below a heading of the README.
 fn commands(heading: &str) -> Result<Vec<String>> {
-    let readme = std::fs::read_to_string(root().join("README.md"))?;
-    let section = readme
-        .split("\n## ")
-        .find(|section| section.starts_with(heading))
-        .with_context(|| format!("README.md has no section {heading}"))?;
-    let blocks = section
-        .split("```sh\n")
-        // What stands before the first block is none.
-        .skip(1)
-        .filter_map(|block| block.split("```").next());
-    Ok(blocks
-        .flat_map(str::lines)
-        .map(|line| line.split("  #").next().unwrap_or(line).trim().to_owned())
-        .filter(|line| !line.is_empty())
-        .collect())
+    documents::commands("README.md", heading)
 }
 
 /// Runs a command line in the repository's root; returns what it prints.
 fn run(line: &str) -> Result<String> {
-    let output = Command::new("bash")
-        .args(["-o", "pipefail", "-ec", line])
-        .current_dir(root())
-        .output()
-        .context("starting bash")?;
-    if !output.status.success() {
-        bail!(
-            "`{line}` ended with {}: {}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    Ok(String::from_utf8(output.stdout)?)
+    documents::run(line, &root(), &[])
 }
 
 fn at(host: &Host, line: &str) -> String {

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use cinecor_tests::client::Client;
 use cinecor_tests::host::Host;
 use cinecor_tests::packages::{Package, address};
+use cinecor_tests::soak::Soak;
 use cinecor_tests::swapping::{Application, guest, reload};
 use cinecor_tests::volumes;
 
@@ -124,6 +125,27 @@ fn a_component_that_traps_loops_or_hoards_costs_its_own_request_only() -> Result
         })?;
         client.post("/api/v1/segment", &good)?.expect(200)?;
     }
+    Ok(())
+}
+
+#[test]
+fn a_component_that_traps_while_an_upload_is_tried_costs_that_upload_alone() -> Result<()> {
+    let application = Application::with_model("model-rogue")?;
+    let host = application.options().start()?;
+    let client = Client::new(&host);
+    let mut package = Package::of_version("1.0.0")?;
+    package.card["name"] = "trap".into();
+    let (bad, archive) = ("/api/v1/models/trap/versions/1.0.0", package.zip()?);
+    let put = |at: &str, archive: &[u8]| client.send("PUT", at, &[], Some(archive));
+    put(bad, &archive)?.expect(500)?.problem()?;
+    // It told nobody of its end: the next one of the same version is told how long that is waited for.
+    let again = put(bad, &archive)?.expect(409)?;
+    assert_eq!(again.problem()?, "conflict");
+    assert_eq!(again.header("retry-after"), Some("30"));
+    client.get(bad)?.expect(404)?;
+    let good = Package::of_version("77.0.0")?.zip()?;
+    put(&address("77.0.0"), &good)?.expect(201)?;
+    client.get("/api/v1/health/ready")?.expect(200)?;
     Ok(())
 }
 
@@ -295,50 +317,14 @@ fn load(
 #[test]
 fn memory_after_many_swaps_is_what_it_was_after_the_first_few() -> Result<()> {
     let swaps = told("CINECOR_SOAK_SWAPS", 40);
-    let application = Application::with_model("model-unet")?;
-    let host = application.options().start()?;
-    let client = Client::new(&host);
-    let volume = volumes::small(1, 1, 1)?;
-    for version in ["91.0.0", "92.0.0"] {
-        let archive = Package::of_version(version)?.zip()?;
-        client
-            .send("PUT", &address(version), &[], Some(&archive))?
-            .expect(201)?;
-    }
-    let components = [guest("model-shift")?, guest("model-unet")?];
-    let mut early = 0;
-    for swap in 0..swaps {
-        let version = ["91.0.0", "92.0.0"][swap % 2];
-        client
-            .send("POST", &format!("{}/activate", address(version)), &[], None)?
-            .expect(200)?;
-        if swap % 2 == 1 {
-            application.put(&components[swap / 2 % 2])?;
-            reloaded(&host)?;
-        }
-        segment(&client, &volume)?;
-        if swap == 19 {
-            early = settled(&host)?;
-        }
-    }
-    let late = settled(&host)?;
-    eprintln!("{swaps} swaps: {early} bytes after the first 20, {late} at the end");
-    if swaps >= 1_000 {
-        ensure!(
-            late as f64 <= early as f64 * 1.05,
-            "{late} bytes after {swaps} swaps, {early} after 20"
-        );
+    let soak = Soak {
+        swaps,
+        components_every: 2,
+        samples: 2,
+    };
+    let series = soak.run(|sample| eprintln!("{sample}"))?;
+    if swaps >= Soak::SWAPS {
+        series.check()?;
     }
     Ok(())
-}
-
-/// The memory of a host (VmRSS) once idle instances have ended.
-fn settled(host: &Host) -> Result<u64> {
-    std::thread::sleep(Duration::from_secs(12));
-    let status: String = std::fs::read_to_string(format!("/proc/{}/status", host.pid()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib: u64 = line
-        .and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok())
-        .context("no VmRSS in the host's status")?;
-    Ok(kib * 1024)
 }

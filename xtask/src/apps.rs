@@ -60,6 +60,22 @@ pub(crate) fn bench(args: &AppArgs) -> Result<()> {
     run(&["--package", "cinecor-tests", "--bin", "bench"], args)
 }
 
+/// Swaps weights and model components again and again, and sees that memory does not grow.
+///
+/// # Errors
+/// As [`evaluate`]; or memory has grown.
+pub(crate) fn soak(args: &AppArgs) -> Result<()> {
+    if !args.asks_for_help() {
+        service()?;
+        if let Err(error) = Environment::Engines.set_up() {
+            say(&format!(
+                "no engine libraries ({error:#}): the embedded engine is swapped on"
+            ));
+        }
+    }
+    run(&["--package", "cinecor-tests", "--bin", "soak"], args)
+}
+
 /// Writes a beating phantom heart whose volumes are known.
 ///
 /// # Errors
@@ -69,6 +85,14 @@ pub(crate) fn phantom(args: &AppArgs) -> Result<()> {
         &["--package", "cinecor-phantom", "--example", "phantom"],
         args,
     )
+}
+
+/// Puts components under the imports of another, as one file.
+///
+/// # Errors
+/// The arguments are not right, or the components do not fit.
+pub(crate) fn compose(args: &AppArgs) -> Result<()> {
+    run(&["--package", "cinecor-compose"], args)
 }
 
 fn service() -> Result<()> {

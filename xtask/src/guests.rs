@@ -12,6 +12,14 @@ use crate::workspace::{self, Guest};
 /// The guest that gives out the page, and with it the demonstration heart.
 const PAGE: &str = "site";
 
+/// Components that are made of others, for hosts that compose one level only: the name, and from above to below what it is made of.
+const COMPOSED: [(&str, [&str; 2]); 3] = [
+    ("model-unet-local", ["model-unet", "nn-local"]),
+    ("models-local", ["models", "nn-local"]),
+    // The suite of the inference engines, on the engine that is a component.
+    ("nn-suite-local", ["nn-suite", "nn-local"]),
+];
+
 /// What to build.
 #[derive(clap::Args, Debug)]
 pub(crate) struct BuildArgs {
@@ -72,7 +80,33 @@ pub(crate) fn build(args: &BuildArgs) -> Result<()> {
     }
     let shows_demo = guests.iter().any(|guest| guest.package == PAGE);
     let made = if shows_demo { demo::make() } else { Ok(()) };
-    built.and(made)
+    built.and(made).and_then(|()| compose(&guests))
+}
+
+/// Makes those of [`COMPOSED`] that one of these guests is a part of, once all their parts are there.
+fn compose(built: &[Guest]) -> Result<()> {
+    let file = |name: &str| workspace::guests().join(format!("{name}.wasm"));
+    let mut runs = Vec::new();
+    for (name, parts) in COMPOSED {
+        let concerned = built
+            .iter()
+            .any(|guest| parts.contains(&guest.package.as_str()));
+        if concerned && parts.iter().all(|part| file(part).is_file()) {
+            runs.push((file(name), parts.map(file)));
+        }
+    }
+    for (to, parts) in runs {
+        let mut cargo = process::clean(workspace::cargo());
+        cargo
+            .current_dir(workspace::root())
+            .args(["run", "--quiet", "--release", "--package"])
+            .args(["cinecor-compose", "--"])
+            .args(&parts)
+            .arg("--output")
+            .arg(&to);
+        process::run(&mut cargo)?;
+    }
+    Ok(())
 }
 
 /// Builds every component, and the tests' guests when asked.

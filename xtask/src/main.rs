@@ -40,6 +40,12 @@ enum Command {
     Evaluate(apps::AppArgs),
     /// Measure speed and memory side by side with the bare engine.
     Bench(apps::AppArgs),
+    /// Swap weights and model components again and again, and see that memory does not grow.
+    Soak(apps::AppArgs),
+    /// Put components under the imports of another, as one file: a model component for stock Spin, with an engine under it.
+    Compose(apps::AppArgs),
+    /// Set up the wasm toolchain, and print lines for a shell under which plain cargo builds components.
+    Toolchain,
     /// Print what is there, what is missing, and how to get it.
     Doctor,
 }
@@ -52,6 +58,9 @@ fn main() -> std::process::ExitCode {
         Command::Phantom(args) => apps::phantom(&args),
         Command::Evaluate(args) => apps::evaluate(&args),
         Command::Bench(args) => apps::bench(&args),
+        Command::Soak(args) => apps::soak(&args),
+        Command::Compose(args) => apps::compose(&args),
+        Command::Toolchain => toolchain::print_environment(),
         Command::Doctor => doctor::doctor(),
     };
     match done {

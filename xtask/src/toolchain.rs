@@ -7,6 +7,7 @@
 //!
 //! `CINECOR_WASM_TOOLCHAIN=rustup` or `=debian` leaves only the first two, or only the last.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -94,41 +95,70 @@ impl Toolchain {
     /// `cargo <verb>` for the guests, its output in `target/guest-build`.
     pub(crate) fn cargo(&self, verb: &str) -> Command {
         let mut cargo = match self {
-            Self::Rustup => {
-                let mut cargo = process::clean(workspace::cargo());
-                cargo.arg(verb);
-                cargo.env("RUSTFLAGS", GUEST_FLAGS);
-                cargo
-            }
-            Self::Debian { linkers, libc } => {
-                let mut cargo = process::clean("/usr/bin/cargo");
-                // std is built from source (`-Zbuild-std`), which a stable compiler allows under this variable alone.
-                cargo
-                    .env("RUSTC_BOOTSTRAP", "1")
-                    .env("RUSTC", "/usr/bin/rustc")
-                    .env_remove("RUSTDOC");
-                cargo.env(
-                    "RUSTFLAGS",
-                    format!(
-                        "{GUEST_FLAGS} -C link-self-contained=no -L native={}",
-                        libc.display()
-                    ),
-                );
-                let path = std::env::var_os("PATH").unwrap_or_default();
-                let folders = std::iter::once(linkers.clone()).chain(std::env::split_paths(&path));
-                if let Ok(path) = std::env::join_paths(folders) {
-                    cargo.env("PATH", path);
-                }
-                cargo.args([verb, "-Zbuild-std=std,panic_abort"]);
+            Self::Rustup => process::clean(workspace::cargo()),
+            Self::Debian { .. } => {
+                let mut cargo = process::clean(DEBIAN_CARGO);
+                cargo.env_remove("RUSTDOC");
                 cargo
             }
         };
+        cargo.arg(verb).envs(self.environment());
+        let flags = match self {
+            Self::Rustup => GUEST_FLAGS.to_owned(),
+            Self::Debian { libc, .. } => format!("{GUEST_FLAGS} {}", link_flags(libc)),
+        };
+        cargo.env("RUSTFLAGS", flags);
         cargo.current_dir(workspace::root());
         cargo
             .args(["--release", "--target", TARGET, "--target-dir"])
             .arg(build_dir());
         cargo
     }
+
+    /// The environment in which a plain `cargo build --target wasm32-wasip2` builds a component; none is needed beside rustup's target.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let Self::Debian { linkers, libc } = self else {
+            return Vec::new();
+        };
+        let mut variables: Vec<(&str, OsString)> = vec![
+            // std is built from source, which a stable compiler allows under this variable alone.
+            ("RUSTC_BOOTSTRAP", "1".into()),
+            ("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort".into()),
+            ("RUSTC", "/usr/bin/rustc".into()),
+            ("RUSTFLAGS", link_flags(libc).into()),
+        ];
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let debian = Path::new(DEBIAN_CARGO).parent().map(Path::to_path_buf);
+        let folders = std::iter::once(linkers.clone())
+            .chain(debian)
+            .chain(std::env::split_paths(&path));
+        if let Ok(path) = std::env::join_paths(folders) {
+            variables.push(("PATH", path));
+        }
+        variables
+    }
+}
+
+/// Debian's cargo, which fits its compiler.
+const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+
+fn link_flags(libc: &Path) -> String {
+    format!("-C link-self-contained=no -L native={}", libc.display())
+}
+
+/// Sets up a toolchain, and prints lines for a shell under which plain cargo builds components.
+///
+/// # Errors
+/// There is no toolchain, and none can be set up.
+pub(crate) fn print_environment() -> Result<()> {
+    let toolchain = Toolchain::set_up()?;
+    println!("# {}", toolchain.describe());
+    for (name, value) in toolchain.environment() {
+        // A quote in a path ends the quoted text, stands by itself, and begins it again.
+        let value = value.to_string_lossy().replace('\'', "'\\''");
+        println!("export {name}='{value}'");
+    }
+    Ok(())
 }
 
 /// Where guests are compiled. Apart from native code, so that the two do not wait for each other's lock.
@@ -194,10 +224,7 @@ fn find_debian() -> Option<Toolchain> {
     let sysroot =
         process::output(process::clean("/usr/bin/rustc").args(["--print", "sysroot"])).ok()?;
     let sources = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/std/Cargo.toml");
-    if !sources.is_file()
-        || !Path::new("/usr/bin/cargo").is_file()
-        || !libc.join("libc.a").is_file()
-    {
+    if !sources.is_file() || !Path::new(DEBIAN_CARGO).is_file() || !libc.join("libc.a").is_file() {
         return None;
     }
     let linkers = link_linkers().ok()?;

@@ -244,6 +244,7 @@ impl App {
                     Cache::Folder(folder) => Some(folder.clone()),
                     Cache::Off => None,
                 },
+                shared: matches!(options.cache, Cache::Folder(_)),
                 engine,
             },
             linker,
@@ -261,6 +262,7 @@ impl App {
         if services.is_empty() {
             bail!("the manifest has no [[trigger.http]]; nothing would be served");
         }
+        loader.code.prune(&services);
         let mut set = spec.settings.component.keys();
         if let Some(id) = set.find(|id| !spec.manifest.components.contains_key(*id)) {
             bail!(
@@ -396,6 +398,7 @@ impl App {
                 });
             }
         }
+        self.loader.code.prune(&services);
         self.services.store(Arc::new(services));
         for change in &swapped {
             // What is idle ends at once; what works ends when it is done.
@@ -654,7 +657,12 @@ fn kind(engine: &Engine, component: &Component) -> Option<Kind> {
 struct CodeCache {
     engine: Engine,
     folder: Option<PathBuf>,
+    /// Hosts of other state folders may use it: nothing is taken away there.
+    shared: bool,
 }
+
+/// Compiled code that is kept of components which do not serve any more, so that going back to one compiles nothing.
+const UNUSED_CODE_MAX: usize = 8;
 
 impl CodeCache {
     fn compile(&self, bytes: &[u8], digest: &str) -> anyhow::Result<(Component, bool)> {
@@ -670,7 +678,10 @@ impl CodeCache {
             // SAFETY: the file was written by `write_whole` below, under a name made of everything that its content depends on, into a folder
             // that only this user can write to. Whoever can write there can replace the components themselves.
             match unsafe { Component::deserialize_file(&self.engine, &path) } {
-                Ok(component) => return Ok((component, true)),
+                Ok(component) => {
+                    used(&path);
+                    return Ok((component, true));
+                }
                 Err(error) => {
                     tracing::warn!(%error, "compiled code in the cache cannot be used; compiling again")
                 }
@@ -686,6 +697,47 @@ impl CodeCache {
             tracing::warn!(error = %format!("{error:#}"), "compiled code cannot be cached");
         }
         Ok((component, false))
+    }
+}
+
+impl CodeCache {
+    /// Takes away the code that nothing serves with any more, but for the files used last.
+    fn prune(&self, services: &Services) {
+        if let (Some(folder), false) = (&self.folder, self.shared) {
+            let digests: Vec<&str> = services
+                .values()
+                .map(|service| service.digest.as_str())
+                .collect();
+            prune(folder, &digests, UNUSED_CODE_MAX);
+        }
+    }
+}
+
+/// Notes that a file of the cache was used now.
+fn used(path: &Path) {
+    // A cache that cannot be written forgets the wrong file first, and nothing else.
+    let _ = std::fs::File::options()
+        .append(true)
+        .open(path)
+        .and_then(|file| file.set_modified(std::time::SystemTime::now()));
+}
+
+/// Takes away compiled code in `folder` whose name begins with none of `digests`, but for the `keep` files used last.
+fn prune(folder: &Path, digests: &[&str], keep: usize) {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut unused: Vec<_> = files
+        .filter_map(|file| {
+            let name = file.file_name().into_string().ok()?;
+            let serves = digests.iter().any(|digest| name.starts_with(digest));
+            (name.ends_with(".cwasm") && !serves).then_some(())?;
+            Some((file.metadata().ok()?.modified().ok()?, file.path()))
+        })
+        .collect();
+    unused.sort_by_key(|(used, _)| std::cmp::Reverse(*used));
+    for (_, path) in unused.into_iter().skip(keep) {
+        if let Err(error) = std::fs::remove_file(&path) {
+            tracing::warn!(%error, "compiled code that nothing uses cannot be taken away");
+        }
     }
 }
 
@@ -910,6 +962,33 @@ mod tests {
         assert_eq!(of("accept"), Some("*/*"));
         assert_eq!(of("spin-component-route"), Some("/a/:study_id"));
         assert_eq!(of("spin-path-match-study-id"), Some("7"));
+    }
+
+    #[test]
+    fn code_that_nothing_uses_goes_but_for_the_latest() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let early = std::time::SystemTime::now() - Duration::from_secs(1_000);
+        for (age, name) in ["a-1.cwasm", "b-1.cwasm", "c-1.cwasm", "d-1.cwasm", "d.txt"]
+            .into_iter()
+            .enumerate()
+        {
+            std::fs::write(at(name), b"code").unwrap();
+            let file = std::fs::File::options()
+                .append(true)
+                .open(at(name))
+                .unwrap();
+            file.set_modified(early + Duration::from_secs(age as u64))
+                .unwrap();
+        }
+        used(&at("b-1.cwasm"));
+        prune(folder.path(), &["a"], 1);
+        let mut left: Vec<_> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["a-1.cwasm", "b-1.cwasm", "d.txt"]);
     }
 
     #[test]

@@ -30,6 +30,8 @@ enum Command {
     Up(Box<Up>),
     /// Has a running host take changed components in place of those that serve.
     Reload(ReloadArgs),
+    /// Puts components under the imports of another, as one file, for hosts that compose one level only.
+    Compose(cinecor_compose::Compose),
 }
 
 /// `cinecor reload`.
@@ -78,7 +80,7 @@ pub struct Up {
     /// A variable of the application as `key=value`, or a file of them as `@file.toml` or `@file.json`. Can be repeated.
     #[arg(long = "variable", value_name = "KEY=VALUE")]
     variables: Vec<String>,
-    /// The profile of the manifest; the default is `native` if the manifest has it.
+    /// The profile of the manifest; the default is `native` if the manifest has it, and `base` is none: what stock Spin takes.
     #[arg(long)]
     profile: Option<String>,
     /// Serves only this component, and what else is named. Can be repeated.
@@ -158,6 +160,7 @@ pub fn run() -> anyhow::Result<()> {
         match command {
             Command::Up(up) => up.run().await,
             Command::Reload(reload) => reload.run().await,
+            Command::Compose(compose) => compose.run(),
         }
     });
     // Computes that nobody waits for any more are not waited for.
@@ -339,6 +342,7 @@ impl Up {
         let mut manifest = Manifest::read(&path)
             .with_context(|| format!("the manifest {} cannot be used", path.display()))?;
         match &self.profile {
+            Some(base) if base == BASE && !manifest.has_profile(BASE) => {}
             Some(profile) => manifest = manifest.with_profile(profile)?,
             None if manifest.has_profile(DEFAULT_PROFILE) => {
                 manifest = manifest.with_profile(DEFAULT_PROFILE)?
@@ -409,6 +413,9 @@ impl Up {
 
 /// The profile that is taken when none is named and the manifest has it: inference by this host, where stock Spin has a component for it.
 const DEFAULT_PROFILE: &str = "native";
+
+/// What takes no profile at all, unless the manifest has one of this name.
+const BASE: &str = "base";
 
 fn say(line: &str) {
     use std::io::Write as _;

@@ -814,11 +814,47 @@ mod tests {
         assert!(!format!("{manifest:?}").contains("hunter2"));
     }
 
+    /// What stock Spin 4 takes without any configuration, in every form of the manifest.
     #[test]
-    fn the_applications_own_manifest_is_one() {
+    fn the_applications_own_manifest_is_one_for_any_spin() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml");
-        let manifest = Manifest::read(&path).unwrap();
-        for (id, component) in &manifest.components {
+        let base = Manifest::read(&path).unwrap();
+        let mut forms = vec![base.clone()];
+        for profile in ["native", "remote"] {
+            if base.has_profile(profile) {
+                forms.push(base.clone().with_profile(profile).unwrap());
+            }
+        }
+        assert!(base.has_profile("native"));
+        for manifest in forms {
+            for (id, component) in &manifest.components {
+                // Spin knows these labels without a runtime config.
+                for label in component
+                    .key_value_stores
+                    .iter()
+                    .chain(&component.sqlite_databases)
+                {
+                    assert_eq!(label, "default", "{id}");
+                }
+                assert!(!component.dependencies_inherit_configuration, "{id}");
+                for (name, dependency) in &component.dependencies {
+                    let Dependency::Path(dependency) = dependency else {
+                        panic!(
+                            "{id}: {name} is a component of the manifest, which may not have what it inherits"
+                        )
+                    };
+                    assert_eq!(dependency.export, None, "{id}: {name}");
+                    assert!(
+                        matches!(
+                            dependency.inherit_configuration,
+                            None | Some(InheritConfiguration::All(true))
+                        ),
+                        "{id}: {name} inherits a part; Spin gives all or nothing"
+                    );
+                }
+            }
+        }
+        for (id, component) in &base.components {
             assert!(
                 component.allowed_outbound_hosts.is_empty(),
                 "{id} may reach the network"

@@ -182,7 +182,7 @@ impl Chooser {
         if let Some(tried) = opened.get(&id) {
             return tried.clone();
         }
-        let tried = crate::nn::guarded(|| Ok(engines::open(engine, device, &self.config)))
+        let tried = crate::source::guarded(|| Ok(engines::open(engine, device, &self.config)))
             .unwrap_or_else(|error| Err(error.text));
         let tried = tried.map(Opened::new);
         opened.insert(id, tried.clone());

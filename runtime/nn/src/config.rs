@@ -173,8 +173,20 @@ impl Config {
     }
 
     /// Whether guests may have graphs computed in this precision.
-    pub(crate) fn allows(&self, precision: Precision) -> bool {
-        precision == self.precision || self.precisions_allowed.contains(&precision)
+    ///
+    /// # Errors
+    /// `security` where they may not.
+    pub(crate) fn allow(&self, precision: Precision) -> Result<(), crate::Error> {
+        if precision == self.precision || self.precisions_allowed.contains(&precision) {
+            return Ok(());
+        }
+        Err(crate::Error::new(
+            crate::ErrorCode::Security,
+            format!(
+                "this host's settings do not allow {precision}; `precisions_allowed` names what guests may ask for beside {}",
+                self.precision
+            ),
+        ))
     }
 
     /// Threads that an engine computes with.

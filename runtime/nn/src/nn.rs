@@ -3,49 +3,15 @@
 
 use crate::choose::{Choice, Chooser, Opened};
 use crate::config::Config;
-use crate::engine::{Engine, Graph, GraphFormat, GraphSource, RemoteModel};
+use crate::engine::{Engine, Graph, GraphSource, RemoteModel};
 use crate::registry::{self, Found, Name, Registry};
+use crate::source::{Encoding, GraphInfo, guarded, named_source, source};
 use crate::stats::{ComputeReport, Counters, Stats};
 use crate::stored::{GraphStore, Stored};
-use crate::{Error, ErrorCode, Precision, SetupError, Signature, Tensor, onnx};
+use crate::{Error, ErrorCode, Precision, SetupError, Signature, Tensor};
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-
-/// How a guest says that a graph is written, as far as the host has engines for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    /// ONNX.
-    Onnx,
-    /// OpenVINO IR: two parts, XML and weights.
-    Openvino,
-    /// Told from the bytes: two parts are OpenVINO IR, one is ONNX.
-    Autodetect,
-    /// One that no engine here reads.
-    Other,
-}
-
-/// Where a named graph runs, or would run once loaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GraphInfo {
-    /// SHA-256 of the graph file, lower-case hexadecimal.
-    pub digest: String,
-    /// Engine that runs it.
-    pub engine: String,
-    /// Version of the engine.
-    pub engine_version: String,
-    /// Device it runs on.
-    pub device: String,
-    /// Precision of the arithmetic.
-    pub precision: Precision,
-    /// Why this engine and device were taken.
-    pub reason: String,
-    /// Whether the graph is in memory now.
-    pub loaded: bool,
-    /// Items of a batch that one compute should carry.
-    pub batch: u32,
-}
 
 /// A graph ready to compute. Cheap to clone; the graph is kept while a clone lives.
 #[derive(Clone)]
@@ -179,20 +145,7 @@ impl Nn {
         let inner = self.inner.clone();
         blocking(move || {
             let bytes = parts.iter().map(Vec::len).fold(0, usize::saturating_add);
-            match inner.config.guest_graph_bytes_max {
-                0 => {
-                    return Err(Error::new(
-                        ErrorCode::Security,
-                        "this host loads graphs by name only; use load-by-name",
-                    ));
-                }
-                limit if bytes > limit => {
-                    return Err(Error::too_large(format!(
-                        "the graph has {bytes} bytes; this host takes {limit} at most"
-                    )));
-                }
-                _ => {}
-            }
+            registry::check_handed_over(bytes, inner.config.guest_graph_bytes_max)?;
             let source = source(parts, encoding)?;
             let choice = inner
                 .chooser
@@ -228,17 +181,7 @@ impl Nn {
             let key = key(&choice.opened, found.key, precision, remote.clone());
             inner.load(&choice, key, || {
                 let files = files.map_or_else(|| inner.registry.read(&name, &found), Ok)?;
-                let signature = (found.format == GraphFormat::Onnx)
-                    .then(|| onnx::signature(&files.model))
-                    .transpose()?;
-                Ok(GraphSource {
-                    format: found.format,
-                    model: files.model,
-                    weights: files.weights,
-                    signature,
-                    precision,
-                    remote,
-                })
+                named_source(found.format, files, precision, remote)
             })
         })
         .await
@@ -347,15 +290,7 @@ impl Inner {
     fn named(&self, name: &str) -> Result<Named, Error> {
         let parsed = Name::parse(name)?;
         let precision = parsed.precision.unwrap_or(self.config.precision);
-        if !self.config.allows(precision) {
-            return Err(Error::new(
-                ErrorCode::Security,
-                format!(
-                    "this host's settings do not allow {precision}; `precisions_allowed` names what guests may ask for beside {}",
-                    self.config.precision
-                ),
-            ));
-        }
+        self.config.allow(precision)?;
         let (found, files) = self.registry.find(&parsed, precision)?;
         let choice = self
             .chooser
@@ -473,52 +408,6 @@ fn key(opened: &Opened, graph: [u8; 32], precision: Precision, remote: Option<Re
         precision,
         remote,
     }
-}
-
-/// Makes a graph of the parts that a guest handed over.
-fn source(parts: Vec<Vec<u8>>, encoding: Encoding) -> Result<GraphSource, Error> {
-    let count = parts.len();
-    let mut parts = parts.into_iter();
-    let first = parts.next().unwrap_or_default();
-    match (encoding, count) {
-        (Encoding::Onnx | Encoding::Autodetect, 1) => {
-            let signature = Some(onnx::signature(&first)?);
-            Ok(GraphSource {
-                format: GraphFormat::Onnx,
-                model: first,
-                weights: Vec::new(),
-                signature,
-                precision: Precision::Fp32,
-                remote: None,
-            })
-        }
-        (Encoding::Openvino | Encoding::Autodetect, 2) => Ok(GraphSource {
-            format: GraphFormat::OpenvinoIr,
-            model: first,
-            weights: parts.next().unwrap_or_default(),
-            signature: None,
-            precision: Precision::Fp32,
-            remote: None,
-        }),
-        (Encoding::Other, _) => Err(Error::encoding(
-            "no engine of this host reads graphs of that encoding; use onnx or openvino",
-        )),
-        (encoding, count) => Err(Error::encoding(format!(
-            "a graph of {count} parts cannot be {encoding:?}: ONNX is one part, OpenVINO two (XML, weights)"
-        ))),
-    }
-}
-
-/// Runs engine code, and makes an error of a panic in it: one bad graph must not take the host down.
-pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let what = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("no message");
-        Err(Error::runtime(format!("the engine gave up: {what}")))
-    })
 }
 
 /// Runs blocking work beside the event loop, which serves other requests meanwhile.

@@ -318,6 +318,23 @@ fn stamp(files: &[PathBuf]) -> std::io::Result<Stamp> {
     files.iter().map(stamp).collect::<Result<_, _>>().map(Stamp)
 }
 
+/// Whether a graph of so many bytes may be handed over, where `limit` are taken and 0 forbids it.
+///
+/// # Errors
+/// `security` where only named graphs are, `too-large` for one beyond the limit.
+pub(crate) fn check_handed_over(bytes: usize, limit: usize) -> Result<(), Error> {
+    match limit {
+        0 => Err(Error::new(
+            crate::ErrorCode::Security,
+            "this host loads graphs by name only; use load-by-name",
+        )),
+        limit if bytes > limit => Err(Error::too_large(format!(
+            "the graph has {bytes} bytes; this host takes {limit} at most"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// SHA-256 over all bytes of a graph, with lengths in between so that no two graphs run together.
 pub(crate) fn key(model: &[u8], weights: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();

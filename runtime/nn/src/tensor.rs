@@ -118,7 +118,7 @@ impl Tensor {
 }
 
 impl fmt::Debug for Tensor {
-    // Tensors hold images of patients: their size is told, their content never.
+    // Tensors hold images of people: their size is told, their content never.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tensor")
             .field("dims", &self.dims)

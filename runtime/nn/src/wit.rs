@@ -1,7 +1,8 @@
 //! wasi:nn and cinecor:inference for a wasmtime linker: turns guests' calls into calls of [`Nn`] and back, and keeps count of what one
 //! store's guest holds. No engine is known here.
 
-use crate::nn::{Encoding, LoadedGraph, Nn};
+use crate::nn::{LoadedGraph, Nn};
+use crate::source::Encoding;
 use crate::stats::ComputeReport;
 use crate::tensor::RANK_MAX;
 use crate::{Error, ErrorCode, Tensor, TensorType, byte_length};

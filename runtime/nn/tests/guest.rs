@@ -35,6 +35,58 @@ mod bindings {
     });
 }
 
+/// What the engine that is a component asks of a host besides WASI: a key-value store, and here it may use none.
+mod storage {
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        dead_code,
+        clippy::all,
+        reason = "generated from the WIT, which documents itself"
+    )]
+    mod bindings {
+        wasmtime::component::bindgen!({
+            inline: "
+                package test:storage;
+                world storage { import fermyon:spin/key-value@2.0.0; }
+            ",
+            path: ["../../wit/deps/fermyon-spin@2.0.0"],
+            world: "test:storage/storage",
+        });
+    }
+    pub(super) use bindings::fermyon::spin::key_value::add_to_linker;
+    use bindings::fermyon::spin::key_value::{Error, Host, HostStore, Store};
+    use wasmtime::component::Resource;
+
+    type Answer<T> = Result<T, Error>;
+
+    impl Host for super::State {}
+
+    impl HostStore for super::State {
+        fn open(&mut self, _: String) -> Answer<Resource<Store>> {
+            Err(Error::AccessDenied)
+        }
+        fn get(&mut self, _: Resource<Store>, _: String) -> Answer<Option<Vec<u8>>> {
+            Err(Error::AccessDenied)
+        }
+        fn set(&mut self, _: Resource<Store>, _: String, _: Vec<u8>) -> Answer<()> {
+            Err(Error::AccessDenied)
+        }
+        fn delete(&mut self, _: Resource<Store>, _: String) -> Answer<()> {
+            Err(Error::AccessDenied)
+        }
+        fn exists(&mut self, _: Resource<Store>, _: String) -> Answer<bool> {
+            Err(Error::AccessDenied)
+        }
+        fn get_keys(&mut self, _: Resource<Store>) -> Answer<Vec<String>> {
+            Err(Error::AccessDenied)
+        }
+        fn drop(&mut self, _: Resource<Store>) -> wasmtime::Result<()> {
+            Ok(())
+        }
+    }
+}
+
 struct State {
     wasi: WasiCtx,
     nn: NnCtx,
@@ -68,11 +120,21 @@ struct Guest {
 impl Guest {
     /// Starts the guest, or says why the test is skipped. On CI the guest has to be there.
     async fn start(nn: Nn) -> Option<Self> {
-        let path =
-            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/guests/nn-suite.wasm");
+        Self::start_file(nn, "nn-suite.wasm").await
+    }
+
+    /// The same with the engine that is a component under it; of `nn` it uses nothing.
+    async fn start_on_component(nn: Nn) -> Option<Self> {
+        Self::start_file(nn, "nn-suite-local.wasm").await
+    }
+
+    async fn start_file(nn: Nn, file: &str) -> Option<Self> {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("../../target/guests")
+            .join(file);
         if !path.is_file() {
             println!(
-                "SKIP: {} is not there; `cargo xtask build nn-suite` makes it",
+                "SKIP: {} is not there; `cargo xtask build nn-suite nn-local` makes it",
                 path.display()
             );
             assert!(
@@ -86,6 +148,11 @@ impl Guest {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
         cinecor_nn::add_to_linker(&mut linker).unwrap();
+        storage::add_to_linker::<_, wasmtime::component::HasSelf<_>>(
+            &mut linker,
+            |state: &mut State| state,
+        )
+        .unwrap();
         let state = State {
             wasi: WasiCtx::builder().build(),
             nn: NnCtx::new(nn),
@@ -198,6 +265,49 @@ fn code(code: WitCode) -> ErrorCode {
     }
 }
 
+async fn computes_every_case(guest: &mut Guest, engine: &str) {
+    for case in common::cases().unwrap() {
+        for run in case.runs {
+            let inputs = run.inputs.into_iter().map(plain_named).collect();
+            match guest.compute(handed(case.model.clone()), inputs).await {
+                Ok(outputs) => {
+                    let outputs: Vec<Named> = outputs.into_iter().map(named).collect();
+                    common::compare(&outputs, &run.outputs, 1e-5)
+                        .unwrap_or_else(|error| panic!("{engine}: {}: {error}", case.name));
+                }
+                // What is excluded, and that it has to be, is in engines.rs.
+                Err(failure) => assert_eq!(
+                    failure.code,
+                    WitCode::UnsupportedOperation,
+                    "{engine}: {}: {}",
+                    case.name,
+                    failure.text
+                ),
+            }
+        }
+    }
+}
+
+/// The engine that is a component, in place of one of the host's.
+#[test]
+fn a_guest_computes_on_the_engine_that_is_a_component_and_gets_its_errors_as_values() {
+    let nn = open(EngineChoice::Tract, |_| ()).unwrap();
+    common::runtime().block_on(async {
+        let Some(mut guest) = Guest::start_on_component(nn).await else {
+            return;
+        };
+        computes_every_case(&mut guest, "component").await;
+        refuses_every_mistake(&mut guest, "component").await;
+        let failure = guest
+            .compute(Source::Named("nobody@1".to_owned()), Vec::new())
+            .await
+            .expect_err("there is no such graph");
+        assert_eq!(failure.code, WitCode::NotFound, "{}", failure.text);
+        assert!(guest.describe("nobody@1:int8").await.is_err());
+        assert_eq!(guest.store.data().nn.report().0, 0, "the host computed");
+    });
+}
+
 #[test]
 fn a_guest_computes_on_every_engine_with_every_type() {
     for engine in EngineChoice::ORDER {
@@ -208,28 +318,7 @@ fn a_guest_computes_on_every_engine_with_every_type() {
             let Some(mut guest) = Guest::start(nn).await else {
                 return;
             };
-            for case in common::cases().unwrap() {
-                for run in case.runs {
-                    let inputs = run.inputs.into_iter().map(plain_named).collect();
-                    match guest.compute(handed(case.model.clone()), inputs).await {
-                        Ok(outputs) => {
-                            let outputs: Vec<Named> = outputs.into_iter().map(named).collect();
-                            common::compare(&outputs, &run.outputs, 1e-5).unwrap_or_else(|error| {
-                                panic!("{}: {}: {error}", engine.name(), case.name)
-                            });
-                        }
-                        // What is excluded, and that it has to be, is in engines.rs.
-                        Err(failure) => assert_eq!(
-                            failure.code,
-                            WitCode::UnsupportedOperation,
-                            "{}: {}: {}",
-                            engine.name(),
-                            case.name,
-                            failure.text
-                        ),
-                    }
-                }
-            }
+            computes_every_case(&mut guest, engine.name()).await;
             assert_eq!(
                 guest.store.data().nn.tensor_bytes(),
                 0,
@@ -240,9 +329,31 @@ fn a_guest_computes_on_every_engine_with_every_type() {
     }
 }
 
+async fn refuses_every_mistake(guest: &mut Guest, engine: &str) {
+    for refusal in refusals() {
+        let what = format!("{engine}: {}", refusal.what);
+        let inputs = refusal.inputs.into_iter().map(plain).collect();
+        let failure = guest
+            .compute(handed(refusal.graph), inputs)
+            .await
+            .expect_err(&what);
+        assert_eq!(code(failure.code), refusal.code, "{what}: {}", failure.text);
+        assert!(
+            failure.text.contains(refusal.says),
+            "{what}: {}",
+            failure.text
+        );
+    }
+    let good = common::case("named_inputs").unwrap();
+    let inputs = good.runs[0].inputs.clone();
+    let inputs = inputs.into_iter().map(plain_named).collect();
+    let outputs = guest.compute(handed(good.model), inputs).await.unwrap();
+    let outputs: Vec<Named> = outputs.into_iter().map(named).collect();
+    common::compare(&outputs, &good.runs[0].outputs, 1e-5).unwrap();
+}
+
 #[test]
 fn a_guest_gets_an_error_value_for_every_mistake_and_goes_on() {
-    let good = common::case("named_inputs").unwrap();
     for engine in EngineChoice::ORDER {
         let Some(nn) = open(engine, |_| ()) else {
             continue;
@@ -251,34 +362,7 @@ fn a_guest_gets_an_error_value_for_every_mistake_and_goes_on() {
             let Some(mut guest) = Guest::start(nn).await else {
                 return;
             };
-            for refusal in refusals() {
-                let what = format!("{}: {}", engine.name(), refusal.what);
-                let inputs = refusal.inputs.into_iter().map(plain).collect();
-                let failure = guest
-                    .compute(handed(refusal.graph), inputs)
-                    .await
-                    .expect_err(&what);
-                assert_eq!(code(failure.code), refusal.code, "{what}: {}", failure.text);
-                assert!(
-                    failure.text.contains(refusal.says),
-                    "{what}: {}",
-                    failure.text
-                );
-            }
-            let inputs = good.runs[0]
-                .inputs
-                .clone()
-                .into_iter()
-                .map(plain_named)
-                .collect();
-            let outputs: Vec<Named> = guest
-                .compute(handed(good.model.clone()), inputs)
-                .await
-                .unwrap()
-                .into_iter()
-                .map(named)
-                .collect();
-            common::compare(&outputs, &good.runs[0].outputs, 1e-5).unwrap();
+            refuses_every_mistake(&mut guest, engine.name()).await;
         });
     }
 }

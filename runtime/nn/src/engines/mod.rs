@@ -11,6 +11,8 @@ mod onnxruntime;
 #[cfg(feature = "openvino")]
 mod openvino;
 #[cfg(feature = "tract")]
+mod pool;
+#[cfg(feature = "tract")]
 mod tract;
 
 /// Opens an engine on a device.

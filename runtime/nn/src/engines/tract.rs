@@ -5,11 +5,11 @@
 //! core, and so do many requests at once. An item is always computed alone, so that its bytes do not depend on its company.
 
 use super::output;
+use super::pool::Pool;
 use crate::config::Config;
 use crate::engine::{Engine, Graph, GraphFormat, GraphSource};
 use crate::signature::Dim;
 use crate::{Error, Signature, Tensor, TensorType};
-use rayon::prelude::*;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,11 +43,8 @@ pub(super) fn open(device: &str, config: &Config) -> Result<Arc<dyn Engine>, Str
         return Err(format!("tract has no device {device:?}, only \"cpu\""));
     }
     let threads = config.thread_count();
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|index| format!("tract-{index}"))
-        .build();
-    let pool = pool.map_err(|error| format!("tract's threads could not be started: {error}"))?;
+    let pool = Pool::new(threads)
+        .map_err(|error| format!("tract's threads could not be started: {error}"))?;
     Ok(Arc::new(TractEngine {
         pool: Arc::new(pool),
         threads,
@@ -60,7 +57,7 @@ pub(super) fn open(device: &str, config: &Config) -> Result<Arc<dyn Engine>, Str
 }
 
 struct TractEngine {
-    pool: Arc<rayon::ThreadPool>,
+    pool: Arc<Pool>,
     threads: usize,
     batch: u32,
 }
@@ -163,7 +160,7 @@ impl ModelDataResolver for NoOtherFiles {
 struct TractGraph {
     signature: Signature,
     model: InferenceModel,
-    pool: Arc<rayon::ThreadPool>,
+    pool: Arc<Pool>,
     /// Plans by the shapes that they were made for, the latest used last.
     plans: Mutex<Vec<(Vec<Vec<usize>>, Plan)>>,
 }
@@ -203,7 +200,10 @@ impl TractGraph {
                 return Ok(plan);
             }
         }
-        let by_item = same_batch(shapes).is_some()
+        // Where nobody computes side by side, a single item needs no proof that others would not touch it: that costs as much as the plan.
+        let side_by_side = cfg!(feature = "host") || shapes != item;
+        let by_item = side_by_side
+            && same_batch(shapes).is_some()
             && self.batch_is_open()
             && items_are_apart(&self.model, &item).unwrap_or(false);
         let made_for = if by_item { item } else { shapes.to_vec() };
@@ -272,13 +272,7 @@ impl Graph for TractGraph {
                 .collect::<Result<_, _>>()?;
             self.outputs(plan.runnable.run(values).map_err(failed)?)
         };
-        let computed: Result<Vec<_>, Error> = self.pool.install(|| {
-            (0..items)
-                .into_par_iter()
-                .with_max_len(1)
-                .map(compute)
-                .collect()
-        });
+        let computed = self.pool.each(items, compute);
         join(&self.signature, computed?)
     }
 }

@@ -1,0 +1,63 @@
+//! Who computes the items of a batch: threads that all requests share, or without the feature `host` the caller, because a component has
+//! no threads. Knows nothing of tensors.
+
+use crate::Error;
+
+/// The threads.
+pub(super) struct Pool {
+    #[cfg(feature = "host")]
+    threads: rayon::ThreadPool,
+}
+
+#[cfg(feature = "host")]
+impl Pool {
+    pub(super) fn new(threads: usize) -> Result<Self, rayon::ThreadPoolBuildError> {
+        let threads = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("tract-{index}"))
+            .build()?;
+        Ok(Self { threads })
+    }
+
+    /// Does the work on one of them.
+    pub(super) fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.threads.install(work)
+    }
+
+    /// What `compute` makes of each item, in their order.
+    pub(super) fn each<T: Send>(
+        &self,
+        items: usize,
+        compute: impl Fn(usize) -> Result<T, Error> + Sync + Send,
+    ) -> Result<Vec<T>, Error> {
+        use rayon::prelude::*;
+        self.threads.install(|| {
+            (0..items)
+                .into_par_iter()
+                .with_max_len(1)
+                .map(compute)
+                .collect()
+        })
+    }
+}
+
+#[cfg(not(feature = "host"))]
+impl Pool {
+    pub(super) fn new(_threads: usize) -> Result<Self, std::convert::Infallible> {
+        Ok(Self {})
+    }
+
+    /// Does the work.
+    pub(super) fn install<T>(&self, work: impl FnOnce() -> T) -> T {
+        work()
+    }
+
+    /// What `compute` makes of each item, in their order.
+    pub(super) fn each<T>(
+        &self,
+        items: usize,
+        compute: impl Fn(usize) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        (0..items).map(compute).collect()
+    }
+}

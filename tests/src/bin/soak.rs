@@ -1,0 +1,54 @@
+//! Swaps weights and model components of a running service again and again, prints its memory on the way, and fails when it has grown by
+//! more than 5 % since the first 20 swaps. With `--out` the series is written as a table.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use cinecor_tests::soak::Soak;
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(name = "soak", bin_name = "cargo xtask soak", about)]
+struct Cli {
+    /// Swaps of weights.
+    #[arg(long, default_value_t = Soak::SWAPS)]
+    swaps: usize,
+    /// A component is swapped with every so many swaps of weights; 0 is never.
+    #[arg(long, default_value_t = 5)]
+    components_every: usize,
+    /// Where the series is written as Markdown.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+const HEAD: &str = "| weights swapped | components swapped | resident memory, MiB |\n|---|---|---|";
+
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    let soak = Soak {
+        swaps: cli.swaps,
+        components_every: cli.components_every,
+        samples: 9,
+    };
+    let started = Instant::now();
+    println!("{HEAD}");
+    let series = soak.run(|sample| println!("{sample}"))?;
+    let growth = series.growth_percent()?;
+    let said = format!(
+        "From the first sample to the last: {growth:+.1} % (goal: at most +{} %), in {} s.",
+        Soak::GROWTH_MAX_PERCENT,
+        started.elapsed().as_secs()
+    );
+    println!("{said}");
+    if let Some(out) = cli.out {
+        let rows: Vec<String> = series.0.iter().map(ToString::to_string).collect();
+        let text = format!(
+            "# Memory under swaps\n\nWritten by `cargo xtask soak`: weights and model components of the running service swapped again and again, a \
+             request after each.\n\n{HEAD}\n{}\n\n{said}\n",
+            rows.join("\n")
+        );
+        std::fs::write(&out, text).with_context(|| format!("writing {}", out.display()))?;
+    }
+    series.check()
+}
