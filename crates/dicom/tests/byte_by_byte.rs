@@ -204,7 +204,17 @@ fn what_is_unknown_and_has_no_length_is_read_without_value_representations() {
 fn unknown_bytes_that_only_look_like_items_are_a_value() {
     let value = [&ITEM[..], &[200, 0, 0, 0], b"not an item after all"].concat();
     let file = explicit(&Way::Explicit.element((9, 0x1001), "UN", &value));
-    assert!(file.data().has(Tag(9, 0x1001)) && file.data().items(Tag(9, 0x1001)).is_empty());
+    let data = file.data();
+    assert!(data.has(Tag(9, 0x1001)) && data.items(Tag(9, 0x1001)).is_empty());
+    // It is there once, and nothing of what was tried is left behind.
+    let with: Vec<Tag> = data.tags().collect();
+    let without = explicit(&[]);
+    let expected: Vec<Tag> = [Tag(9, 0x1001)]
+        .into_iter()
+        .chain(without.data().tags())
+        .collect();
+    assert_eq!(with, expected);
+    assert!(data.text(Tag(9, 0x1001)).unwrap().ends_with("after all"));
 }
 
 #[test]
@@ -400,4 +410,64 @@ fn what_is_binary_is_known_where_no_file_says_it() {
     assert_eq!(data.number(Tag(0x20, 0x9241)), Some(37.5));
     // Binary is no text, wherever it stands.
     assert_eq!(data.text(Tag(0x20, 0x9153)), None);
+}
+
+#[test]
+fn the_offset_table_says_which_fragments_make_a_frame() {
+    // 1 row of 2 columns of 8 bits: a literal of two values. The second frame is split in the middle of its header.
+    let frame = |values: [u8; 2]| {
+        let mut frame = [1u32, 64].map(u32::to_le_bytes).concat();
+        frame.resize(64, 0);
+        [&frame[..], &[1], &values, &[0]].concat()
+    };
+    let item = |value: &[u8]| [&ITEM[..], &(value.len() as u32).to_le_bytes(), value].concat();
+    let (first, second) = (frame([7, 8]), frame([9, 250]));
+    let mut set = Way::Explicit.element((0x28, 4), "CS", b"MONOCHROME2 ");
+    set.extend(Way::Explicit.element((0x28, 8), "IS", b"2 "));
+    for (tag, value) in [(0x10, 1), (0x11, 2), (0x100, 8)] {
+        set.extend(Way::Explicit.short((0x28, tag), value));
+    }
+    set.extend([&tag((0x7fe0, 0x10))[..], b"OB\0\0", &UNDEFINED].concat());
+    let file = |table: &[u32]| {
+        let table: Vec<u8> = table
+            .iter()
+            .flat_map(|offset| offset.to_le_bytes())
+            .collect();
+        let pixels = [
+            item(&table),
+            item(&first),
+            item(&second[..20]),
+            item(&second[20..]),
+        ]
+        .concat();
+        read(
+            [
+                &meta("1.2.840.10008.1.2.5")[..],
+                &set,
+                &pixels,
+                &SEQUENCE_END,
+            ]
+            .concat(),
+        )
+    };
+    let behind_first = 8 + first.len() as u32;
+    let good = file(&[0, behind_first]).unwrap();
+    let mut values = Vec::new();
+    good.frame(0, &mut values).unwrap();
+    assert_eq!(values, [7, 8]);
+    good.frame(1, &mut values).unwrap();
+    assert_eq!(values, [9, 250]);
+    for lie in [
+        &[][..],
+        &[0],
+        &[0, 0],
+        &[0, behind_first + 2],
+        &[behind_first, 0],
+        &[8, behind_first],
+    ] {
+        assert!(
+            matches!(file(lie), Err(DicomError::BadFragments { .. })),
+            "{lie:?}"
+        );
+    }
 }
