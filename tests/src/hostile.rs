@@ -406,8 +406,6 @@ fn other_kinds(corpus: &mut Corpus) {
         ("BMP", padded(b"BM\x36\0\x0c\0\0\0\0\0", 600)),
         ("TIFF", padded(b"II*\0\x08\0\0\0", 600)),
         ("PDF", padded(b"%PDF-1.7\n\x80\x81", 600)),
-        ("a zip archive", padded(b"PK\x03\x04\x14\0", 600)),
-        ("an empty zip archive", padded(b"PK\x05\x06", 22)),
         ("a tar archive", tar),
         ("bzip2", padded(b"BZh91AY&SY\x80", 600)),
         ("xz", padded(b"\xfd7zXZ\0\0\x04", 600)),
@@ -417,12 +415,29 @@ fn other_kinds(corpus: &mut Corpus) {
         ("MetaImage", padded(b"ObjectType = Image\n\x80", 600)),
         ("MGH", padded(b"\0\0\0\x01\0\0\x01\0", 600)),
         ("NumPy", padded(b"\x93NUMPY\x01\0", 600)),
-        ("DICOM", dicom.clone()),
         ("ELF", padded(b"\x7fELF\x02\x01\x01\0", 600)),
         ("WebAssembly", padded(b"\0asm\x01\0\0\0", 600)),
         ("zeros", vec![0; 1000]),
         ("ones", vec![0xff; 1000]),
     ];
+    // As a volume these are DICOM, and broken; as a mask they are another kind of file.
+    let as_mask = Some((415, "unsupported-media-type", "unsupported_format"));
+    for (name, code, bytes) in [
+        ("a zip archive", "bad_zip", padded(b"PK\x03\x04\x14\0", 600)),
+        ("an empty zip archive", "bad_zip", padded(b"PK\x05\x06", 22)),
+        ("DICOM", "not_dicom", dicom),
+    ] {
+        let inside = bytes.clone();
+        corpus
+            .add(name, Refused::Content, code, move || bytes.clone())
+            .as_mask = as_mask;
+        corpus.add(
+            format!("{name} in gzip"),
+            Refused::Kind,
+            "unsupported_format",
+            move || packed(&inside),
+        );
+    }
     for (name, bytes) in kinds {
         let inside = bytes.clone();
         corpus.add(name, Refused::Kind, "unsupported_format", move || {

@@ -42,7 +42,7 @@ pub(crate) fn measured(
             ..told
         },
     };
-    let mut subject = study.subject;
+    let mut subject = study.facts();
     if !call.query.facts().is_empty() {
         for (name, value) in call.query.facts() {
             subject

@@ -48,8 +48,8 @@ pub(crate) async fn create(mut call: Call) -> Result<Answer, Problem> {
         previews: false,
     };
     let facts = match &wanted.frames {
-        Some(frames) => study.subject.for_frames(frames),
-        None => study.subject,
+        Some(frames) => study.facts().for_frames(frames),
+        None => study.facts(),
     };
     let work = Work::begin(wanted, cine, &facts)?;
     let frames: Vec<usize> = work.selected().collect();
@@ -199,7 +199,7 @@ fn in_words(record: &SegmentationRecord, study: &StudyRecord) -> Result<Segmenta
         frame_ms: study.frame_ms(),
         frames_in_study: Some(study.shape().map_err(Problem::internal)?.frames),
     };
-    let metrics = measure_kept(record, &study.subject, &spacing, &cycle)
+    let metrics = measure_kept(record, &study.facts(), &spacing, &cycle)
         .map_err(|error| not_measurable(&error))?;
     Ok(SegmentationJson::kept(
         record,
@@ -331,7 +331,7 @@ impl Job {
             }
             self.listener.segmented(work.done(), total).await?;
         }
-        let facts = self.study.subject.for_frames(&selected);
+        let facts = self.study.facts().for_frames(&selected);
         let outcome = work.finish(&facts, self.study.frame_ms())?;
         let staging = self.staging.take().ok_or_else(lost)?;
         let phases = outcome.metrics.phases.left_ventricle;

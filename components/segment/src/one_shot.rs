@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use cinecor_formats::{Event, Header};
-use cinecor_guest::{Answer, Call, FileFacts, Upload, fact_problem, now_ms, volume_limits};
+use cinecor_guest::{Answer, Call, FileFacts, Upload, VolumeFiles, fact_problem, now_ms};
 use cinecor_store::Subject;
 use cinecor_web::{GZIP, JSON, NIFTI, Problem, SSE, rfc3339};
 use cinecor_wire::{
-    LabelsJson, MetricsJson, ModelJson, OneShot, SegmentationJson, SourceJson, StudyJson,
-    SubjectJson, WarningJson,
+    DeidentificationJson, LabelsJson, MetricsJson, ModelJson, OneShot, SegmentationJson,
+    SourceJson, StudyJson, SubjectJson, WarningJson,
 };
 
 use crate::mask::MaskFile;
@@ -45,6 +45,7 @@ pub(crate) async fn segment(mut call: Call) -> Result<Answer, Problem> {
         model,
         wanted,
         subject,
+        facts: subject,
         listener: Listener::Silent,
         work: None,
         header: None,
@@ -82,7 +83,10 @@ struct Job {
     started: Instant,
     model: Model,
     wanted: Wanted,
+    /// What was told.
     subject: Subject,
+    /// What is known in the end.
+    facts: Subject,
     listener: Listener,
     work: Option<Work>,
     header: Option<Header>,
@@ -120,32 +124,24 @@ impl Job {
         self.finish()
     }
 
-    /// Reads the body to its end, segmenting as frames arrive.
+    /// Reads the body to its end, segmenting as frames arrive; those of DICOM files arrive when the last file has.
     async fn read(&mut self, call: &Call, upload: Upload) -> Result<(), Problem> {
-        let limits = volume_limits(&call.settings.limits);
+        let mut files = VolumeFiles::new(call.settings.limits);
         match upload {
             Upload::Raw(mut body) => {
-                self.file = Some(
-                    body.decode(limits, async |event| self.take(event).await)
-                        .await?,
-                );
+                files
+                    .body(&mut body, async |event| self.take(event).await)
+                    .await?;
             }
             Upload::Form(mut form) => {
                 while let Some(mut part) = form.next().await? {
                     if part.is_file() {
-                        if self.file.is_some() {
-                            return Err(Problem::field(
-                                "file",
-                                "is there twice; send the volume as one file",
-                            ));
-                        }
-                        self.file = Some(
-                            part.decode(limits, async |event| self.take(event).await)
-                                .await?,
-                        );
+                        files
+                            .part(&mut part, async |event| self.take(event).await)
+                            .await?;
                     } else if part.name() == "precision" {
                         let value = part.text().await?;
-                        if self.file.is_some() {
+                        if files.any() {
                             return Err(Problem::field(
                                 "precision",
                                 "comes after the file, which is segmented as it arrives; send it before",
@@ -174,18 +170,16 @@ impl Job {
                             .collect();
                         return Err(Problem::field(
                             &shown,
-                            "is not known; a form takes one file, a precision before it, and facts about the subject",
+                            "is not known; a form takes one NIfTI file or the DICOM files of one study, a precision before them, and facts about the subject",
                         ));
                     }
                 }
             }
         }
-        if self.file.is_none() {
-            return Err(Problem::field(
-                "file",
-                "is missing; send the volume as a part with a file name",
-            ));
-        }
+        let file = files.end(async |event| self.take(event).await).await?;
+        // What was told goes before what the header says.
+        self.facts = self.subject.or(&file.found);
+        self.file = Some(file);
         Ok(())
     }
 
@@ -224,8 +218,8 @@ impl Job {
             self.file.take().ok_or_else(missing)?,
         );
         let reading_ms = self.started.elapsed().as_secs_f64() * 1000.0 - self.working_ms;
-        let frame_ms = self.subject.frame_ms.or(header.geometry.frame_ms);
-        let mut outcome = work.finish(&self.subject, frame_ms)?;
+        let frame_ms = self.facts.frame_ms.or(header.geometry.frame_ms);
+        let mut outcome = work.finish(&self.facts, frame_ms)?;
         outcome.timings.decode = reading_ms.max(0.0);
         let created_at = rfc3339(now_ms());
         let metrics = MetricsJson::from(&outcome.metrics);
@@ -264,7 +258,7 @@ impl Job {
         frame_ms: Option<f64>,
         created_at: String,
     ) -> StudyJson {
-        let warnings = header.warnings.iter().chain(&file.summary.warnings);
+        let warnings = header.warnings.iter().chain(&file.warnings);
         StudyJson {
             id: None,
             created_at,
@@ -273,16 +267,9 @@ impl Job {
             shape: header.shape.into(),
             spacing_mm: header.geometry.spacing.into(),
             frame_ms,
-            source: SourceJson {
-                format: header.format_name().to_owned(),
-                sha256: file.sha256,
-                bytes: file.bytes,
-                sop_class: None,
-                modality: None,
-                manufacturer: None,
-                magnetic_field_t: None,
-            },
-            subject: SubjectJson::from(&self.subject),
+            source: SourceJson::from(&file.source),
+            subject: SubjectJson::of(&self.subject, &file.found),
+            deidentification: Some(DeidentificationJson::from(&file.deidentification)),
             warnings: warnings
                 .map(|warning| WarningJson {
                     code: warning.code.as_str().to_owned(),

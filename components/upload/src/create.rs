@@ -1,10 +1,10 @@
-//! Keeping a volume as a study while it arrives: every frame is put away as it is complete, so that memory follows one frame, and the
-//! study exists only when all of it is there.
+//! Keeping a volume as a study: every frame is put away as it is complete, and the study exists only when all of it is there. NIfTI is
+//! decoded while it arrives, so that memory follows one frame; DICOM files are held until the last has come.
 
 use cinecor_formats::{DeflatedChunk, Event, Header};
 use cinecor_guest::{
     Answer, Call, Consumer, GuestStore, chunk_into, fact_problem, now_ms, open_store, random_id,
-    storage_problem, take_volume, volume_limits,
+    storage_problem, take_volume,
 };
 use cinecor_store::{
     Action, Consent, Id, SourceRecord, Staging, StudyRecord, Subject, VoxelRecord, WarningRecord,
@@ -21,8 +21,7 @@ pub(crate) async fn create(call: &mut Call) -> Result<Answer, Problem> {
         id: random_id(),
         kept: None,
     };
-    let limits = volume_limits(&call.settings.limits);
-    let taken = take_volume(call, limits, &mut keeper).await;
+    let taken = take_volume(call, &mut keeper).await;
     let (id, kept) = (keeper.id, keeper.kept);
     let settled = taken.and_then(|intake| {
         let told = Told::from(&intake.facts)?;
@@ -45,11 +44,13 @@ pub(crate) async fn create(call: &mut Call) -> Result<Answer, Problem> {
     kept.record.label = told.label;
     kept.record.consent = told.consent;
     kept.record.subject = told.subject;
-    kept.record.source.sha256 = intake.file.sha256;
-    kept.record.source.bytes = intake.file.bytes;
+    let file = intake.file;
+    kept.record.source = file.source;
+    kept.record.found = file.found;
+    kept.record.deidentification = Some(file.deidentification);
     kept.record
         .warnings
-        .extend(intake.file.summary.warnings.iter().map(warning));
+        .extend(file.warnings.iter().map(warning));
     let event = call.event(Action::CreateStudy, Some(&id), None);
     store
         .commit_study(kept.staging, &kept.record, &event)
@@ -166,12 +167,11 @@ fn record(id: &Id, header: &Header) -> StudyRecord {
             scaling: header.voxels.scaling,
         },
         header: header.source.to_bytes(),
-        source: SourceRecord {
-            format: header.format_name().to_owned(),
-            sha256: String::new(),
-            bytes: 0,
-        },
+        // Known when the last byte has come.
+        source: SourceRecord::default(),
         subject: Subject::default(),
+        found: Subject::default(),
+        deidentification: None,
         warnings: header.warnings.iter().map(warning).collect(),
         chunks: Vec::with_capacity(header.shape.frames),
     };

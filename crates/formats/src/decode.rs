@@ -8,7 +8,7 @@ use ndarray::{Array3, Array4};
 use crate::error::DecodeError;
 use crate::geometry;
 use crate::gunzip::Gunzip;
-use crate::header::{self, Header, RawHeader};
+use crate::header::{self, Container, Header, RawHeader};
 use crate::limits::Limits;
 use crate::sniff;
 use crate::voxels::{Intensities, VoxelFormat, labels_of, swap_bytes};
@@ -412,15 +412,23 @@ impl Reader {
             raw: Vec::new(),
         };
         let version = raw.source.version;
+        let mut removed = raw.texts;
+        // Four bytes announce extensions; what is behind them is read over.
+        if gap_bytes > 4 {
+            removed.push("extensions");
+        }
         Ok((
             Header {
-                version,
-                gzip: self.gzip,
+                container: Container::Nifti {
+                    version,
+                    gzip: self.gzip,
+                },
                 shape,
                 geometry,
                 voxels,
                 warnings,
                 source: raw.source,
+                removed,
             },
             body,
         ))

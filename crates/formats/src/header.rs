@@ -40,13 +40,51 @@ impl NiftiVersion {
     }
 }
 
+/// What kind of file a volume came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Container {
+    /// One NIfTI file.
+    Nifti {
+        /// Which NIfTI.
+        version: NiftiVersion,
+        /// Whether it came as gzip.
+        gzip: bool,
+    },
+    /// DICOM files, one or many.
+    Dicom,
+}
+
+impl Container {
+    /// The name on the wire: `nifti-1`, `nifti-2+gzip`, `dicom`.
+    pub fn name(self) -> &'static str {
+        use NiftiVersion::{One, Two};
+        match self {
+            Container::Nifti {
+                version: One,
+                gzip: false,
+            } => "nifti-1",
+            Container::Nifti {
+                version: One,
+                gzip: true,
+            } => "nifti-1+gzip",
+            Container::Nifti {
+                version: Two,
+                gzip: false,
+            } => "nifti-2",
+            Container::Nifti {
+                version: Two,
+                gzip: true,
+            } => "nifti-2+gzip",
+            Container::Dicom => "dicom",
+        }
+    }
+}
+
 /// What a file announces before its voxels, checked and settled.
 #[derive(Clone, Debug)]
 pub struct Header {
-    /// Which NIfTI.
-    pub version: NiftiVersion,
-    /// Whether it came as gzip.
-    pub gzip: bool,
+    /// What kind of file it is.
+    pub container: Container,
     /// Its size.
     pub shape: Shape,
     /// Where it lies, as it is believed.
@@ -57,18 +95,8 @@ pub struct Header {
     pub warnings: Vec<Warning>,
     /// The grid as the header words it, for writing masks and volumes back.
     pub source: SourceHeader,
-}
-
-impl Header {
-    /// The container's name on the wire: `nifti-1`, `nifti-2+gzip`.
-    pub fn format_name(&self) -> &'static str {
-        match (self.version, self.gzip) {
-            (NiftiVersion::One, false) => "nifti-1",
-            (NiftiVersion::One, true) => "nifti-1+gzip",
-            (NiftiVersion::Two, false) => "nifti-2",
-            (NiftiVersion::Two, true) => "nifti-2+gzip",
-        }
-    }
+    /// Names of the header's fields of text that hold something, and `extensions` where there are any: what is not kept.
+    pub removed: Vec<&'static str>,
 }
 
 /// The fields of a header that say where the voxels lie, as they stood in the file.
@@ -258,6 +286,8 @@ pub(crate) struct RawHeader {
     pub(crate) vox_offset: f64,
     pub(crate) slope: f64,
     pub(crate) inter: f64,
+    /// Names of the fields of text that hold something.
+    pub(crate) texts: Vec<&'static str>,
 }
 
 /// Which NIfTI the first four bytes announce, and whether big-endian; `None` for any other content.
@@ -446,7 +476,41 @@ struct Fields<'a> {
     big_endian: bool,
 }
 
+/// Fields of text: name, where it starts, how long it is. The first are those of NIfTI-1, of which those that are unused since Analyze 7.5
+/// still hold what was written there; the second those of NIfTI-2.
+const TEXTS: [&[(&str, usize, usize)]; 2] = [
+    &[
+        ("data_type", 4, 10),
+        ("db_name", 14, 18),
+        ("descrip", 148, 80),
+        ("aux_file", 228, 24),
+        ("intent_name", 328, 16),
+    ],
+    &[
+        ("descrip", 240, 80),
+        ("aux_file", 320, 24),
+        ("intent_name", 508, 16),
+        ("unused_str", 525, 15),
+    ],
+];
+
 impl Fields<'_> {
+    fn texts(&self, version: NiftiVersion) -> Vec<&'static str> {
+        let [one, two] = TEXTS;
+        let fields = match version {
+            NiftiVersion::One => one,
+            NiftiVersion::Two => two,
+        };
+        fields
+            .iter()
+            .filter(|(_, at, length)| {
+                let text = self.bytes.get(*at..at + length).unwrap_or_default();
+                text.iter().any(|byte| !matches!(byte, 0 | b' '))
+            })
+            .map(|(name, _, _)| *name)
+            .collect()
+    }
+
     fn take<const N: usize>(&self, at: usize) -> [u8; N] {
         self.bytes
             .get(at..)
@@ -506,6 +570,7 @@ impl Fields<'_> {
                 vox_offset: self.f32(108),
                 slope: self.f32(112),
                 inter: self.f32(116),
+                texts: self.texts(version),
             },
             NiftiVersion::Two => RawHeader {
                 big_endian: self.big_endian,
@@ -529,6 +594,7 @@ impl Fields<'_> {
                 vox_offset: self.i64(168) as f64,
                 slope: self.f64(176),
                 inter: self.f64(184),
+                texts: self.texts(version),
             },
         }
     }

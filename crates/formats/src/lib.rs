@@ -1,4 +1,5 @@
-//! NIfTI bytes to volumes and back: hostile input in, typed errors or volumes out. No IO, no HTTP, no DICOM, no resampling.
+//! NIfTI bytes to volumes and back: hostile input in, typed errors or volumes out. No IO, no HTTP, no resampling; DICOM is read by the crate
+//! `dicom`, which gives headers, frames and warnings as they are said here.
 //!
 //! - [`Decoder`] is pushed the bytes of a `.nii` or `.nii.gz` file as they arrive and gives one frame at a time, so that memory
 //!   follows one frame and not the study. Everything a header says is held against [`Limits`] before anything is allocated.
@@ -58,8 +59,8 @@ pub use encode::{EncodeError, encode_mask, encode_volume, gzip};
 pub use error::{DecodeError, Refusal};
 pub use gunzip::Gunzip;
 pub use gzip::{DeflatedChunk, GzipStitcher};
-pub use header::{Header, NiftiVersion, SourceHeader};
+pub use header::{Container, Header, NiftiVersion, SourceHeader};
 pub use limits::Limits;
-pub use sniff::Found;
+pub use sniff::{Found, SNIFF_BYTES, looks_like_nifti, looks_like_zip};
 pub use voxels::{DataType, Intensities, VoxelFormat, labels_of};
 pub use warning::{Warning, WarningCode};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// How many bytes from the start tell every kind apart (tar's mark ends at 262).
-pub(crate) const SNIFF_BYTES: usize = 512;
+pub const SNIFF_BYTES: usize = 512;
 
 /// What the content of a file says it is, when it is no single-file NIfTI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,11 +67,13 @@ impl Found {
     /// What to do about it, as the end of a sentence.
     pub(crate) fn advice(self) -> &'static str {
         match self {
-            Found::Dicom => "convert the series to NIfTI (dcm2niix does)",
+            Found::Dicom => {
+                "send the files of the series together, or a zip of them, where DICOM is read"
+            }
             Found::DicomPolyglot => {
                 "send the one or the other: a file that is two formats at once is not believed"
             }
-            Found::Zip | Found::Tar => "unpack it and send one volume",
+            Found::Zip | Found::Tar => "unpack it and send what is in it",
             Found::NestedGzip => "unpack it once",
             Found::Bzip2 | Found::Xz | Found::Zstd => "unpack it, or compress it with gzip",
             Found::NiftiPair | Found::Analyze => {
@@ -121,6 +123,17 @@ impl fmt::Display for Found {
 /// Whether the bytes start a gzip member (RFC 1952, method deflate).
 pub(crate) fn is_gzip(start: &[u8]) -> bool {
     start.starts_with(&[0x1f, 0x8b])
+}
+
+/// Whether a file is to be read as NIfTI: it starts as one, or as gzip, in which nothing else is looked for. [`crate::Decoder`] says what is
+/// wrong with it.
+pub fn looks_like_nifti(start: &[u8]) -> bool {
+    is_gzip(start) || crate::header::announced(start).is_some()
+}
+
+/// Whether a file starts as a zip archive.
+pub fn looks_like_zip(start: &[u8]) -> bool {
+    start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06")
 }
 
 /// Whether a DICOM part 10 mark stands behind the preamble.

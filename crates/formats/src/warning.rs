@@ -60,6 +60,38 @@ pub enum WarningCode {
     NonFiniteVoxels,
     /// A few bytes after the last voxel were read over.
     TrailingBytes,
+    /// DICOM: of several groups of images one was taken.
+    SeriesChosen,
+    /// DICOM: no words and no direction make it sure that the slices are a short axis.
+    ShortAxisUnsure,
+    /// DICOM: slices with few frames at the ends of the stack were left out.
+    SlicesLeftOut,
+    /// DICOM: slices were acquired more than once.
+    SliceRepeated,
+    /// DICOM: distances between slices differ a little.
+    SlicesUneven,
+    /// DICOM: a slice lies beside the line of the others.
+    SlicesShifted,
+    /// DICOM: directions of slices differ a little.
+    OrientationUneven,
+    /// DICOM: images were there twice.
+    Duplicates,
+    /// DICOM: slices have different numbers of frames.
+    FramesMatched,
+    /// DICOM: the length of the beat and the trigger times give different times between frames.
+    FrameTimeDisagreement,
+    /// DICOM: files without images, or that are no DICOM, were passed over.
+    FilesPassedOver,
+    /// DICOM: more than one study identifier.
+    SeveralStudies,
+    /// DICOM: shades of grey were inverted and are turned around.
+    Inverted,
+    /// DICOM: padding outside the image became the darkest value.
+    PixelPadding,
+    /// DICOM: the pixels may hold text.
+    BurnedIn,
+    /// DICOM: a fact of the header cannot be true and was dropped.
+    FactImplausible,
 }
 
 impl WarningCode {
@@ -84,6 +116,22 @@ impl WarningCode {
             WarningCode::VoxOffsetUnset => "vox_offset_unset",
             WarningCode::NonFiniteVoxels => "non_finite_voxels",
             WarningCode::TrailingBytes => "trailing_bytes",
+            WarningCode::SeriesChosen => "series_chosen",
+            WarningCode::ShortAxisUnsure => "short_axis_unsure",
+            WarningCode::SlicesLeftOut => "slices_left_out",
+            WarningCode::SliceRepeated => "slice_repeated",
+            WarningCode::SlicesUneven => "slices_uneven",
+            WarningCode::SlicesShifted => "slices_shifted",
+            WarningCode::OrientationUneven => "orientation_uneven",
+            WarningCode::Duplicates => "duplicates",
+            WarningCode::FramesMatched => "frames_matched",
+            WarningCode::FrameTimeDisagreement => "frame_time_disagreement",
+            WarningCode::FilesPassedOver => "files_passed_over",
+            WarningCode::SeveralStudies => "several_studies",
+            WarningCode::Inverted => "inverted",
+            WarningCode::PixelPadding => "pixel_padding",
+            WarningCode::BurnedIn => "burned_in",
+            WarningCode::FactImplausible => "fact_implausible",
         }
     }
 }

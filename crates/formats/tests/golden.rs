@@ -5,8 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use cinecor_formats::{
-    DataType, Decoded, Decoder, Event, Limits, NiftiVersion, SourceHeader, WarningCode, decode,
-    encode_volume,
+    Container, DataType, Decoded, Decoder, Event, Limits, NiftiVersion, SourceHeader, WarningCode,
+    decode, encode_volume,
 };
 
 fn file(name: &str) -> Vec<u8> {
@@ -97,8 +97,14 @@ fn reads_every_number_type_in_both_byte_orders_and_versions() {
                 check_ramp(&name, &decoded, 2, |value| value + offset);
                 let header = &decoded.header;
                 assert_eq!(
-                    (header.version, header.voxels.data_type),
-                    (expected, data_type),
+                    (header.container, header.voxels.data_type),
+                    (
+                        Container::Nifti {
+                            version: expected,
+                            gzip: true
+                        },
+                        data_type
+                    ),
                     "{name}"
                 );
                 assert_eq!(header.geometry.frame_ms, Some(40.0), "{name}");
@@ -119,7 +125,7 @@ fn reads_every_number_type_in_both_byte_orders_and_versions() {
 fn reads_a_plain_file_of_one_frame() {
     let decoded = read("plain_3d.nii");
     check_ramp("plain_3d.nii", &decoded, 1, |value| value);
-    assert_eq!(decoded.header.format_name(), "nifti-1");
+    assert_eq!(decoded.header.container.name(), "nifti-1");
     assert_eq!(decoded.header.geometry.frame_ms, None);
     assert_eq!(codes(&decoded), [""; 0]);
 }

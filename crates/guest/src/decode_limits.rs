@@ -1,16 +1,28 @@
 //! The service's limits as the decoder of volumes takes them.
 
+use cinecor_dicom::Limits as DicomLimits;
 use cinecor_formats::Limits as FormatLimits;
 use cinecor_volume::ShapeLimits;
 use cinecor_web::Limits;
 
 /// The limits for a volume.
-pub fn volume_limits(limits: &Limits) -> FormatLimits {
+pub(crate) fn volume_limits(limits: &Limits) -> FormatLimits {
     FormatLimits {
         inflated_bytes: limits.inflated_bytes,
         inflate_ratio: limits.inflate_ratio,
         shape: shape_limits(limits),
         ..FormatLimits::default()
+    }
+}
+
+/// The limits for DICOM files and archives of them.
+pub(crate) fn dicom_limits(limits: &Limits) -> DicomLimits {
+    DicomLimits {
+        shape: shape_limits(limits),
+        files: usize::try_from(limits.files).unwrap_or(usize::MAX),
+        inflated_bytes: limits.inflated_bytes,
+        inflate_ratio: limits.inflate_ratio,
+        ..DicomLimits::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What every HTTP component shares: a request checked and taken apart, bodies as they arrive, answers as they are made, and Spin's
 //! key-value, SQLite and variables behind the traits of the crates. It is the only crate that knows Spin's SDK; there is no medicine here.
 //!
-//! It depends on `store` and `web`, whose traits and values it joins to the SDK, and on `formats`, because bodies hold volumes: a
+//! It depends on `store` and `web`, whose traits and values it joins to the SDK, and on `formats` and `dicom`, because bodies hold volumes: a
 //! `Content-Encoding` is undone with the bounded inflater of `formats`, and its refusals become problems here, once for all components.
 //!
 //! A component is then:
@@ -42,7 +42,7 @@ mod upload;
 pub use answer::{Answer, Disconnected, Sink};
 pub use body::BodyReader;
 pub use call::Call;
-pub use decode_limits::{mask_limits, volume_limits};
+pub use decode_limits::mask_limits;
 pub use kept::{MODELS, kept_card, kept_frame, kept_mask};
 pub use refusals::{
     decode_problem, engine_unreachable, fact_problem, measure_problem, sentence, storage_problem,
@@ -52,5 +52,6 @@ pub use settings::{Settings, variable};
 pub use spin::{GuestStore, SpinDatabase, SpinKeyValue, now_ms, open_store, random_id};
 pub use stitched::send_assembly;
 pub use upload::{
-    Consumer, FileFacts, Form, FormPart, Intake, Upload, chunk_from, chunk_into, take_volume,
+    Consumer, FileFacts, Form, FormPart, Intake, Upload, VolumeFiles, chunk_from, chunk_into,
+    take_volume,
 };

@@ -1,7 +1,9 @@
 //! Errors of the crates as problems.
 
+use cinecor_dicom::{DicomError, SeriesError, StudyError};
 use cinecor_formats::{DecodeError, Refusal};
 use cinecor_store::{FactError, StoreError};
+use cinecor_volume::VolumeError;
 use cinecor_web::{Problem, ProblemKind};
 
 /// A file that is refused.
@@ -11,6 +13,38 @@ pub fn decode_problem(error: &DecodeError) -> Problem {
         (Refusal::TooLarge, DecodeError::TooLarge { .. }) => ProblemKind::VolumeTooLarge,
         (Refusal::TooLarge, _) => ProblemKind::BodyTooLarge,
         (Refusal::Unprocessable, _) => ProblemKind::InvalidVolume,
+    };
+    Problem::new(kind, sentence(&error.to_string())).with("code", error.code())
+}
+
+/// A DICOM file or an archive that is refused.
+pub(crate) fn dicom_problem(error: &DicomError) -> Problem {
+    Problem::new(dicom_kind(error), sentence(&error.to_string())).with("code", error.code())
+}
+
+fn dicom_kind(error: &DicomError) -> ProblemKind {
+    match error {
+        DicomError::TooLarge { .. } => ProblemKind::VolumeTooLarge,
+        DicomError::InflatedTooLarge { .. }
+        | DicomError::InflateRatio { .. }
+        | DicomError::HeaderTooLarge { .. }
+        | DicomError::TooManyElements { .. }
+        | DicomError::TooManyFiles { .. } => ProblemKind::BodyTooLarge,
+        DicomError::UnknownSyntax | DicomError::UnsupportedSyntax { .. } => {
+            ProblemKind::UnsupportedMediaType
+        }
+        _ => ProblemKind::InvalidVolume,
+    }
+}
+
+/// DICOM files that make no study.
+pub(crate) fn study_problem(error: &StudyError) -> Problem {
+    let kind = match error {
+        StudyError::File { error, .. } => dicom_kind(error),
+        StudyError::Series(SeriesError::Geometry(VolumeError::TooLarge { .. })) => {
+            ProblemKind::VolumeTooLarge
+        }
+        _ => ProblemKind::InvalidVolume,
     };
     Problem::new(kind, sentence(&error.to_string())).with("code", error.code())
 }

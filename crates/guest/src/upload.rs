@@ -1,11 +1,13 @@
-//! Volumes in the body of a request: the bytes of a file, or a multipart form of fields and files. Recognised by content, decoded as they
-//! arrive, never gathered.
+//! Volumes in the body of a request: the bytes of a file, or a multipart form of fields and files. Recognised by content. NIfTI is decoded as
+//! it arrives and never gathered; DICOM files are held until all are there.
 
 use bytes::Bytes;
+use cinecor_dicom::{Study, files_of_zip, looks_like_dicom};
 use cinecor_formats::{
-    DecodeError, Decoder, DeflatedChunk, Event, Found, Limits as FormatLimits, Summary,
+    Decoder, DeflatedChunk, Event, Limits as FormatLimits, SNIFF_BYTES, Warning, WarningCode,
+    looks_like_nifti, looks_like_zip,
 };
-use cinecor_store::Chunk;
+use cinecor_store::{Chunk, DeidentificationRecord, Sex, SourceRecord, Subject};
 use cinecor_web::{BodyKind, Limits, Place, Problem, ProblemKind, volume_body};
 use futures::stream;
 use http::header::CONTENT_TYPE;
@@ -14,7 +16,15 @@ use sha2::{Digest, Sha256};
 
 use crate::body::BodyReader;
 use crate::call::Call;
-use crate::refusals::decode_problem;
+use crate::decode_limits::{dicom_limits, volume_limits};
+use crate::refusals::{decode_problem, dicom_problem, study_problem};
+
+/// By which rules DICOM headers are let go: the basic profile, and its option that keeps what normal ranges need (PS3.15, annex E; codes of
+/// CID 7050).
+const DICOM_PROFILE: &str = "DICOM PS3.15 annex E: Basic Application Confidentiality Profile (113100), Retain Patient Characteristics Option (113108)";
+
+/// And NIfTI headers.
+const NIFTI_PROFILE: &str = "NIfTI: fields of text and extensions are not kept";
 
 /// The body of a call that takes files.
 pub enum Upload {
@@ -176,15 +186,17 @@ fn form_problem(error: multer::Error) -> Problem {
     }
 }
 
-/// What is known of a file when it was read to its end.
+/// What is known of the files of a volume when they were read to their end.
 #[derive(Clone, Debug)]
 pub struct FileFacts {
-    /// SHA-256 of its bytes, lower-case hexadecimal.
-    pub sha256: String,
-    /// How many they were.
-    pub bytes: u64,
-    /// What the decoder says at the end.
-    pub summary: Summary,
+    /// What they were.
+    pub source: SourceRecord,
+    /// What the header of DICOM files says of the subject.
+    pub found: Subject,
+    /// What was not kept of them.
+    pub deidentification: DeidentificationRecord,
+    /// Doubts that came after the header.
+    pub warnings: Vec<Warning>,
 }
 
 /// Where the bytes of a file come from.
@@ -230,6 +242,21 @@ impl<F: AsyncFnMut(Event) -> Result<(), Problem>> Consumer for Taking<F> {
     }
 }
 
+/// Bytes that were read to see what they are, and those behind them.
+struct Begun<'a, S> {
+    start: Option<Bytes>,
+    rest: &'a mut S,
+}
+
+impl<S: Source> Source for Begun<'_, S> {
+    async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        match self.start.take() {
+            Some(start) => Ok(Some(start)),
+            None => self.rest.next().await,
+        }
+    }
+}
+
 impl BodyReader {
     /// Decodes the body as one NIfTI file and hands its header and frames to `take` as they are complete.
     ///
@@ -265,27 +292,302 @@ async fn decode(
 ) -> Result<FileFacts, Problem> {
     let mut decoder = Decoder::new(limits);
     let mut digest = Sha256::new();
-    let mut bytes = 0;
+    let mut record = SourceRecord::default();
+    let mut removed = Vec::new();
     while let Some(chunk) = source.next().await? {
         digest.update(&chunk);
-        bytes += chunk.len() as u64;
+        record.bytes += chunk.len() as u64;
         consumer.arrived().await?;
         let mut input: &[u8] = &chunk;
-        while let Some(event) = decoder.next(&mut input).map_err(|error| refused(&error))? {
+        while let Some(event) = decoder
+            .next(&mut input)
+            .map_err(|error| decode_problem(&error))?
+        {
+            if let Event::Header(header) = &event {
+                record.format = header.container.name().to_owned();
+                removed = header.removed.iter().map(ToString::to_string).collect();
+            }
             consumer.event(event).await?;
         }
     }
-    let summary = decoder.finish().map_err(|error| refused(&error))?;
-    let sha256 = digest
+    let summary = decoder.finish().map_err(|error| decode_problem(&error))?;
+    record.sha256 = digest
         .finalize()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
     Ok(FileFacts {
-        sha256,
-        bytes,
-        summary,
+        source: record,
+        found: Subject::default(),
+        deidentification: DeidentificationRecord {
+            profile: NIFTI_PROFILE.to_owned(),
+            removed,
+            ..DeidentificationRecord::default()
+        },
+        warnings: summary.warnings,
     })
+}
+
+/// The files of one volume as they arrive: one NIfTI file, which is decoded while it comes, or DICOM files and zip archives of them, which
+/// are held until the last is there, because nothing but all of them says which image is which.
+pub struct VolumeFiles {
+    limits: Limits,
+    nifti: Option<FileFacts>,
+    dicom: Vec<Bytes>,
+    /// Files that are neither, and the refusal of the first.
+    passed_over: usize,
+    refusal: Option<Problem>,
+}
+
+impl VolumeFiles {
+    /// No file yet.
+    pub fn new(limits: Limits) -> VolumeFiles {
+        VolumeFiles {
+            limits,
+            nifti: None,
+            dicom: Vec::new(),
+            passed_over: 0,
+            refusal: None,
+        }
+    }
+
+    /// Whether any file came.
+    pub fn any(&self) -> bool {
+        self.nifti.is_some() || !self.dicom.is_empty() || self.passed_over > 0
+    }
+
+    /// Takes a body as the one file.
+    ///
+    /// # Errors
+    /// Those of the body, of the file, and of `take`.
+    pub async fn body(
+        &mut self,
+        body: &mut BodyReader,
+        take: impl AsyncFnMut(Event) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        self.alone(body, &mut Taking(take)).await
+    }
+
+    /// Takes the part of a form as one more file.
+    ///
+    /// # Errors
+    /// Those of the body, of the file, and of `take`; [`ProblemKind::InvalidField`] for a file that does not go with those before it.
+    pub async fn part(
+        &mut self,
+        part: &mut FormPart,
+        take: impl AsyncFnMut(Event) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        self.file(part, &mut Taking(take)).await
+    }
+
+    /// Hands the cine of DICOM files over, when all have come.
+    ///
+    /// # Errors
+    /// Those of the files and of `take`.
+    pub async fn end(
+        self,
+        take: impl AsyncFnMut(Event) -> Result<(), Problem>,
+    ) -> Result<FileFacts, Problem> {
+        self.finish(&mut Taking(take)).await
+    }
+
+    /// A file beside which there is none: one that is no volume is refused without reading it to its end.
+    async fn alone(
+        &mut self,
+        source: &mut impl Source,
+        consumer: &mut impl Consumer,
+    ) -> Result<(), Problem> {
+        self.file(source, consumer).await?;
+        match self.dicom.is_empty() {
+            true => self.refusal.take().map_or(Ok(()), Err),
+            false => Ok(()),
+        }
+    }
+
+    async fn file(
+        &mut self,
+        source: &mut impl Source,
+        consumer: &mut impl Consumer,
+    ) -> Result<(), Problem> {
+        let mut start = Vec::new();
+        while start.len() < SNIFF_BYTES {
+            match source.next().await? {
+                Some(chunk) => start.extend_from_slice(&chunk),
+                None => break,
+            }
+        }
+        if self.nifti.is_some() {
+            return Err(Problem::field(
+                "file",
+                "is there more than once; send the volume as one NIfTI file, or the DICOM files of one study",
+            ));
+        }
+        if looks_like_nifti(&start) {
+            if self.any() {
+                return Err(Problem::field(
+                    "file",
+                    "is a NIfTI volume among other files; send it alone, or the DICOM files of one study",
+                ));
+            }
+            let mut whole = Begun {
+                start: Some(start.into()),
+                rest: source,
+            };
+            let limits = volume_limits(&self.limits);
+            self.nifti = Some(decode(&mut whole, limits, consumer).await?);
+            return Ok(());
+        }
+        let is_zip = looks_like_zip(&start);
+        if !is_zip && !looks_like_dicom(&start) {
+            self.passed_over += 1;
+            let refusal = || unknown(&start, volume_limits(&self.limits));
+            self.refusal.get_or_insert_with(refusal);
+            return Ok(());
+        }
+        while let Some(chunk) = source.next().await? {
+            consumer.arrived().await?;
+            start.extend_from_slice(&chunk);
+        }
+        start.shrink_to_fit();
+        match is_zip {
+            true => self.unzip(start.into())?,
+            false => self.dicom.push(start.into()),
+        }
+        self.check_count()
+    }
+
+    fn unzip(&mut self, archive: Bytes) -> Result<(), Problem> {
+        let limits = dicom_limits(&self.limits);
+        let files = files_of_zip(archive, &limits).map_err(|error| dicom_problem(&error))?;
+        let found = files.len();
+        let (dicom, others): (Vec<Bytes>, Vec<Bytes>) =
+            files.into_iter().partition(|file| looks_like_dicom(file));
+        if dicom.is_empty() {
+            let refusal = || {
+                Problem::new(
+                    ProblemKind::InvalidVolume,
+                    format!(
+                        "The zip archive has {found} files and none of them is DICOM; pack the DICOM files of one study, and send a NIfTI file as it is."
+                    ),
+                )
+                .with("code", "no_dicom")
+            };
+            self.refusal.get_or_insert_with(refusal);
+        }
+        self.passed_over += others.len();
+        self.dicom.extend(dicom);
+        Ok(())
+    }
+
+    fn check_count(&self) -> Result<(), Problem> {
+        let limit = self.limits.files;
+        if (self.dicom.len() + self.passed_over) as u64 > limit {
+            return Err(Problem::new(
+                ProblemKind::BodyTooLarge,
+                format!("There are more than {limit} files, which is the limit; send fewer files."),
+            ));
+        }
+        Ok(())
+    }
+
+    async fn finish(self, consumer: &mut impl Consumer) -> Result<FileFacts, Problem> {
+        if let Some(nifti) = self.nifti {
+            return Ok(nifti);
+        }
+        if self.dicom.is_empty() {
+            return Err(self.refusal.unwrap_or_else(|| {
+                Problem::field(
+                    "file",
+                    "is missing; send the volume as a part with a file name",
+                )
+            }));
+        }
+        let limits = dicom_limits(&self.limits);
+        let mut study = Study::find(self.dicom, self.passed_over, &limits)
+            .map_err(|error| study_problem(&error))?;
+        consumer
+            .event(Event::Header(Box::new(study.header().clone())))
+            .await?;
+        for index in 0..study.header().shape.frames {
+            let frame = study.frame(index).map_err(|error| study_problem(&error))?;
+            consumer.event(Event::Frame(frame)).await?;
+        }
+        Ok(dicom_facts(&study))
+    }
+}
+
+/// What is to be said of DICOM files at their end.
+fn dicom_facts(study: &Study) -> FileFacts {
+    let mut warnings = study.pixel_warnings();
+    let facts = study.facts();
+    let mut found = Subject {
+        sex: facts.sex.map(|sex| match sex {
+            cinecor_dicom::Sex::Female => Sex::Female,
+            cinecor_dicom::Sex::Male => Sex::Male,
+        }),
+        ..Subject::default()
+    };
+    for (name, attribute, value) in [
+        (
+            "height_cm",
+            "PatientSize (0010,1020), metres",
+            facts.height_cm,
+        ),
+        (
+            "weight_kg",
+            "PatientWeight (0010,1030), kg",
+            facts.weight_kg,
+        ),
+        ("age_years", "PatientAge (0010,1010)", facts.age_years),
+        (
+            "heart_rate_bpm",
+            "HeartRate (0018,1088)",
+            facts.heart_rate_bpm,
+        ),
+    ] {
+        if found.tell_number(name, value).is_err() {
+            warnings.push(Warning {
+                code: WarningCode::FactImplausible,
+                detail: format!(
+                    "the header's {attribute} cannot be true of a human and was not taken; tell {name} if you know it"
+                ),
+            });
+        }
+    }
+    let equipment = study.equipment().clone();
+    let removed = study.removed();
+    let texts = |tags: &std::collections::BTreeSet<cinecor_dicom::Tag>| {
+        tags.iter().map(ToString::to_string).collect()
+    };
+    FileFacts {
+        source: SourceRecord {
+            format: study.header().container.name().to_owned(),
+            sha256: study.sha256().to_owned(),
+            bytes: study.bytes(),
+            sop_class: equipment.sop_class,
+            modality: equipment.modality,
+            manufacturer: equipment.manufacturer,
+            magnetic_field_t: equipment.magnetic_field_t,
+        },
+        found,
+        deidentification: DeidentificationRecord {
+            profile: DICOM_PROFILE.to_owned(),
+            removed: texts(&removed.tags),
+            further: removed.further,
+            burned_in: texts(&removed.burned_in),
+        },
+        warnings,
+    }
+}
+
+/// The refusal of bytes that are no volume.
+fn unknown(start: &[u8], limits: FormatLimits) -> Problem {
+    let mut decoder = Decoder::new(limits);
+    let refused = decoder.push(start).err().or_else(|| decoder.finish().err());
+    match refused {
+        Some(error) => decode_problem(&error),
+        None => Problem::internal("a file that is no volume was read as one"),
+    }
 }
 
 /// What came with a volume.
@@ -298,34 +600,26 @@ pub struct Intake {
     pub facts: Vec<(String, String)>,
 }
 
-/// Reads the body of a call that takes one volume, raw or in a form with facts, and hands the volume to `consumer` as it arrives.
+/// Reads the body of a call that takes one volume, raw or in a form with facts, and hands the volume to `consumer`: NIfTI as it arrives,
+/// DICOM when all files have come.
 ///
 /// # Errors
-/// Those of the body, of the file and of the consumer; [`ProblemKind::InvalidField`] for a form without a file, with several, or with a
-/// field that the operation does not take.
-pub async fn take_volume(
-    call: &mut Call,
-    limits: FormatLimits,
-    consumer: &mut impl Consumer,
-) -> Result<Intake, Problem> {
+/// Those of the body, of the file and of the consumer; [`ProblemKind::InvalidField`] for a form without a file, with several that do not
+/// belong together, or with a field that the operation does not take.
+pub async fn take_volume(call: &mut Call, consumer: &mut impl Consumer) -> Result<Intake, Problem> {
     let mut facts = call.query.facts().to_vec();
+    let mut files = VolumeFiles::new(call.settings.limits);
     let mut form = match Upload::open(call)? {
         Upload::Raw(mut body) => {
-            let file = decode(&mut body, limits, consumer).await?;
+            files.alone(&mut body, consumer).await?;
+            let file = files.finish(consumer).await?;
             return Ok(Intake { file, facts });
         }
         Upload::Form(form) => form,
     };
-    let mut file = None;
     while let Some(mut part) = form.next().await? {
         if part.is_file() {
-            if file.is_some() {
-                return Err(Problem::field(
-                    "file",
-                    "is there more than once; send the volume as one NIfTI file",
-                ));
-            }
-            file = Some(decode(&mut part, limits, consumer).await?);
+            files.file(&mut part, consumer).await?;
             continue;
         }
         let name = part.name().to_owned();
@@ -348,30 +642,8 @@ pub async fn take_volume(
         }
         facts.push((name, part.text().await?));
     }
-    match file {
-        Some(file) => Ok(Intake { file, facts }),
-        None => Err(Problem::field(
-            "file",
-            "is missing; send the volume as a part with a file name",
-        )),
-    }
-}
-
-/// The refusal of a file; of DICOM it is said that it is not read yet.
-fn refused(error: &DecodeError) -> Problem {
-    match error {
-        DecodeError::UnsupportedFormat {
-            found: Found::Zip | Found::Dicom,
-        } => Problem::new(
-            ProblemKind::UnsupportedMediaType,
-            format!(
-                "{} DICOM is not read yet, neither as files nor as a zip of them.",
-                crate::refusals::sentence(&error.to_string())
-            ),
-        )
-        .with("code", error.code()),
-        other => decode_problem(other),
-    }
+    let file = files.finish(consumer).await?;
+    Ok(Intake { file, facts })
 }
 
 /// A stored chunk as the formats crate joins it.

@@ -52,5 +52,7 @@ pub use segmentations::{
 };
 pub use shadow::{SHADOW_RESULTS_MAX, Shadow, ShadowResult};
 pub use store::{Committed, STALE_MS, Staging, Store, StoreError, frame_key, mask_key};
-pub use studies::{Consent, SourceRecord, StudyRecord, VoxelRecord, WarningRecord};
+pub use studies::{
+    Consent, DeidentificationRecord, SourceRecord, StudyRecord, VoxelRecord, WarningRecord,
+};
 pub use subject::{FACTS, FactError, FactRange, Sex, Subject};

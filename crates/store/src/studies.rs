@@ -35,15 +35,41 @@ impl Consent {
     }
 }
 
-/// The file that a study was made of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The file, or the files, that a study was made of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SourceRecord {
     /// Its format, for instance `nifti-1+gzip`.
     pub format: String,
-    /// SHA-256 of its bytes as they came, lower-case hexadecimal.
+    /// SHA-256 of its bytes as they came, lower-case hexadecimal; of several files that of their sorted digests.
     pub sha256: String,
-    /// Its length in bytes as it came.
+    /// Its length in bytes as it came; of several files all together.
     pub bytes: u64,
+    /// DICOM: the SOP class.
+    #[serde(default)]
+    pub sop_class: Option<String>,
+    /// DICOM: the modality.
+    #[serde(default)]
+    pub modality: Option<String>,
+    /// DICOM: who made the scanner.
+    #[serde(default)]
+    pub manufacturer: Option<String>,
+    /// DICOM: the field of the scanner in tesla.
+    #[serde(default)]
+    pub magnetic_field_t: Option<f64>,
+}
+
+/// What of the files was not kept. Names and tags, never values.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeidentificationRecord {
+    /// By which rules.
+    pub profile: String,
+    /// Tags of DICOM attributes, or names of fields of a NIfTI header.
+    pub removed: Vec<String>,
+    /// How many more values were removed than are listed.
+    pub further: usize,
+    /// Tags of attributes that say there may be text in the pixels.
+    pub burned_in: Vec<String>,
 }
 
 /// One doubt about the file and how it was settled.
@@ -91,6 +117,12 @@ pub struct StudyRecord {
     pub source: SourceRecord,
     /// What is told of the subject.
     pub subject: Subject,
+    /// What the file's header says of the subject. What is told goes before it.
+    #[serde(default)]
+    pub found: Subject,
+    /// What was not kept; `None` in records that are older than the list.
+    #[serde(default)]
+    pub deidentification: Option<DeidentificationRecord>,
     /// Doubts about the file.
     pub warnings: Vec<WarningRecord>,
     /// What is known of the stored frames, in order.
@@ -122,6 +154,11 @@ impl StudyRecord {
             self.mm_from_voxel,
             self.frame_ms(),
         )
+    }
+
+    /// What is known of the subject: what was told, and for the rest what the file's header says.
+    pub fn facts(&self) -> Subject {
+        self.subject.or(&self.found)
     }
 
     /// Time from frame to frame in ms: the one that was told, or else that of the file.

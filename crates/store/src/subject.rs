@@ -182,6 +182,20 @@ impl Subject {
         Ok(())
     }
 
+    /// These facts, and those of `found` where there is none.
+    pub fn or(&self, found: &Subject) -> Subject {
+        Subject {
+            height_cm: self.height_cm.or(found.height_cm),
+            weight_kg: self.weight_kg.or(found.weight_kg),
+            sex: self.sex.or(found.sex),
+            age_years: self.age_years.or(found.age_years),
+            heart_rate_bpm: self.heart_rate_bpm.or(found.heart_rate_bpm),
+            frame_ms: self.frame_ms.or(found.frame_ms),
+            ed_frame: self.ed_frame.or(found.ed_frame),
+            es_frame: self.es_frame.or(found.es_frame),
+        }
+    }
+
     /// The facts for a part of the study's frames. A phase that was told for the study need not be among them; it is left to be found
     /// among those that are.
     pub fn for_frames(&self, frames: &[usize]) -> Subject {

@@ -172,8 +172,11 @@ fn study(id: &Id, created_at_ms: i64) -> StudyRecord {
             format: "nifti-1".to_owned(),
             sha256: "0".repeat(64),
             bytes: 1000,
+            ..SourceRecord::default()
         },
         subject: Subject::default(),
+        found: Subject::default(),
+        deidentification: None,
         warnings: vec![WarningRecord {
             code: "x".to_owned(),
             detail: "y".to_owned(),

@@ -300,14 +300,20 @@ fn request_body(operation: &Operation) -> Option<Value> {
                     (parameter.name.to_owned(), schema)
                 })
                 .collect();
-            properties.insert("file".to_owned(), file.clone());
+            properties.insert(
+                "file".to_owned(),
+                json!({ "oneOf": [file, { "type": "array", "items": file, "minItems": 1 }],
+                    "description": "One NIfTI file, or the DICOM files of one study and zip archives of them, in any order and under any names." }),
+            );
             Some(json!({
                 "required": true,
-                "description": "Recognised by its content, not by its name or declared type.",
+                "description": "Recognised by its content, not by its name or declared type: a NIfTI-1 or NIfTI-2 file, plain or gzip; a DICOM file of several frames; a zip archive of DICOM files; a form of one of these or of many DICOM files. Of DICOM files the short-axis cine is taken, whatever else is among them; `warnings` of the study say which and why.",
                 "content": {
                     "application/octet-stream": { "schema": {} },
                     "application/x-nifti": { "schema": {} },
                     "application/gzip": { "schema": {} },
+                    "application/dicom": { "schema": {} },
+                    "application/zip": { "schema": {} },
                     "multipart/form-data": { "schema": { "type": "object", "required": ["file"], "properties": properties } },
                 },
             }))

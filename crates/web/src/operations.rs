@@ -552,7 +552,7 @@ pub static OPERATIONS: &[Operation] = &[
         path: "/api/v1/studies",
         role: Some(Clinician),
         summary: "Keep a volume as a study",
-        about: "The volume is read as it arrives and kept without the fields of its header that can hold a name. The study exists from the 201 on, and before it nothing does.",
+        about: "The volume is kept without what its header says beside what measuring needs; `deidentification` lists what was left out. The study exists from the 201 on, and before it nothing does.",
         parameters: &[
             LABEL, CONSENT, HEIGHT, WEIGHT, SEX, AGE, HEART_RATE, FRAME_MS, ED_FRAME, ES_FRAME,
         ],

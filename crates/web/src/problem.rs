@@ -91,16 +91,16 @@ catalogue! {
         "Send facts as form fields, or correct the address." }
     /// The body is of a kind that is not taken.
     UnsupportedMediaType { "unsupported-media-type", 415, "This kind of body is not taken",
-        "The body, by its content or by its declared type or coding, is not one of the kinds that the call takes. Volumes are NIfTI-1 or NIfTI-2, plain or gzip. DICOM is not read yet.",
-        "Convert the file to NIfTI, or send it with the type that the detail names." }
+        "The body, by its content or by its declared type or coding, is not one of the kinds that the call takes. Volumes are NIfTI-1 or NIfTI-2, plain or gzip, or DICOM files, as they are or in a zip archive.",
+        "Convert the file to NIfTI, export the series as DICOM without compression, or send it with the type that the detail names." }
     /// The range lies outside the file.
     RangeNotSatisfiable { "range-not-satisfiable", 416, "The range lies outside the file",
         "The `Range` header asks for bytes behind the end. `Content-Range` says how long the file is.",
         "Ask for a range that starts before the end." }
     /// The file is of the right kind and its content cannot be taken.
     InvalidVolume { "invalid-volume", 422, "The volume cannot be believed",
-        "The file is NIfTI, but what it says cannot be true or is not all there: it is cut off, its sizes do not fit its length, its spacing is not a distance, its voxels are no numbers.",
-        "The detail says what was found and expected; save or convert the volume again." }
+        "The file is NIfTI or DICOM, but what it says cannot be true or is not all there: it is cut off, its sizes do not fit its length, its spacing is not a distance, its voxels are no numbers. Or there is no short-axis cine in the DICOM files, or a part of it is missing.",
+        "The detail says what was found and expected; save or convert the volume again, or send the series that it names." }
     /// A field of a form or a JSON body is wrong.
     InvalidField { "invalid-field", 422, "A field is wrong",
         "A field of the form or of the JSON body is unknown, missing, of the wrong type, or has a value that cannot be true, such as a height in metres where centimetres are expected.",

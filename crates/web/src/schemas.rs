@@ -80,8 +80,16 @@ pub(crate) fn all() -> Value {
         );
         members.insert(
             "subject".to_owned(),
-            json!({ "type": "object", "additionalProperties": false, "properties": subject,
+            json!({ "type": "object", "additionalProperties": false, "properties": subject.clone(),
                 "description": "The same facts, grouped as a study shows them." }),
+        );
+    }
+    let mut known = subject.clone();
+    if let Some(members) = known.as_object_mut() {
+        members.insert(
+            "sources".to_owned(),
+            json!({ "type": "object", "additionalProperties": { "type": "string", "enum": ["told", "header"] },
+                "description": "Where each fact comes from that is known. What was told goes before what the header says." }),
         );
     }
     let ventricle = json!({
@@ -475,7 +483,13 @@ pub(crate) fn all() -> Value {
             "remedy": { "type": "string" },
         })),
         "ProblemKindList": object(&["items"], json!({ "items": list_of("ProblemKind") })),
-        "Subject": { "type": "object", "description": "Facts that were told; absent or null where they were not.", "properties": subject },
+        "Subject": { "type": "object", "description": "Facts that were told or that the header of DICOM files holds; absent or null where they are not known.", "properties": known },
+        "Deidentification": object(&["profile", "removed"], json!({
+            "profile": { "type": "string", "description": "By which rules: for DICOM the basic profile of PS3.15, annex E, with the option to retain patient characteristics." },
+            "removed": { "type": "array", "items": { "type": "string" }, "description": "What was there and is not kept: tags of DICOM attributes such as (0010,0010), or names of fields of a NIfTI header such as descrip, and extensions. Never values." },
+            "further": { "type": "integer", "minimum": 1, "description": "How many more values were removed than are listed." },
+            "burned_in": { "type": "array", "items": { "type": "string" }, "description": "DICOM: tags of the attributes that say there may be text or a face in the pixels, which are kept as they are." },
+        })),
         "Shape": object(&["frames", "slices", "rows", "columns"], json!({
             "frames": { "type": "integer", "minimum": 1 },
             "slices": { "type": "integer", "minimum": 1 },
@@ -488,13 +502,17 @@ pub(crate) fn all() -> Value {
             "slice": { "type": "number", "exclusiveMinimum": 0, "description": "From slice to slice." },
         })),
         "Warning": object(&["code", "detail"], json!({
-            "code": { "type": "string", "description": "Stable, for instance sform_unit_matrix." },
+            "code": { "type": "string", "description": "Stable, for instance sform_unit_matrix, or series_chosen where several series of DICOM were sent." },
             "detail": { "type": "string", "description": "What was found, what was believed and why." },
         })),
         "Source": object(&["format", "sha256", "bytes"], json!({
-            "format": { "type": "string", "description": "nifti-1 or nifti-2, with +gzip where it was compressed." },
-            "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$", "description": "Of the file as it was sent." },
-            "bytes": { "type": "integer", "minimum": 1, "description": "Length of the file as it was sent." },
+            "format": { "type": "string", "description": "nifti-1 or nifti-2, with +gzip where it was compressed; dicom." },
+            "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$", "description": "Of the file as it was sent. Of several DICOM files, however they were packed: of their digests in hexadecimal, sorted, one a line, as `sha256sum FILES | cut -c-64 | sort | sha256sum` makes it." },
+            "bytes": { "type": "integer", "minimum": 1, "description": "Length of the file as it was sent; of several DICOM files, all together." },
+            "sop_class": { "type": "string", "description": "DICOM: SOPClassUID (0008,0016)." },
+            "modality": { "type": "string", "description": "DICOM: Modality (0008,0060)." },
+            "manufacturer": { "type": "string", "description": "DICOM: Manufacturer (0008,0070)." },
+            "magnetic_field_t": { "type": "number", "description": "DICOM: MagneticFieldStrength (0018,0087) in tesla." },
         })),
         "Study": object(
             &["id", "created_at", "label", "consent", "shape", "spacing_mm", "frame_ms", "source", "subject", "warnings", "links"],
@@ -505,9 +523,10 @@ pub(crate) fn all() -> Value {
                 "consent": { "type": "string", "enum": ["none", "research"] },
                 "shape": reference("Shape"),
                 "spacing_mm": reference("Spacing"),
-                "frame_ms": number_or_null("Time from frame to frame."),
+                "frame_ms": number_or_null("Time from frame to frame. DICOM: the median over the slices of the length of the beat over the number of frames, or of the distance of trigger times where the two disagree."),
                 "source": reference("Source"),
                 "subject": reference("Subject"),
+                "deidentification": reference("Deidentification"),
                 "warnings": list_of("Warning"),
                 "links": { "type": "object", "additionalProperties": { "type": "string", "format": "uri-reference" } },
             }),

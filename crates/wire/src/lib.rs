@@ -42,6 +42,6 @@ pub use segmentation::{
     label_counts, measure_kept, measure_kept_with,
 };
 pub use study::{
-    ShapeJson, SourceJson, SpacingJson, StudyJson, StudyListJson, SubjectJson, WarningJson,
-    measured_with,
+    DeidentificationJson, ShapeJson, SourceJson, SpacingJson, StudyJson, StudyListJson,
+    SubjectJson, WarningJson, measured_with,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cinecor_store::{Sex, StudyRecord, Subject};
+use cinecor_store::{DeidentificationRecord, Sex, SourceRecord, StudyRecord, Subject};
 use cinecor_volume::{Shape, Spacing};
 use serde::{Deserialize, Serialize};
 
@@ -25,8 +25,11 @@ pub struct StudyJson {
     pub frame_ms: Option<f64>,
     /// What was sent.
     pub source: SourceJson,
-    /// What was told.
+    /// What is known of the subject.
     pub subject: SubjectJson,
+    /// What of the files was not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deidentification: Option<DeidentificationJson>,
     /// What was doubtful and how it was settled.
     pub warnings: Vec<WarningJson>,
     /// Paths of the study and its parts, by name; empty when it is not kept.
@@ -52,16 +55,12 @@ impl StudyJson {
             },
             spacing_mm: SpacingJson { row, column, slice },
             frame_ms: record.frame_ms(),
-            source: SourceJson {
-                format: record.source.format.clone(),
-                sha256: record.source.sha256.clone(),
-                bytes: record.source.bytes,
-                sop_class: None,
-                modality: None,
-                manufacturer: None,
-                magnetic_field_t: None,
-            },
-            subject: SubjectJson::from(&record.subject),
+            source: SourceJson::from(&record.source),
+            subject: SubjectJson::of(&record.subject, &record.found),
+            deidentification: record
+                .deidentification
+                .as_ref()
+                .map(DeidentificationJson::from),
             warnings: record
                 .warnings
                 .iter()
@@ -139,14 +138,14 @@ impl From<Spacing> for SpacingJson {
     }
 }
 
-/// The file that was sent, as far as it names no patient.
+/// The file or the files that were sent, as far as they name no patient.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceJson {
-    /// `nifti-1`, `nifti-1+gzip`, …
+    /// `nifti-1`, `nifti-1+gzip`, …, `dicom`
     pub format: String,
-    /// SHA-256 of the bytes that were sent, lower-case hexadecimal.
+    /// SHA-256 of the bytes that were sent, lower-case hexadecimal; of several DICOM files that of their sorted digests.
     pub sha256: String,
-    /// How many they were.
+    /// How many they were; of several files all together.
     pub bytes: u64,
     /// DICOM: the SOP class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -162,7 +161,56 @@ pub struct SourceJson {
     pub magnetic_field_t: Option<f64>,
 }
 
-/// What was told about the subject and the heart beat. Nothing here is found in the file.
+impl From<&SourceRecord> for SourceJson {
+    fn from(record: &SourceRecord) -> Self {
+        let SourceRecord {
+            format,
+            sha256,
+            bytes,
+            sop_class,
+            modality,
+            manufacturer,
+            magnetic_field_t,
+        } = record.clone();
+        SourceJson {
+            format,
+            sha256,
+            bytes,
+            sop_class,
+            modality,
+            manufacturer,
+            magnetic_field_t,
+        }
+    }
+}
+
+/// What of the files was not kept: names and tags, never values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeidentificationJson {
+    /// By which rules.
+    pub profile: String,
+    /// Tags of DICOM attributes such as `(0010,0010)`, or names of fields of a NIfTI header such as `descrip`.
+    pub removed: Vec<String>,
+    /// How many more values were removed than are listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub further: Option<usize>,
+    /// DICOM: tags of attributes that say there may be text in the pixels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub burned_in: Vec<String>,
+}
+
+impl From<&DeidentificationRecord> for DeidentificationJson {
+    fn from(record: &DeidentificationRecord) -> Self {
+        DeidentificationJson {
+            profile: record.profile.clone(),
+            removed: record.removed.clone(),
+            further: Some(record.further).filter(|further| *further > 0),
+            burned_in: record.burned_in.clone(),
+        }
+    }
+}
+
+/// What is known of the subject and the heart beat: told, or from the header of DICOM files.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SubjectJson {
     /// Height in cm.
@@ -181,10 +229,37 @@ pub struct SubjectJson {
     pub ed_frame: Option<usize>,
     /// The end-systolic frame, where a person said which it is.
     pub es_frame: Option<usize>,
+    /// Where each fact comes from that is known: `told` or `header`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<String, String>,
 }
 
-impl From<&Subject> for SubjectJson {
-    fn from(subject: &Subject) -> Self {
+impl SubjectJson {
+    /// What was told, and for the rest what was found in the header.
+    pub fn of(told: &Subject, found: &Subject) -> Self {
+        let known = |subject: &Subject| {
+            [
+                ("height_cm", subject.height_cm.is_some()),
+                ("weight_kg", subject.weight_kg.is_some()),
+                ("sex", subject.sex.is_some()),
+                ("age_years", subject.age_years.is_some()),
+                ("heart_rate_bpm", subject.heart_rate_bpm.is_some()),
+                ("frame_ms", subject.frame_ms.is_some()),
+                ("ed_frame", subject.ed_frame.is_some()),
+                ("es_frame", subject.es_frame.is_some()),
+            ]
+        };
+        let sources = known(told)
+            .into_iter()
+            .zip(known(found))
+            .filter_map(
+                |((name, is_told), (_, is_found))| match (is_told, is_found) {
+                    (true, _) => Some((name.to_owned(), "told".to_owned())),
+                    (false, true) => Some((name.to_owned(), "header".to_owned())),
+                    (false, false) => None,
+                },
+            )
+            .collect();
         let Subject {
             height_cm,
             weight_kg,
@@ -194,7 +269,7 @@ impl From<&Subject> for SubjectJson {
             frame_ms,
             ed_frame,
             es_frame,
-        } = *subject;
+        } = told.or(found);
         let sex = sex.map(|sex| sex.name().to_owned());
         SubjectJson {
             height_cm,
@@ -205,6 +280,7 @@ impl From<&Subject> for SubjectJson {
             frame_ms,
             ed_frame,
             es_frame,
+            sources,
         }
     }
 }

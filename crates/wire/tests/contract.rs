@@ -340,6 +340,7 @@ fn study() -> StudyJson {
             magnetic_field_t: None,
         },
         subject: SubjectJson::default(),
+        deidentification: None,
         warnings: vec![WarningJson {
             code: "sform_unit_matrix".to_owned(),
             detail: "spacing taken from pixdim".to_owned(),
