@@ -2,6 +2,7 @@
  * The one place that talks to the service. The key is kept here, in memory, and nowhere else.
  */
 
+import { formOf } from './files.js';
 import { eventReader } from './sse.js';
 
 const ROOT = '/api/v1';
@@ -126,18 +127,15 @@ function readDocument(response) {
 }
 
 /**
- * Sends a volume to be kept. Uses XMLHttpRequest because fetch cannot tell how much has been sent.
- * @param {Blob} file
+ * Sends the files of a volume to be kept. Uses XMLHttpRequest because fetch cannot tell how much has been sent.
+ * @param {Blob[]} files
  * @param {Record<string, string>} facts
  * @param {(sent: number, total: number) => void} onProgress
  * @param {AbortSignal} signal
  * @returns {Promise<any>} the study
  */
-export function createStudy(file, facts, onProgress, signal) {
-  // In the form's parts, because addresses end up in logs; the file's own name is not sent, because it may hold a patient's.
-  const form = new FormData();
-  for (const [name, value] of Object.entries(facts)) form.append(name, value);
-  form.append('file', file, 'volume');
+export function createStudy(files, facts, onProgress, signal) {
+  const form = formOf(files, facts);
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open('POST', `${ROOT}/studies`);

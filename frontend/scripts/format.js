@@ -33,6 +33,17 @@ export function size(bytes) {
 }
 
 /**
+ * What of the files was not kept, as tags and names.
+ * @param {{removed: string[], further?: number, burned_in?: string[]} | undefined} deidentification
+ */
+export function notKept(deidentification) {
+  if (!deidentification) return UNKNOWN;
+  const { removed, further = 0, burned_in: burnedIn = [] } = deidentification;
+  const list = removed.length === 0 ? 'nothing was there to remove' : `${removed.join(', ')}${further > 0 ? ` and ${further} more` : ''}`;
+  return burnedIn.length === 0 ? list : `${list}; the pixels may hold text, by ${burnedIn.join(', ')}`;
+}
+
+/**
  * A remark of the service as a sentence that stands alone; a name of a field at its beginning stays as it is written.
  * @param {string} text
  */

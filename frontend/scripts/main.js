@@ -100,11 +100,11 @@ async function show(study, segmentation, signal) {
   store.change((now) => state.finished(now, { study, segmentation, metrics, truth }));
 }
 
-/** @param {Blob} file @param {Record<string, string>} facts @param {AbortSignal} signal */
-async function upload(file, facts, signal) {
+/** @param {Blob[]} files @param {Record<string, string>} facts @param {AbortSignal} signal */
+async function upload(files, facts, signal) {
   const sent = (/** @type {number} */ done, /** @type {number} */ total) =>
     report(done < total ? { stage: 'upload', done, total } : { stage: 'decode', done: 0, total: 0 });
-  const study = await api.createStudy(file, facts, sent, signal);
+  const study = await api.createStudy(files, facts, sent, signal);
   await analyse(study, signal);
 }
 
@@ -124,10 +124,10 @@ async function tryOut(choices, signal) {
 }
 
 const actions = {
-  /** @param {Blob} file @param {Record<string, string>} facts */
-  open: (file, facts) => start('upload', (signal) => upload(file, facts, signal)),
+  /** @param {Blob[]} files @param {Record<string, string>} facts */
+  open: (files, facts) => start('upload', (signal) => upload(files, facts, signal)),
   /** @param {Record<string, string>} facts */
-  openDemo: (facts) => start('demo', async (signal) => upload(await api.getDemo(signal), { ...facts, label: api.DEMO_LABEL }, signal)),
+  openDemo: (facts) => start('demo', async (signal) => upload([await api.getDemo(signal)], { ...facts, label: api.DEMO_LABEL }, signal)),
   /** @param {any} study */
   reopen: (study) => start('decode', async (signal) => {
     const kept = await api.getStudy(study.id, signal);

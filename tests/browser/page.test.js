@@ -395,11 +395,13 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
     await page.close();
   });
 
-  test('a file may be dropped anywhere, and two at once are refused', async () => {
+  test('files may be dropped anywhere, and those that are no study are refused in words', async () => {
     const { page } = await openPage(browser, host.url);
     await drop(page, [Buffer.from('one'), Buffer.from('two')]);
     await page.waitForSelector('.problem:not([hidden])');
-    assert.match(await page.locator('.problem').innerText(), /One file at a time/);
+    assert.match(await page.locator('.problem').innerText(), /NIfTI/);
+    await drop(page, [takeFrames(demo, 1), takeFrames(demo, 1)]);
+    await page.waitForFunction(() => /more than once/.test(document.querySelector('.problem')?.textContent ?? ''));
     assert.equal(new URL(page.url()).pathname, '/');
     await page.close();
   });

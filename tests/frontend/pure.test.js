@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
 import { curveFrames, curveMarks, curveTimes, frameStep, frameText, frameVolumes, nearestFrame, neighbours, nextFrame, rateMarks, timeOf } from '../../frontend/scripts/beat.js';
-import { headlines, number, numberRows, phaseSentence, progressText, quantityName, referencePlaces, sentence, singleFrameText, UNKNOWN } from '../../frontend/scripts/format.js';
+import { formOf, inside } from '../../frontend/scripts/files.js';
+import { headlines, notKept, number, numberRows, phaseSentence, progressText, quantityName, referencePlaces, sentence, singleFrameText, UNKNOWN } from '../../frontend/scripts/format.js';
 import { boxAspect, clampIndex, pictureWidth, sliceFrame } from '../../frontend/scripts/geometry.js';
 import { eventReader } from '../../frontend/scripts/sse.js';
 import { asked, cancelled, cleared, createStore, failed, finished, initialState, keyWanted, listed, offered, progressed, started, themed, ticked, tried, viewed } from '../../frontend/scripts/state.js';
@@ -308,4 +309,29 @@ test('only api.js talks to the service, only plot.js calls Plotly, nothing is se
     if (name !== 'api.js') assert.doesNotMatch(source, /\bfetch\(|XMLHttpRequest/, name);
     if (name !== 'plot.js') assert.doesNotMatch(source, /Plotly\.\w/, name);
   }
+});
+
+test('files are sent behind what is told, and do not tell their names', () => {
+  const form = formOf([new File(['a'], 'DOE^JANE.dcm'), new File(['b'], 'x')], { height_cm: '170' });
+  assert.deepEqual([...form.keys()], ['height_cm', 'file', 'file']);
+  assert.deepEqual(form.getAll('file').map((/** @type {any} */ sent) => sent.name), ['file-1', 'file-2']);
+});
+
+test('the files of folders in folders are found, however many pieces a folder is read in', async () => {
+  const entry = (/** @type {string} */ name) => ({ isFile: true, file: (/** @type {(file: any) => void} */ done) => done({ name }) });
+  const folder = (/** @type {any[][]} */ pieces) => ({
+    isDirectory: true,
+    createReader: () => {
+      const left = [...pieces, []];
+      return { readEntries: (/** @type {(piece: any[]) => void} */ done) => done(left.shift() ?? []) };
+    },
+  });
+  const files = await inside([entry('1'), folder([[entry('2')], [folder([[entry('3')]]), entry('4')]]), folder([])]);
+  assert.deepEqual(files.map(({ name }) => name), ['1', '2', '3', '4']);
+});
+
+test('what was not kept is listed by tag, and text in pixels is flagged', () => {
+  assert.equal(notKept(undefined), UNKNOWN);
+  assert.equal(notKept({ removed: [] }), 'nothing was there to remove');
+  assert.equal(notKept({ removed: ['(0010,0010)', '(0010,0020)'], further: 3, burned_in: ['(0028,0301)'] }), '(0010,0010), (0010,0020) and 3 more; the pixels may hold text, by (0028,0301)');
 });

@@ -24,6 +24,7 @@
 //! ```
 
 mod chest;
+pub mod dicom;
 mod heart;
 mod random;
 

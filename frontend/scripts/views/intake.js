@@ -1,7 +1,8 @@
 /**
- * Where a study comes in: a dropped file, a chosen one, the demonstration, or one that is kept.
+ * Where a study comes in: dropped files and folders, chosen ones, the demonstration, or one that is kept.
  */
 
+import { dropped } from '../files.js';
 import { element, labelled } from './elements.js';
 
 const FACTS = [
@@ -14,17 +15,21 @@ const FACTS = [
 
 /**
  * @param {HTMLElement} root
- * @param {{open: (file: Blob, facts: Record<string, string>) => void, openDemo: (facts: Record<string, string>) => void,
+ * @param {{open: (files: Blob[], facts: Record<string, string>) => void, openDemo: (facts: Record<string, string>) => void,
  *   reopen: (study: any) => void, remove: (study: any) => void, listOlder: () => void, refuse: (title: string, detail: string) => void}} actions
  */
 export function mount(root, actions) {
-  const picker = element('input', { type: 'file', id: 'file', class: 'visually-hidden', accept: '.nii,.gz' });
+  // DICOM files often have no extension, so that none is asked for.
+  const picker = element('input', { type: 'file', id: 'file', class: 'visually-hidden', multiple: true });
+  const folderPicker = element('input', { type: 'file', id: 'folder', hidden: true, multiple: true, webkitdirectory: true });
   const drop = element(
     'label',
     { class: 'drop', for: 'file' },
-    element('strong', {}, 'Drop a short-axis cine here, or choose a file'),
-    element('span', { class: 'small' }, 'NIfTI (.nii or .nii.gz), one frame or a whole heart beat. It stays on this service until you delete it.'),
+    element('strong', {}, 'Drop a short-axis cine here, or choose its files'),
+    element('span', { class: 'small' }, 'NIfTI (.nii or .nii.gz), or DICOM: the files, a folder of them or a zip. The short axis is found among the series. What names a patient is not kept; the rest stays on this service until you delete it.'),
   );
+  const folder = element('button', { type: 'button', class: 'quiet', id: 'choose-folder' }, 'Choose a folder of DICOM files');
+  folder.addEventListener('click', () => folderPicker.click());
   const demo = element('button', { type: 'button', id: 'demo', class: 'quiet' }, 'Try the demonstration heart');
   const demoRow = element('div', { class: 'row middle' }, demo, element('span', { class: 'small' }, 'A made-up beating heart whose true volumes are known; nobody’s images.'));
   const label = labelled('Label (no patient’s name)', { type: 'text', name: 'label', maxLength: 200, autocomplete: 'off' });
@@ -46,7 +51,7 @@ export function mount(root, actions) {
   const more = element('button', { type: 'button', class: 'quiet', id: 'older' }, 'Show older studies');
   more.addEventListener('click', () => actions.listOlder());
   const keptBox = element('div', { hidden: true }, element('h2', {}, 'Kept studies'), kept, more);
-  root.append(element('div', { class: 'panel' }, picker, drop, demoRow, facts), keptBox);
+  root.append(element('div', { class: 'panel' }, picker, drop, folderPicker, element('div', { class: 'row middle' }, folder), demoRow, facts), keptBox);
 
   const told = () => {
     /** @type {Record<string, string>} */
@@ -64,13 +69,15 @@ export function mount(root, actions) {
     wrong.input.reportValidity();
     return false;
   };
-  const take = (/** @type {File | undefined} */ file) => {
-    if (file && valid()) actions.open(file, told());
+  const take = (/** @type {File[]} */ files) => {
+    if (files.length > 0 && valid()) actions.open(files, told());
   };
-  picker.addEventListener('change', () => {
-    take(picker.files?.[0]);
-    picker.value = '';
-  });
+  for (const input of [picker, folderPicker]) {
+    input.addEventListener('change', () => {
+      take([...(input.files ?? [])]);
+      input.value = '';
+    });
+  }
   // A file that is dropped beside the box is meant for it; left alone, the browser would show the file instead of the page.
   for (const name of ['dragenter', 'dragover']) {
     window.addEventListener(name, (event) => {
@@ -84,10 +91,12 @@ export function mount(root, actions) {
   window.addEventListener('drop', (event) => {
     event.preventDefault();
     drop.classList.remove('over');
-    const files = /** @type {DragEvent} */ (event).dataTransfer?.files;
-    if (root.hidden || !files || files.length === 0) return;
-    if (files.length > 1) actions.refuse('One file at a time', `${files.length} files were dropped. Drop one NIfTI file; DICOM is not read yet.`);
-    else take(files[0]);
+    const transfer = /** @type {DragEvent} */ (event).dataTransfer;
+    if (root.hidden || !transfer) return;
+    dropped(transfer).then(
+      (files) => (files.length > 0 ? take(files) : actions.refuse('Nothing to read', 'What was dropped holds no file. Drop the files of one study, or the folder they are in.')),
+      () => actions.refuse('The files cannot be read', 'The browser could not read what was dropped. Check that it is still there, and try again.'),
+    );
   });
   demo.addEventListener('click', () => {
     if (valid()) actions.openDemo(told());

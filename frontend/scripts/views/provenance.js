@@ -4,7 +4,7 @@
 
 import { element } from './elements.js';
 import { mount as mountModels } from './models.js';
-import { duration, number, size } from '../format.js';
+import { duration, notKept, number, size } from '../format.js';
 
 /**
  * @param {HTMLElement} root
@@ -49,6 +49,7 @@ export function mount(root, actions) {
         ['Grid', `${shape.columns} × ${shape.rows} pixels, ${shape.slices} slices, ${shape.frames} ${shape.frames === 1 ? 'frame' : 'frames'}`],
         ['Spacing', `${number(spacing.column, 2)} × ${number(spacing.row, 2)} × ${number(spacing.slice, 1)} mm${frameMs == null ? '' : `, ${number(frameMs, 1)} ms from frame to frame`}`],
         ['File', `${source?.format ?? ''}${source?.bytes ? `, ${size(source.bytes)}` : ''}${source?.sha256 ? `, SHA-256 ${source.sha256}` : ''}`],
+        ['Not kept', notKept(study.deidentification)],
         ['Made', new Date(segmentation.created_at).toLocaleString()],
         ['Time', `${duration(timings?.total)}, of which the engine ${duration(timings?.inference)}`],
       ];
