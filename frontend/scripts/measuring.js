@@ -101,13 +101,15 @@ export function comparison(kept, tried) {
     .map(({ path, before, after }) => {
       const { unit, digits } = QUANTITIES[path.split('.')[1]];
       const both = typeof before === 'number' && typeof after === 'number';
-      const change = both ? number(after - before, digits) : '';
+      // The difference of the numbers as they stand there: a reader takes one from the other.
+      const difference = Number(number(after, digits)) - Number(number(before, digits));
+      const size = number(Math.abs(difference), digits);
       return {
         name: quantityName(path),
         unit,
         kept: number(before, digits),
         tried: number(after, digits),
-        change: both && Number(change) === 0 ? '0' : both && after > before ? `+${change}` : change.replace('-', '−'),
+        change: !both ? '' : Number(size) === 0 ? '0' : `${difference > 0 ? '+' : '−'}${size}`,
       };
     });
 }

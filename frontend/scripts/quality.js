@@ -10,10 +10,6 @@ import { number } from './format.js';
  * @typedef {{code: string, passed: boolean, value?: number | null, limit?: number | null, detail: string}} Check
  */
 
-/** From which score on a result may pass, and below which it is rejected: `SCORE_PASS` and `SCORE_REJECT` of `crates/measures`. */
-export const SCORE_PASS = 0.85;
-export const SCORE_REJECT = 0.79;
-
 /**
  * What the checks are called and what their numbers are, by the codes of `crates/measures`; `range` is a value
  * between two limits, of which the one that is broken is told, or the upper; `nearest` is one of which the nearer limit is told.
@@ -96,7 +92,6 @@ export function checkNumbers({ code, passed, value, limit }) {
  */
 export function scoreText(quality) {
   const score = quality?.score;
-  const limits = `From ${SCORE_PASS} on a result may pass, below ${SCORE_REJECT} it is rejected.`;
-  if (typeof score !== 'number') return 'There is no score: it is worked out of the probabilities of a model, for whole frames, and this mask has none.';
-  return `Score ${number(score, 2)}: the mean Dice with an expert’s contours that this mask is thought to have, from 0, useless, to 1. ${limits}`;
+  if (typeof score !== 'number') return quality?.score_reason ? `There is no score. ${quality.score_reason}` : 'There is no score: it is worked out of the probabilities of a model, and of this mask none are known.';
+  return `Score ${number(score, 2)}: the mean Dice with an expert’s contours that this mask is thought to have, from 0, useless, to 1. A low one keeps a result from passing, a very low one rejects it.`;
 }

@@ -20,9 +20,11 @@ if (browser) {
   mkdirSync(DOCS, { recursive: true });
   const host = await startHost();
   try {
-    const { page } = await openPage(browser, host.url, { viewport: { width: 1280, height: 970 } });
+    const { page } = await openPage(browser, host.url, { viewport: { width: 1280, height: 1120 }, colorScheme: 'dark' });
     await page.click('#demo');
     await shoot(page, 'page-phantom.png');
+    await page.locator('#wall').screenshot({ path: join(DOCS, 'page-wall.png') });
+    console.log(join('docs', 'page-wall.png'));
     await report(browser, host.url);
     if (process.env.CINECOR_DATA) {
       await page.click('#start-again');
@@ -71,6 +73,7 @@ async function shoot(page, name, button = '#to-ed') {
   await page.waitForSelector(`.slice[data-shown*="/${frame}/"]`);
   await page.waitForSelector(`.curve[data-frame="${frame}"] .scatterlayer`);
   await page.mouse.move(0, 0);
+  await page.evaluate(() => scrollTo(0, 0));
   await page.screenshot({ path: join(DOCS, name) });
   console.log(join('docs', name));
 }

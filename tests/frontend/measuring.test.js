@@ -34,10 +34,12 @@ test('choices go into a query and a body, and a phase that is to be found says s
 });
 
 test('what a choice changes is told with its sign, and what it does not as 0', () => {
-  const tried = { ...metrics, left_ventricle: { edv_ml: 120.4, esv_ml: 60.2, ef_percent: 50 }, right_ventricle: { edv_ml: null, ef_percent: 52 } };
-  assert.deepEqual(comparison(metrics, tried).map(({ name, kept, tried: now, change, unit }) => [name, kept, now, change, unit]), [
+  const tried = { ...metrics, left_ventricle: { edv_ml: 120.4, esv_ml: 60.2, ef_percent: 50, sv_ml: 70.4 }, right_ventricle: { edv_ml: null, ef_percent: 52 } };
+  const before = { ...metrics, left_ventricle: { ...metrics.left_ventricle, sv_ml: 70.6 } };
+  assert.deepEqual(comparison(before, tried).map(({ name, kept, tried: now, change, unit }) => [name, kept, now, change, unit]), [
     ['LV end-diastolic volume', '130', '120', '−10', 'ml'],
     ['LV end-systolic volume', '60', '60', '0', 'ml'],
+    ['LV stroke volume', '71', '70', '−1', 'ml'],
     ['LV ejection fraction', '53.8', '50.0', '−3.8', '%'],
     ['RV end-diastolic volume', '140', '–', '', 'ml'],
     ['RV ejection fraction', '50.0', '52.0', '+2.0', '%'],

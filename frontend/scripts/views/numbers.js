@@ -49,7 +49,8 @@ export function mount(root) {
       );
       truthNote.hidden = !truth;
       const level = metrics.intervals?.[0]?.level;
-      levels.textContent = level ? `Below a number: where it probably lies, ${Math.round(100 * level)} times in 100, by the doubt of the model.` : 'How far off the numbers may be is not known for this mask.';
+      const known = level ? `Below a number: where it probably lies, ${Math.round(100 * level)} times in 100, by the doubt of the model.` : 'How far off the numbers may be is not known for this mask.';
+      levels.textContent = [known, metrics.intervals_reason].filter(Boolean).join(' ');
       single.textContent = metrics.phases?.ed_frame == null ? [singleFrameText(metrics), phaseSentence(metrics)].filter(Boolean).join(' ') : '';
       single.hidden = single.textContent === '';
       const { conventions: used, body: size } = metrics;
@@ -58,10 +59,10 @@ export function mount(root) {
         used?.myocardial_density_g_per_ml ? `Myocardial density ${used.myocardial_density_g_per_ml} g/ml.` : '',
         size?.bsa_m2 ? `Body surface ${size.bsa_m2.toFixed(2)} m² (formula: ${size.formula}).` : 'Not indexed: height and weight were not told.',
       ].filter(Boolean).join(' ');
-      const known = referencePlaces(metrics);
-      placesTable.hidden = sources.hidden = known.length === 0;
-      noPlaces.hidden = known.length > 0;
-      places.replaceChildren(...known.map(({ name, text, unit, limits, verdict }) => element(
+      const ranges = referencePlaces(metrics);
+      placesTable.hidden = sources.hidden = ranges.length === 0;
+      noPlaces.hidden = ranges.length > 0;
+      places.replaceChildren(...ranges.map(({ name, text, unit, limits, verdict }) => element(
         'tr',
         {},
         element('th', { scope: 'row' }, name),
@@ -69,7 +70,7 @@ export function mount(root) {
         element('td', {}, limits),
         element('td', {}, element('span', { class: 'place', 'data-place': verdict }, verdict)),
       )));
-      const cited = new Set(known.map(({ source, cohort }) => `${cohort}: ${source}.`));
+      const cited = new Set(ranges.map(({ source, cohort }) => `${cohort}: ${source}.`));
       sources.replaceChildren(...[...cited].map((text) => element('li', {}, text)));
     },
   };
