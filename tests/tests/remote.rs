@@ -28,6 +28,15 @@ enum Kind {
     MlServer,
 }
 
+/// What asks the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// The host's engine.
+    Host,
+    /// The component nn-remote, as on stock Spin.
+    Component,
+}
+
 impl Kind {
     fn script(self) -> &'static str {
         match self {
@@ -126,7 +135,7 @@ impl Remote {
     }
 
     /// A host that infers there, with the graph under the name that the server has it by.
-    fn host(&self, change: impl FnOnce(Options) -> Options) -> Result<Host> {
+    fn host(&self, by: By) -> Result<Host> {
         let models = self.folder.path().join("models");
         let version = models.join(MODEL).join(VERSION);
         std::fs::create_dir_all(&version)?;
@@ -135,18 +144,37 @@ impl Remote {
             let named = json!({ "model": MODEL, "version": self.kind.version() });
             std::fs::write(version.join("remote.json"), named.to_string())?;
         }
-        let mut settings = toml::Table::new();
-        settings.insert(
-            "url".to_owned(),
-            format!("http://127.0.0.1:{}", self.port).into(),
-        );
-        let options = Options::new()
-            .setting("nn", "engine", "kserve")
-            .setting("nn", "device", "remote")
-            .setting("nn", "models", vec![models.to_string_lossy().into_owned()])
-            .setting("nn", "kserve", settings)
-            .variable("default_model", MODEL);
-        change(options).start()
+        std::fs::copy(
+            graph().with_file_name("model.json"),
+            version.join("model.json"),
+        )?;
+        let url = format!("http://127.0.0.1:{}", self.port);
+        let options = Options::new().variable("default_model", MODEL);
+        let models = models.to_string_lossy().into_owned();
+        if by == By::Host {
+            let mut settings = toml::Table::new();
+            settings.insert("url".to_owned(), url.into());
+            return options
+                .setting("nn", "engine", "kserve")
+                .setting("nn", "device", "remote")
+                .setting("nn", "models", vec![models])
+                .setting("nn", "kserve", settings)
+                .start();
+        }
+        // The manifest that ships, with the graphs mounted that the server has. Its paths are relative to where it lies.
+        let shipped = std::fs::read_to_string(root().join("spin.toml"))?;
+        let root = root().to_string_lossy().into_owned();
+        let changed = shipped
+            .replace("\"weights/models\"", &format!("\"{models}\""))
+            .replace("\"target/", &format!("\"{root}/target/"))
+            .replace("\"frontend\"", &format!("\"{root}/frontend\""));
+        let manifest = self.folder.path().join("spin.toml");
+        std::fs::write(&manifest, changed)?;
+        options
+            .manifest(&manifest)
+            .argument("--profile=remote")
+            .variable("remote_url", &url)
+            .start()
     }
 }
 
@@ -191,21 +219,26 @@ fn spawn(kind: Kind, python: &Path, folder: &Path, port: u16) -> Result<(Child, 
 
 #[test]
 fn triton_gives_the_masks_that_the_host_gives_by_itself() -> Result<()> {
-    gives_the_same_masks(Kind::Triton)
+    gives_the_same_masks(Kind::Triton, By::Host)
+}
+
+#[test]
+fn a_component_that_asks_triton_gives_the_masks_that_the_host_gives_by_itself() -> Result<()> {
+    gives_the_same_masks(Kind::Triton, By::Component)
 }
 
 #[test]
 fn mlserver_gives_the_masks_that_the_host_gives_by_itself() -> Result<()> {
-    gives_the_same_masks(Kind::MlServer)
+    gives_the_same_masks(Kind::MlServer, By::Host)
 }
 
-fn gives_the_same_masks(kind: Kind) -> Result<()> {
+fn gives_the_same_masks(kind: Kind, by: By) -> Result<()> {
     let Some(python) = python() else {
         return Ok(());
     };
     let remote = Remote::start(kind, &python)?;
     let volume = volumes::phantom(12, 1)?;
-    let there = remote.host(|options| options)?;
+    let there = remote.host(by)?;
     let there = Client::new(&there);
     there.get("/api/v1/health/ready")?.expect(200)?;
     let listed = there
@@ -214,12 +247,14 @@ fn gives_the_same_masks(kind: Kind) -> Result<()> {
         .json()?;
     let version = &listed["items"][0]["versions"][0];
     assert_eq!(version["engine"], "kserve");
-    assert_eq!(
-        (&version["device"], &version["loaded"]),
-        (&json!("remote"), &json!(true))
+    assert_eq!(version["device"], "remote");
+    // A component has an engine for each instance, and what tells of models is another than what segments.
+    ensure!(
+        by == By::Component || version["loaded"] == true,
+        "{version}"
     );
     let reason = version["reason"].as_str().context("a reason")?;
-    ensure!(reason.contains("ask for kserve"), "{reason}");
+    ensure!(reason.contains("kserve"), "{reason}");
     // A model that the server does not have is told as one that is not known.
     let other = there.post("/api/v1/segment?model=cinecor-unet", &volume)?;
     assert_eq!(other.expect(422)?.problem()?, "model-unusable");
@@ -273,20 +308,26 @@ fn found_dice(value: &Value, structure: &str) -> Option<f64> {
 
 #[test]
 fn a_triton_that_dies_in_the_middle_costs_the_request_and_nothing_else() -> Result<()> {
-    dies_in_the_middle(Kind::Triton)
+    dies_in_the_middle(Kind::Triton, By::Host)
 }
 
 #[test]
 fn an_mlserver_that_dies_in_the_middle_costs_the_request_and_nothing_else() -> Result<()> {
-    dies_in_the_middle(Kind::MlServer)
+    dies_in_the_middle(Kind::MlServer, By::Host)
 }
 
-fn dies_in_the_middle(kind: Kind) -> Result<()> {
+#[test]
+fn an_mlserver_that_dies_while_a_component_asks_it_costs_the_request_and_nothing_else() -> Result<()>
+{
+    dies_in_the_middle(Kind::MlServer, By::Component)
+}
+
+fn dies_in_the_middle(kind: Kind, by: By) -> Result<()> {
     let Some(python) = python() else {
         return Ok(());
     };
     let mut remote = Remote::start(kind, &python)?;
-    let host = remote.host(|options| options)?;
+    let host = remote.host(by)?;
     let client = Client::new(&host);
     let created = client.post("/api/v1/studies", &volumes::small(3, 2, 5)?)?;
     let study = created.expect(201)?;

@@ -13,9 +13,11 @@ use crate::workspace::{self, Guest};
 const PAGE: &str = "site";
 
 /// Components that are made of others, for hosts that compose one level only: the name, and from above to below what it is made of.
-const COMPOSED: [(&str, [&str; 2]); 3] = [
+const COMPOSED: [(&str, [&str; 2]); 5] = [
     ("model-unet-local", ["model-unet", "nn-local"]),
     ("models-local", ["models", "nn-local"]),
+    ("model-unet-remote", ["model-unet", "nn-remote"]),
+    ("models-remote", ["models", "nn-remote"]),
     // The suite of the inference engines, on the engine that is a component.
     ("nn-suite-local", ["nn-suite", "nn-local"]),
 ];

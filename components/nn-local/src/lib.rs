@@ -35,201 +35,28 @@ mod bindings {
 }
 
 mod kinds;
+mod provider;
 
-use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bindings::exports::cinecor::inference::graphs;
-use bindings::exports::wasi::nn::{errors, graph, inference, tensor};
-use bindings::fermyon::spin::key_value::{Error as StoreError, Store};
-use cinecor_nn::{Alone, AloneGraph, Config, EngineChoice, Error, ErrorCode, GraphStore};
+use cinecor_nn::{Alone, Config, EngineChoice, GraphStore, SetupError};
+use provider::Provider;
 
-/// Where the manifest mounts the packages that ship: `<name>/<version>/model.onnx`.
-const MODELS: &str = "/models";
-
-/// The key-value store of packages that were uploaded: the one label that stock Spin has without configuration.
-const STORE: &str = "default";
+bindings::export!(Provider with_types_in bindings);
 
 /// Largest graph that a guest may hand over, in bytes: what is left of a memory of 4 GiB when tract has made several copies of it.
 const GUEST_GRAPH_BYTES_MAX: usize = 256 << 20;
 
-struct Provider;
-
-bindings::export!(Provider with_types_in bindings);
-
-thread_local! {
-    // A component has one thread, and an instance one engine.
-    static ENGINE: OnceCell<Result<Alone, Error>> = const { OnceCell::new() };
-}
-
-/// Does `work` with the engine, which is opened when it is first asked for.
-fn with_engine<T>(work: impl FnOnce(&Alone) -> Result<T, Error>) -> Result<T, Error> {
-    ENGINE.with(|engine| {
-        let opened = engine.get_or_init(|| {
-            let models = PathBuf::from(MODELS);
-            let config = Config {
-                engine: EngineChoice::Tract,
-                // Without threads a batch is slices one after another; single ones tell progress and are made ready once.
-                batch: 1,
-                guest_graph_bytes_max: GUEST_GRAPH_BYTES_MAX,
-                // Whoever is granted no files has the store alone.
-                models: models.is_dir().then_some(models).into_iter().collect(),
-                ..Config::default()
-            };
-            Alone::new(config, Some(Arc::new(Uploaded)))
-                .map_err(|error| Error::new(ErrorCode::RuntimeError, error))
-        });
-        work(opened.as_ref().map_err(Clone::clone)?)
-    })
-}
-
-/// Packages that were uploaded.
-struct Uploaded;
-
-impl GraphStore for Uploaded {
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
-        match Store::open(STORE) {
-            Ok(store) => store.get(key).map_err(|error| format!("{error:?}")),
-            // Whoever is granted no store has the files alone.
-            Err(StoreError::AccessDenied | StoreError::NoSuchStore) => Ok(None),
-            Err(error) => Err(format!("{error:?}")),
-        }
-    }
-}
-
-/// A tensor as its caller made it; what is wrong with it is told when it is used, because its constructor cannot fail.
-struct Tensor {
-    dimensions: Vec<u32>,
-    ty: tensor::TensorType,
-    data: Vec<u8>,
-}
-
-impl tensor::GuestTensor for Tensor {
-    fn new(dimensions: Vec<u32>, ty: tensor::TensorType, data: Vec<u8>) -> Self {
-        Self {
-            dimensions,
-            ty,
-            data,
-        }
-    }
-
-    fn dimensions(&self) -> Vec<u32> {
-        self.dimensions.clone()
-    }
-
-    fn ty(&self) -> tensor::TensorType {
-        self.ty
-    }
-
-    fn data(&self) -> Vec<u8> {
-        self.data.clone()
-    }
-}
-
-impl tensor::Guest for Provider {
-    type Tensor = Tensor;
-}
-
-impl errors::GuestError for Error {
-    fn code(&self) -> errors::ErrorCode {
-        kinds::code(self.code)
-    }
-
-    fn data(&self) -> String {
-        self.text.clone()
-    }
-}
-
-impl errors::Guest for Provider {
-    type Error = Error;
-}
-
-impl graph::GuestGraph for AloneGraph {
-    fn init_execution_context(&self) -> Result<graph::GraphExecutionContext, graph::Error> {
-        Ok(graph::GraphExecutionContext::new(self.clone()))
-    }
-}
-
-impl graph::Guest for Provider {
-    type Graph = AloneGraph;
-
-    fn load(
-        builder: Vec<graph::GraphBuilder>,
-        encoding: graph::GraphEncoding,
-        target: graph::ExecutionTarget,
-    ) -> Result<graph::Graph, graph::Error> {
-        let (encoding, device) = (kinds::encoding(encoding), kinds::device(target));
-        with_engine(|engine| engine.load(builder, encoding, device))
-            .map(graph::Graph::new)
-            .map_err(graph::Error::new)
-    }
-
-    fn load_by_name(name: String) -> Result<graph::Graph, graph::Error> {
-        with_engine(|engine| engine.load_by_name(&name))
-            .map(graph::Graph::new)
-            .map_err(graph::Error::new)
-    }
-}
-
-impl inference::GuestGraphExecutionContext for AloneGraph {
-    fn compute(
-        &self,
-        inputs: Vec<inference::NamedTensor>,
-    ) -> Result<Vec<inference::NamedTensor>, inference::Error> {
-        let taken: Result<Vec<_>, Error> = inputs
-            .into_iter()
-            .map(|(name, tensor)| {
-                let tensor: Tensor = tensor.into_inner();
-                let made = cinecor_nn::Tensor::new(
-                    tensor.dimensions,
-                    kinds::taken(tensor.ty),
-                    tensor.data,
-                );
-                made.map(|made| (name.clone(), made))
-                    .map_err(|error| Error::new(error.code, format!("input {name:?}: {error}")))
-            })
-            .collect();
-        let outputs = taken.and_then(|inputs| AloneGraph::compute(self, inputs));
-        let given = |(name, tensor): (String, cinecor_nn::Tensor)| {
-            let (dimensions, ty, data) = tensor.into_parts();
-            let tensor = Tensor {
-                dimensions,
-                ty: kinds::given(ty),
-                data,
-            };
-            (name, inference::Tensor::new(tensor))
-        };
-        outputs
-            .map(|outputs| outputs.into_iter().map(given).collect())
-            .map_err(inference::Error::new)
-    }
-}
-
-impl inference::Guest for Provider {
-    type GraphExecutionContext = AloneGraph;
-}
-
-impl graphs::Guest for Provider {
-    fn describe(name: String) -> Result<graphs::GraphInfo, graphs::Error> {
-        match with_engine(|engine| engine.describe(&name)) {
-            Ok(info) => Ok(graphs::GraphInfo {
-                digest: info.digest,
-                engine: info.engine,
-                engine_version: info.engine_version,
-                device: info.device,
-                precision: info.precision.to_string(),
-                reason: info.reason,
-                loaded: info.loaded,
-                batch: info.batch,
-            }),
-            Err(error) => Err(match error.code {
-                ErrorCode::NotFound => graphs::Error::NotFound(error.text),
-                ErrorCode::Security | ErrorCode::UnsupportedOperation => {
-                    graphs::Error::Refused(error.text)
-                }
-                _ => graphs::Error::Unavailable(error.text),
-            }),
-        }
-    }
+/// tract, which is compiled in.
+fn open(models: Vec<PathBuf>, uploaded: Arc<dyn GraphStore>) -> Result<Alone, SetupError> {
+    let config = Config {
+        engine: EngineChoice::Tract,
+        // Without threads a batch is slices one after another; single ones tell progress and are made ready once.
+        batch: 1,
+        guest_graph_bytes_max: GUEST_GRAPH_BYTES_MAX,
+        models,
+        ..Config::default()
+    };
+    Alone::new(config, Some(uploaded))
 }

@@ -1,0 +1,76 @@
+//! wasi:nn by a server elsewhere that speaks the Open Inference Protocol v2 (Triton, OpenVINO Model Server, MLServer): what is composed under a model
+//! component where the host, as stock Spin, has no inference, and graphics processors are on another machine.
+//!
+//! The engine, the names of graphs and every check are `cinecor-nn`'s, the crate that serves wasi:nn on our own host; `http` is the way to the
+//! server. It imports synchronous interfaces only: a synchronous export, which all of wasi:nn is, cannot wait for an asynchronous one.
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated from the WIT, which documents itself"
+)]
+mod bindings {
+    wit_bindgen::generate!({
+        inline: "
+            package cinecor:nn-remote;
+            world provider {
+                import fermyon:spin/key-value@2.0.0;
+                import fermyon:spin/variables@2.0.0;
+                export wasi:nn/tensor@0.2.0-rc-2024-10-28;
+                export wasi:nn/graph@0.2.0-rc-2024-10-28;
+                export wasi:nn/inference@0.2.0-rc-2024-10-28;
+                export wasi:nn/errors@0.2.0-rc-2024-10-28;
+                export cinecor:inference/graphs@0.1.0;
+            }
+        ",
+        path: [
+            "../../wit/deps/fermyon-spin@2.0.0",
+            "../../wit/deps/wasi-nn@0.2.0-rc-2024-10-28",
+            "../../wit/cinecor-inference",
+        ],
+        world: "cinecor:nn-remote/provider",
+        generate_all,
+    });
+}
+
+mod http;
+#[path = "../../nn-local/src/kinds.rs"]
+mod kinds;
+#[path = "../../nn-local/src/provider.rs"]
+mod provider;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bindings::fermyon::spin::variables;
+use cinecor_nn::{Alone, Config, EngineChoice, GraphStore};
+use http::Http;
+use provider::Provider;
+
+bindings::export!(Provider with_types_in bindings);
+
+/// Variable with the server's address: `http://triton:8000`. The manifest allows the component to call it.
+const URL: &str = "remote_url";
+
+/// Variable with a bearer token; empty is none.
+const TOKEN: &str = "remote_token";
+
+/// The server that the variables name. Whether it is there is found out when a graph is loaded.
+fn open(models: Vec<PathBuf>, uploaded: Arc<dyn GraphStore>) -> Result<Alone, String> {
+    let mut config = Config {
+        engine: EngineChoice::Kserve,
+        device: "remote".to_owned(),
+        // It has its graphs.
+        guest_graph_bytes_max: 0,
+        models,
+        ..Config::default()
+    };
+    config.kserve.url = variables::get(URL)
+        .map_err(|error| format!("the variable {URL} cannot be read: {error:?}"))?;
+    let token = variables::get(TOKEN).unwrap_or_default();
+    let http = Http::new(&config.kserve, &token)?;
+    let engine = cinecor_nn::kserve(Box::new(http), &config);
+    Alone::with_engine(config, engine, Some(uploaded)).map_err(|error| error.to_string())
+}
