@@ -68,7 +68,17 @@ pub(crate) struct Told {
     rates: Vec<f64>,
     females: usize,
     males: usize,
-    equipment: Vec<(Option<String>, Option<String>, Option<String>, Option<u64>)>,
+    scanners: Vec<Scanner>,
+}
+
+/// What one file tells of the scanner, in an order.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Scanner {
+    sop_class: Option<String>,
+    modality: Option<String>,
+    manufacturer: Option<String>,
+    /// The bits of a positive number, which are in its order.
+    field_t: Option<u64>,
 }
 
 impl Told {
@@ -123,12 +133,13 @@ impl Told {
                 .filter(|text| taken(text))
                 .map(std::borrow::Cow::into_owned)
         };
-        self.equipment.push((
-            text(SOP_CLASS, &is_identifier),
-            text(MODALITY, &is_code),
-            text(MANUFACTURER, &is_name),
+        self.scanners.push(Scanner {
+            sop_class: text(SOP_CLASS, &is_identifier),
+            modality: text(MODALITY, &is_code),
+            manufacturer: text(MANUFACTURER, &is_name),
             // Hundredths of a tesla are what tells two scanners apart; some write gauss.
-            data.number(FIELD_STRENGTH)
+            field_t: data
+                .number(FIELD_STRENGTH)
                 .map(|field| {
                     if field >= 100.0 {
                         field / 10_000.0
@@ -138,7 +149,7 @@ impl Told {
                 })
                 .filter(|tesla| (0.01..=20.0).contains(tesla))
                 .map(f64::to_bits),
-        ));
+        });
     }
 
     pub(crate) fn facts(&self) -> Facts {
@@ -156,17 +167,19 @@ impl Told {
         }
     }
 
-    /// The equipment of the first file in the order of what it is, so that the order of files does not matter.
+    /// The scanner of the last file in the order of what it is, so that the order of files does not matter.
     pub(crate) fn equipment(&self) -> Equipment {
-        let Some((sop_class, modality, manufacturer, field)) = self.equipment.iter().max().cloned()
-        else {
-            return Equipment::default();
-        };
+        let Scanner {
+            sop_class,
+            modality,
+            manufacturer,
+            field_t,
+        } = self.scanners.iter().max().cloned().unwrap_or_default();
         Equipment {
             sop_class,
             modality,
             manufacturer,
-            magnetic_field_t: field.map(f64::from_bits),
+            magnetic_field_t: field_t.map(f64::from_bits),
         }
     }
 }
