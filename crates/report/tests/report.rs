@@ -132,6 +132,7 @@ fn make() -> ReportJson {
             age_years: Some(50.0),
             ..SubjectJson::default()
         },
+        deidentification: None,
         warnings: vec![WarningJson {
             code: "sform_unit_matrix".to_owned(),
             detail: "The sform is a unit matrix; pixdim was believed.".to_owned(),
