@@ -255,29 +255,34 @@ impl Host {
         self.process.wait().context("waiting for the host")?;
         Ok(())
     }
+}
 
-    /// The most memory it has held since [`Host::forget_peak_memory`] or its start (VmHWM), in bytes.
-    pub fn peak_memory_bytes(&self) -> Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))
-            .context("the host's memory")?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .context("no VmHWM in the host's status")?;
-        let kib: u64 = line
-            .trim()
-            .trim_end_matches("kB")
-            .trim()
-            .parse()
-            .context("VmHWM is not a number")?;
-        Ok(kib * 1024)
-    }
+/// The most memory that a process has held since [`forget_peak_memory`] or its start (VmHWM), in bytes.
+///
+/// # Errors
+/// There is no such process, or the system does not tell.
+pub fn peak_memory_bytes(pid: u32) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))
+        .context("the memory of a process")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .context("no VmHWM in the status of a process")?;
+    let kib: u64 = line
+        .trim()
+        .trim_end_matches("kB")
+        .trim()
+        .parse()
+        .context("VmHWM is not a number")?;
+    Ok(kib * 1024)
+}
 
-    /// Starts counting [`Host::peak_memory_bytes`] anew.
-    pub fn forget_peak_memory(&self) -> Result<()> {
-        std::fs::write(format!("/proc/{}/clear_refs", self.pid()), "5")
-            .context("resetting the host's VmHWM")
-    }
+/// Starts counting [`peak_memory_bytes`] anew.
+///
+/// # Errors
+/// As [`peak_memory_bytes`].
+pub fn forget_peak_memory(pid: u32) -> Result<()> {
+    std::fs::write(format!("/proc/{pid}/clear_refs"), "5").context("resetting a VmHWM")
 }
 
 impl Drop for Host {

@@ -335,7 +335,7 @@ fn every_file_of_the_corpus_is_refused_on_every_route() -> Result<()> {
         kept["items"].as_array().is_some_and(Vec::is_empty),
         "something is left: {kept}"
     );
-    let peak = host.peak_memory_bytes()?;
+    let peak = cinecor_tests::host::peak_memory_bytes(host.pid())?;
     println!(
         "{} files, {} ways to send them, at most {} MB of memory",
         cases.len(),

@@ -48,7 +48,7 @@ pub(crate) fn evaluate(args: &AppArgs) -> Result<()> {
     run(&["--package", "cinecor-tests", "--bin", "evaluate"], args)
 }
 
-/// Measures the service side by side with the bare engine.
+/// Measures the service side by side with the bare engine and with its peers.
 ///
 /// # Errors
 /// As [`evaluate`]; the bare engine needs the tests' Python.
@@ -56,6 +56,7 @@ pub(crate) fn bench(args: &AppArgs) -> Result<()> {
     if !args.asks_for_help() {
         service()?;
         Environment::Tests.set_up()?;
+        Environment::Peers.set_up()?;
     }
     run(&["--package", "cinecor-tests", "--bin", "bench"], args)
 }
@@ -109,6 +110,7 @@ fn run(program: &[&str], args: &AppArgs) -> Result<()> {
     cargo.args(program).arg("--").args(&args.words);
     cargo
         .env("CINECOR_PYTHON", Environment::Tests.interpreter())
+        .env("CINECOR_PEERS_PYTHON", Environment::Peers.interpreter())
         .envs(python::engine_variables());
     process::run(&mut cargo)
 }

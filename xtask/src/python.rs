@@ -1,8 +1,9 @@
 //! Python environments: what the tests compare with, and the wheels that carry the inference engines' shared libraries.
 //!
-//! Three environments, because one is small and the others are not, and those do not agree on versions:
+//! Four environments, because one is small and the others are not, and those do not agree on versions:
 //! - `target/python` by `tests/requirements.lock`: engines, and the independent tools that golden results come from;
 //! - `target/remote` by `tests/remote/requirements.lock`: Triton and MLServer, for the tests of remote inference;
+//! - `target/peers` by `tests/bench/requirements.lock`: the server in Python that the benches measure beside the service;
 //! - `target/weights/venv` by `weights/requirements.lock`: PyTorch and its 4 GB, made only when training or its tests run.
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,8 @@ pub(crate) enum Environment {
     Tests,
     /// Inference servers that tests ask, in `target/remote`.
     Remote,
+    /// What the peers of the benches need, in `target/peers`.
+    Peers,
     /// What training needs, in `target/weights/venv`.
     Weights,
 }
@@ -38,6 +41,7 @@ impl Environment {
         match self {
             Self::Engines | Self::Tests => workspace::target().join("python"),
             Self::Remote => workspace::target().join("remote"),
+            Self::Peers => workspace::target().join("peers"),
             Self::Weights => workspace::target().join("weights/venv"),
         }
     }
@@ -46,6 +50,7 @@ impl Environment {
         match self {
             Self::Engines | Self::Tests => workspace::root().join("tests/requirements.lock"),
             Self::Remote => workspace::root().join("tests/remote/requirements.lock"),
+            Self::Peers => workspace::root().join("tests/bench/requirements.lock"),
             Self::Weights => workspace::root().join("weights/requirements.lock"),
         }
     }
@@ -59,7 +64,7 @@ impl Environment {
     fn mark(self) -> PathBuf {
         let name = match self {
             Self::Engines => "engines.installed",
-            Self::Tests | Self::Remote | Self::Weights => "all.installed",
+            Self::Tests | Self::Remote | Self::Peers | Self::Weights => "all.installed",
         };
         self.folder().join(name)
     }
@@ -86,6 +91,7 @@ impl Environment {
             Self::Engines => "the libraries of ONNX Runtime and OpenVINO come in Python wheels",
             Self::Tests => "tests compare with independent tools in Python",
             Self::Remote => "tests ask real inference servers, which come in Python wheels",
+            Self::Peers => "the service is measured beside a server in Python",
             Self::Weights => "training runs on PyTorch",
         };
         let folder = self.folder();

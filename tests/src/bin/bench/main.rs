@@ -1,5 +1,7 @@
-//! Speed and memory of the service against the bare engine, measured side by side in one run and written to
+//! Speed and memory of the service against the bare engine and against its peers, measured side by side in one run and written to
 //! `tests/bench/RESULTS.md`. Ratios, not seconds: both sides run on the same machine, turn by turn.
+
+mod peers;
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
@@ -9,7 +11,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use cinecor_tests::client::Client;
-use cinecor_tests::host::{Host, Options, root, target};
+use cinecor_tests::host::{Host, Options, forget_peak_memory, peak_memory_bytes, root, target};
 use cinecor_tests::volumes;
 use serde_json::Value;
 
@@ -21,6 +23,9 @@ const CINE_TURNS: usize = 3;
 fn main() -> Result<()> {
     let python = PathBuf::from(std::env::var_os("CINECOR_PYTHON").context(
         "CINECOR_PYTHON names the interpreter with onnxruntime; `cargo xtask bench` sets it",
+    )?);
+    let peers_python = PathBuf::from(std::env::var_os("CINECOR_PEERS_PYTHON").context(
+        "CINECOR_PEERS_PYTHON names the interpreter with FastAPI; `cargo xtask bench` sets it",
     )?);
     let state = tempfile::tempdir()?;
     let options = Options::new().state(state.path());
@@ -68,13 +73,25 @@ fn main() -> Result<()> {
 
     println!("a cine of 12 slices x 30 frames, {CINE_TURNS} turns");
     let cine_volume = volumes::phantom(12, 30)?;
-    host.forget_peak_memory()?;
+    forget_peak_memory(host.pid())?;
     let cine = compare(&client, &mut bare, &cine_volume, 360, batch, CINE_TURNS)?;
-    let peak_mib = host.peak_memory_bytes()? as f64 / (1024.0 * 1024.0);
+    let peak_mib = peak_memory_bytes(host.pid())? as f64 / (1024.0 * 1024.0);
 
     // After the memory was read: graphs of other precisions take some of it.
     println!("20 slices in every precision, {TURNS} turns");
     let precisions = precisions(&client, model, &volumes::phantom(20, 1)?)?;
+
+    let best = precisions
+        .iter()
+        .min_by(|one, other| one.median().total_cmp(&other.median()))
+        .filter(|one| one.precision != "fp32")
+        .map(|one| one.precision.as_str());
+    let mut beside = peers::against_python(&host, &peers_python, &package(model)?, best)?;
+    drop(host);
+    println!("trivial requests against hyper");
+    beside.extend(peers::against_hyper(&options)?);
+    println!("600 slices against 20");
+    beside.extend(peers::long_against_short(&options)?);
 
     let mut report = String::new();
     writeln!(report, "# Speed and memory\n")?;
@@ -131,6 +148,16 @@ fn main() -> Result<()> {
                 "≥ 1.5"
             }
         )?;
+    }
+    writeln!(
+        report,
+        "\nThe peer is `tests/bench/peer_server.py`: FastAPI, nibabel, SciPy and ONNX Runtime with the same graph on every core, whose mask is the same; it makes \
+         none of the checks, intervals, wall segments and curves. Pictures there are Pillow's; the trivial route's peer is hyper that answers a constant.\n"
+    )?;
+    writeln!(report, "| what | service | peer | ratio | goal |")?;
+    writeln!(report, "|---|---|---|---|---|")?;
+    for row in &beside {
+        writeln!(report, "{}", row.line())?;
     }
     writeln!(report, "\n| what | measured | goal |")?;
     writeln!(report, "|---|---|---|")?;
