@@ -57,7 +57,7 @@ pub(crate) fn build(args: &BuildArgs) -> Result<()> {
     };
     let mut cargo = toolchain.cargo(verb);
     for guest in &guests {
-        cargo.args(["--package", &guest.package]);
+        cargo.args(["--package", &guest.spec]);
     }
     if verb != "build" {
         if args.clippy {
@@ -189,6 +189,7 @@ mod tests {
     fn guest(name: &str, for_tests: bool) -> Guest {
         Guest {
             package: name.to_owned(),
+            spec: format!("{name}@0.1.0"),
             library: name.replace('-', "_"),
             for_tests,
         }

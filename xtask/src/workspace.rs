@@ -52,6 +52,8 @@ pub(crate) fn subfolders(folder: &Path) -> Vec<PathBuf> {
 pub(crate) struct Guest {
     /// The cargo package, which is the name of the built file too.
     pub(crate) package: String,
+    /// How cargo tells it from packages of the same name that others depend on: `name@version`.
+    pub(crate) spec: String,
     /// Its library target: cargo names the built file after it.
     pub(crate) library: String,
     /// A guest that only tests use.
@@ -84,14 +86,17 @@ pub(crate) fn all_guests() -> Result<Vec<Guest>> {
                     .flatten()
                     .any(|kind| kind == "cdylib")
             });
-        let (Some(name), Some(manifest)) =
-            (package["name"].as_str(), package["manifest_path"].as_str())
-        else {
+        let (Some(name), Some(version), Some(manifest)) = (
+            package["name"].as_str(),
+            package["version"].as_str(),
+            package["manifest_path"].as_str(),
+        ) else {
             continue;
         };
         if let Some(library) = library.and_then(|library| library["name"].as_str()) {
             guests.push(Guest {
                 package: name.to_owned(),
+                spec: format!("{name}@{version}"),
                 library: library.replace('-', "_"),
                 for_tests: !Path::new(manifest).starts_with(root().join("components")),
             });
