@@ -12,5 +12,6 @@ pub mod packages;
 pub mod raw;
 pub mod soak;
 pub mod swapping;
+pub mod traces;
 pub mod volumes;
 pub mod wording;

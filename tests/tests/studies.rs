@@ -2,11 +2,11 @@
 
 use std::io::Write as _;
 use std::net::TcpStream;
-use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use cinecor_tests::client::Client;
 use cinecor_tests::host::Options;
+use cinecor_tests::traces::traces_in;
 use cinecor_tests::volumes;
 
 const STUDIES: &str = "/api/v1/studies";
@@ -378,29 +378,4 @@ fn a_crash_loses_no_accepted_study_and_leaves_no_half_one() -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// How many of these byte strings lie in the files below a folder.
-fn traces_in(folder: &Path, traces: &[Vec<u8>]) -> Result<usize> {
-    let mut folders = vec![folder.to_owned()];
-    let mut contents = Vec::new();
-    while let Some(next) = folders.pop() {
-        for entry in std::fs::read_dir(&next)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.is_file() {
-                // Not the socket that takes commands.
-                contents.push(std::fs::read(&path)?);
-            }
-        }
-    }
-    Ok(traces
-        .iter()
-        .filter(|trace| {
-            contents
-                .iter()
-                .any(|bytes| memchr::memmem::find(bytes, trace).is_some())
-        })
-        .count())
 }

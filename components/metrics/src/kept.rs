@@ -1,10 +1,10 @@
 //! The numbers of a kept segmentation, made anew from its counts with the facts that the study has now.
 
 use cinecor_guest::{Answer, Call, fact_problem, open_store};
-use cinecor_measures::{Cycle, Metrics, Rules};
+use cinecor_measures::{Cycle, Metrics};
 use cinecor_store::{SegmentationRecord, StudyRecord};
 use cinecor_web::Problem;
-use cinecor_wire::measure_kept_with;
+use cinecor_wire::{MetricsJson, kept_subject, measure_kept_with};
 
 use crate::rules::rules;
 use crate::{in_form, not_measurable};
@@ -17,7 +17,14 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
     let form = call.accepted()?;
     let store = open_store().await?;
     let (study, record) = call.kept_segmentation(&store).await?;
-    in_form(form, &measured(call, &study, &record)?)
+    let metrics = measured(call, &study, &record)?;
+    let answer = in_form(form, &MetricsJson::kept(&record, &metrics))?;
+    Ok(answer.tagged(&tag_name(&record)))
+}
+
+/// What the tags of a revision begin with.
+pub(crate) fn tag_name(record: &SegmentationRecord) -> String {
+    format!("{}-{}", record.id.as_str(), record.revision)
 }
 
 /// The numbers under the rules and phases that the query tells.
@@ -34,15 +41,8 @@ pub(crate) fn measured(
         frame_ms: study.frame_ms(),
         frames_in_study: Some(study.shape().map_err(Problem::internal)?.frames),
     };
-    let (told, bsa_formula) = rules(call)?;
-    let rules = match call.query.text("excluded_slices") {
-        Some(_) => told,
-        None => Rules {
-            excluded_slices: record.excluded_slices.clone(),
-            ..told
-        },
-    };
-    let mut subject = study.facts();
+    let (rules, bsa_formula) = rules(call, Some(record))?;
+    let mut subject = kept_subject(record, &study.facts());
     if !call.query.facts().is_empty() {
         for (name, value) in call.query.facts() {
             subject

@@ -10,7 +10,7 @@ mod report;
 mod rules;
 
 use cinecor_guest::{Answer, Call, Request, Response, measure_problem, serve};
-use cinecor_measures::{Error, Metrics};
+use cinecor_measures::Error;
 use cinecor_web::{CSV, Problem};
 use cinecor_wire::{MetricsJson, metrics_csv};
 use spin_sdk::wasip3;
@@ -35,13 +35,13 @@ async fn answer(call: Call) -> Result<Answer, Problem> {
     }
 }
 
-/// The numbers in the form that the caller accepts.
-fn in_form(form: &str, metrics: &Metrics) -> Result<Answer, Problem> {
-    let json = MetricsJson::from(metrics);
-    match form {
-        CSV => Ok(Answer::bytes(CSV, metrics_csv(&json)).saved_as("metrics.csv")),
-        _ => Answer::json(&json),
-    }
+/// The numbers in the form that the caller accepts, with their verdict.
+fn in_form(form: &str, metrics: &MetricsJson) -> Result<Answer, Problem> {
+    let answer = match form {
+        CSV => Answer::bytes(CSV, metrics_csv(metrics)).saved_as("metrics.csv"),
+        _ => Answer::json(metrics)?,
+    };
+    Ok(answer.verdict(&metrics.quality.verdict))
 }
 
 /// A measure's refusal as a problem that names the fact.

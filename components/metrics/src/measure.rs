@@ -6,7 +6,7 @@ use cinecor_measures::{Cycle, FrameProfile, Grid, Subject as Told, measure_heart
 use cinecor_store::Subject;
 use cinecor_volume::Geometry;
 use cinecor_web::Problem;
-use cinecor_wire::measured_with;
+use cinecor_wire::{MetricsJson, measured_with};
 
 use crate::rules::rules;
 use crate::{in_form, not_measurable};
@@ -17,7 +17,7 @@ use crate::{in_form, not_measurable};
 /// Whatever is wrong with the mask or the facts.
 pub(crate) async fn measure(mut call: Call) -> Result<Answer, Problem> {
     let form_of_answer = call.accepted()?;
-    let (rules, bsa_formula) = rules(&call)?;
+    let (rules, bsa_formula) = rules(&call, None)?;
     let mut subject = Subject::default();
     for (name, value) in call.query.facts() {
         subject
@@ -78,7 +78,7 @@ pub(crate) async fn measure(mut call: Call) -> Result<Answer, Problem> {
     // Nobody's model made this mask, so that there is no score.
     let metrics = measure_heart(&mask.frames, &rules, &geometry.spacing, &cycle, &told, None)
         .map_err(|error| not_measurable(&error))?;
-    in_form(form_of_answer, &metrics)
+    in_form(form_of_answer, &MetricsJson::from(&metrics))
 }
 
 /// A mask as far as numbers need it: a frame is looked at and let go.

@@ -12,7 +12,7 @@ use cinecor_wire::{
 use http::HeaderValue;
 use http::header::CONTENT_SECURITY_POLICY;
 
-use crate::kept::measured;
+use crate::kept::{measured, tag_name};
 
 /// `GET /api/v1/studies/{id}/segmentations/{sid}/report`.
 ///
@@ -23,25 +23,29 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
     let store = open_store().await?;
     let (study, record) = call.kept_segmentation(&store).await?;
     let metrics = measured(call, &study, &record)?;
-    let numbers = MetricsJson::from(&metrics);
+    let numbers = MetricsJson::kept(&record, &metrics);
+    let verdict = numbers.quality.verdict.clone();
+    let tell = |answer: Answer| answer.tagged(&tag_name(&record)).verdict(&verdict);
     if form == CSV {
-        return Ok(Answer::bytes(CSV, metrics_csv(&numbers)).saved_as("report.csv"));
+        let answer = Answer::bytes(CSV, metrics_csv(&numbers));
+        return Ok(tell(answer.saved_as("report.csv")));
     }
     let report = ReportJson::of(
         StudyJson::kept(&study, rfc3339(study.created_at_ms)),
-        SegmentationJson::kept(&record, &metrics, rfc3339(record.created_at_ms)),
+        SegmentationJson::kept(&record, &metrics, rfc3339),
         numbers,
         card(&store, &record).await?,
         pictures(&store, &study, &record, &metrics).await?,
     );
     if form != HTML {
-        return Answer::json(&report);
+        return Answer::json(&report).map(tell);
     }
     let page = html(&report);
     // Other sites may not frame it; the rest of the policy stands in the file as well.
     let policy = format!("{}; frame-ancestors 'self'", page.policy);
     let policy = HeaderValue::from_str(&policy).map_err(Problem::internal)?;
-    Ok(Answer::bytes(HTML, page.text).header(CONTENT_SECURITY_POLICY, policy))
+    let answer = Answer::bytes(HTML, page.text).header(CONTENT_SECURITY_POLICY, policy);
+    Ok(tell(answer))
 }
 
 /// What the card of the model says of its use; `None` when the package that segmented is not there any more.

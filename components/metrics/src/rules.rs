@@ -1,31 +1,33 @@
 //! The rules that a query tells.
 
 use cinecor_guest::Call;
-use cinecor_measures::{BasalRule, BsaFormula, Rules};
+use cinecor_measures::{BsaFormula, Rules};
+use cinecor_store::SegmentationRecord;
 use cinecor_web::Problem;
+use cinecor_wire::{kept_rules, told_rules};
 
-/// Which slices count, and how body surface area is worked out. The table of operations has checked the words.
+/// Which slices count, and how body surface area is worked out; rules of `kept` where the query does not tell them. The table of
+/// operations has checked the words.
 ///
 /// # Errors
 /// None that a number of the contract's range can cause.
-pub(crate) fn rules(call: &Call) -> Result<(Rules, BsaFormula), Problem> {
+pub(crate) fn rules(
+    call: &Call,
+    kept: Option<&SegmentationRecord>,
+) -> Result<(Rules, BsaFormula), Problem> {
     let word = |name| call.query.text(name);
-    let excluded_slices = call
-        .query
-        .integers("excluded_slices")
-        .unwrap_or_default()
-        .into_iter()
-        .map(usize::try_from)
-        .collect::<Result<_, _>>()
-        .map_err(Problem::internal)?;
-    let rules = Rules {
-        basal_rule: word("basal_rule")
-            .and_then(BasalRule::from_name)
-            .unwrap_or_default(),
-        excluded_slices,
+    let (rules, bsa_formula) = kept.map(kept_rules).unwrap_or_default();
+    let excluded_slices = match call.query.integers("excluded_slices") {
+        None => rules.excluded_slices,
+        Some(slices) => slices
+            .into_iter()
+            .map(usize::try_from)
+            .collect::<Result<_, _>>()
+            .map_err(Problem::internal)?,
     };
-    let formula = word("bsa_formula")
-        .and_then(BsaFormula::from_name)
-        .unwrap_or_default();
-    Ok((rules, formula))
+    Ok(told_rules(
+        word("basal_rule").or(Some(rules.basal_rule.name())),
+        word("bsa_formula").or(Some(bsa_formula.name())),
+        excluded_slices,
+    ))
 }

@@ -6,14 +6,16 @@
 use cinecor_guest::{
     Answer, Call, GuestStore, kept_frame, kept_mask, open_store, sentence, storage_problem,
 };
-use cinecor_render::{Overlay, Picture, RenderError, Style, Window, render};
+use cinecor_measures::Cycle;
+use cinecor_render::{Overlay, Picture, RenderError, Style, Verdict, Window, render};
 use cinecor_store::{SegmentationRecord, StudyRecord};
 use cinecor_volume::{Frame, Label, Shape};
 use cinecor_web::{Etag, PNG, Problem, ProblemKind};
+use cinecor_wire::{kept_quality, measure_kept};
 use ndarray::{Array3, Axis};
 
 /// Part of every tag: to be raised when the same parameters draw something else.
-const DRAWING: u32 = 1;
+const DRAWING: u32 = 2;
 
 /// `GET /api/v1/studies/{id}/slices/{slice}.png`.
 ///
@@ -93,9 +95,14 @@ async fn draw(
         .transpose()
         .map_err(Problem::internal)?;
     let record = record.filter(|_| call.query.text("overlay") != Some("none"));
-    let etag = tag(call, study, record, frame, slice);
+    let verdict = record.map(|record| verdict(study, record)).transpose()?;
+    let tell = |answer: Answer| match verdict {
+        Some(verdict) => answer.verdict(verdict.name()),
+        None => answer,
+    };
+    let etag = tag(call, study, record.zip(verdict), frame, slice);
     if etag.matches_none(&call.headers) {
-        return Ok(Answer::not_modified(&etag));
+        return Ok(tell(Answer::not_modified(&etag)));
     }
 
     let grey = kept_frame(store, study, frame).await?;
@@ -108,8 +115,11 @@ async fn draw(
         None => None,
     };
     let spacing = study.geometry().map_err(Problem::internal)?.spacing;
-    let overlay = match &labels {
-        Some(labels) => Some(overlay(call, labels, slice)?),
+    let overlay = match labels.as_ref().zip(verdict) {
+        Some((labels, verdict)) => {
+            let marked = call.query.text("verdict") != Some("none");
+            Some(overlay(call, labels, slice)?.with_verdict(verdict, marked))
+        }
         None => None,
     };
     let png = render(
@@ -119,7 +129,20 @@ async fn draw(
         overlay.as_ref(),
     )
     .map_err(|error| not_drawn(&error))?;
-    Ok(Answer::bytes(PNG, png).etag(&etag))
+    Ok(tell(Answer::bytes(PNG, png).etag(&etag)))
+}
+
+/// The verdict on a revision as it is now: what is told of a study may change it.
+fn verdict(study: &StudyRecord, record: &SegmentationRecord) -> Result<Verdict, Problem> {
+    let spacing = study.geometry().map_err(Problem::internal)?.spacing;
+    let cycle = Cycle {
+        frame_ms: study.frame_ms(),
+        frames_in_study: Some(study.shape().map_err(Problem::internal)?.frames),
+    };
+    let metrics =
+        measure_kept(record, &study.facts(), &spacing, &cycle).map_err(Problem::internal)?;
+    let verdict = kept_quality(record, &metrics).verdict;
+    Verdict::from_name(&verdict).ok_or_else(|| Problem::internal("a verdict that there is not"))
 }
 
 /// The window of a frame, from every nth of its voxels: percentiles of so many are those of all, and sorting all would take longer than
@@ -177,19 +200,23 @@ fn overlay<'a>(call: &Call, labels: &'a Array3<u8>, slice: usize) -> Result<Over
 fn tag(
     call: &Call,
     study: &StudyRecord,
-    record: Option<&SegmentationRecord>,
+    labels: Option<(&SegmentationRecord, Verdict)>,
     frame: usize,
     slice: usize,
 ) -> Etag {
     let text = |name: &str| call.query.text(name).unwrap_or("-");
-    let mask = record.map_or_else(
+    let mask = labels.map_or_else(
         || "grey".to_owned(),
-        |record| format!("{}.{}", record.id.as_str(), record.revision),
+        |(record, verdict)| {
+            let (id, verdict) = (record.id.as_str(), verdict.name());
+            format!("{id}.{}.{verdict}", record.revision)
+        },
     );
     let parts = [
         "overlay",
         "opacity",
         "labels",
+        "verdict",
         "window_center",
         "window_width",
         "width",

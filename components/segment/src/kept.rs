@@ -3,15 +3,15 @@
 use std::time::Instant;
 
 use cinecor_guest::{
-    Answer, Call, GuestStore, chunk_into, kept_frame, now_ms, open_store, random_id,
+    Answer, Call, GuestStore, chunk_into, content_tag, kept_frame, now_ms, open_store, random_id,
     storage_problem,
 };
-use cinecor_measures::Cycle;
+use cinecor_measures::{Cycle, Metrics, Quality};
 use cinecor_store::{
     Action, CheckRecord, Committed, Event, QualityRecord, SegmentationRecord, Staging, StudyRecord,
-    TimingsMs, lookup_key,
+    TimingsMs, ToldRecord, lookup_key,
 };
-use cinecor_web::{Cursor, JSON, Problem, SSE, rfc3339};
+use cinecor_web::{Cursor, Etag, JSON, Problem, SSE, require_match, rfc3339};
 use cinecor_wire::{
     SegmentationJson, SegmentationListJson, doubt_record, label_counts, measure_kept,
     profile_record,
@@ -24,7 +24,7 @@ use crate::shadow;
 use crate::work::{Cine, Wanted, Work, not_measurable};
 
 /// How many segmentations a page has unless told.
-const PAGE: u64 = 20;
+pub(crate) const PAGE: u64 = 20;
 
 /// `POST /api/v1/studies/{id}/segmentations`.
 ///
@@ -45,7 +45,7 @@ pub(crate) async fn create(mut call: Call) -> Result<Answer, Problem> {
     let cine = Cine::of(shape, &study.geometry().map_err(Problem::internal)?);
     let wanted = Wanted {
         frames: asked.frames,
-        previews: false,
+        ..Wanted::default()
     };
     let facts = match &wanted.frames {
         Some(frames) => study.facts().for_frames(frames),
@@ -60,10 +60,12 @@ pub(crate) async fn create(mut call: Call) -> Result<Answer, Problem> {
         .await
         .map_err(storage_problem)?
     {
-        let json = to_json(&record, &study)?;
         return Ok(match form {
-            SSE => Answer::events(move |sink| Listener::Events(sink).end(Ok(json))),
-            _ => Answer::bytes(JSON, json),
+            SSE => {
+                let json = to_json(&record, &study)?;
+                Answer::events(move |sink| Listener::Events(sink).end(Ok(json)))
+            }
+            _ => worded(&record, &study, false)?,
         });
     }
     let id = random_id();
@@ -103,15 +105,10 @@ pub(crate) async fn create(mut call: Call) -> Result<Answer, Problem> {
         }));
     }
     let (record, is_new) = job.run(work).await?;
-    let answer = Answer::bytes(JSON, to_json(&record, &job.study)?);
-    let location = format!(
-        "/api/v1/studies/{}/segmentations/{}",
-        record.study_id.as_str(),
-        record.id.as_str()
-    );
+    let answer = worded(&record, &job.study, false)?;
     Ok(if is_new {
         answer
-            .created(&location)
+            .created(&path_of(&record))
             .then(move || async move { shadow::run(&job.store, &job.study, &record).await })
     } else {
         answer
@@ -154,7 +151,7 @@ pub(crate) async fn list(call: &Call) -> Result<Answer, Problem> {
     });
     let items = records
         .iter()
-        .map(|record| in_words(record, &study))
+        .map(|record| in_words(record, &study, false))
         .collect::<Result<_, _>>()?;
     Answer::json(&SegmentationListJson { items, next_cursor })
 }
@@ -167,7 +164,7 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
     call.accepted()?;
     let store = open_store().await?;
     let (study, record) = call.kept_segmentation(&store).await?;
-    Ok(Answer::bytes(JSON, to_json(&record, &study)?))
+    worded(&record, &study, call.revision()?.is_some())
 }
 
 /// `DELETE /api/v1/studies/{id}/segmentations/{sid}`.
@@ -188,24 +185,105 @@ pub(crate) async fn delete(call: &Call) -> Result<Answer, Problem> {
     }
 }
 
+/// A segmentation as an answer: with the verdict, and with the tag by which it is found changed. `pinned` is one that was asked for by its
+/// revision.
+pub(crate) fn worded(
+    record: &SegmentationRecord,
+    study: &StudyRecord,
+    pinned: bool,
+) -> Result<Answer, Problem> {
+    let json = in_words(record, study, pinned)?;
+    let bytes = serde_json::to_vec(&json).map_err(Problem::internal)?;
+    let answer = Answer::bytes(JSON, bytes).tagged(&tag_name(record));
+    Ok(answer.verdict(&json.quality.verdict))
+}
+
+/// The answer to a change: the segmentation as it is now, and where it is.
+pub(crate) fn changed(record: &SegmentationRecord, study: &StudyRecord) -> Result<Answer, Problem> {
+    Ok(worded(record, study, false)?.located(&path_of(record)))
+}
+
+fn path_of(record: &SegmentationRecord) -> String {
+    format!(
+        "/api/v1/studies/{}/segmentations/{}",
+        record.study_id.as_str(),
+        record.id.as_str()
+    )
+}
+
+/// What the tags of a revision begin with.
+fn tag_name(record: &SegmentationRecord) -> String {
+    format!("{}-{}", record.id.as_str(), record.revision)
+}
+
+/// Checks `If-Match` against every tag that the segmentation, or its mask, has in this revision.
+///
+/// # Errors
+/// [`ProblemKind::PreconditionFailed`](cinecor_web::ProblemKind::PreconditionFailed).
+pub(crate) fn require_seen(
+    call: &Call,
+    record: &SegmentationRecord,
+    study: &StudyRecord,
+) -> Result<(), Problem> {
+    if !call.headers.contains_key("if-match") {
+        return Ok(());
+    }
+    let tag = |pinned: bool| -> Result<Etag, Problem> {
+        let json = in_words(record, study, pinned)?;
+        let bytes = serde_json::to_vec(&json).map_err(Problem::internal)?;
+        Ok(content_tag(Some(&tag_name(record)), &bytes))
+    };
+    let frames = record.frames.iter().map(|frame| Some(*frame));
+    let mut tags: Vec<Etag> = frames
+        .chain([None])
+        .map(|frame| crate::mask::tag(record, frame))
+        .collect();
+    tags.extend([tag(false)?, tag(true)?]);
+    require_match(&call.headers, &tags)
+}
+
 fn to_json(record: &SegmentationRecord, study: &StudyRecord) -> Result<Vec<u8>, Problem> {
-    serde_json::to_vec(&in_words(record, study)?).map_err(Problem::internal)
+    serde_json::to_vec(&in_words(record, study, false)?).map_err(Problem::internal)
 }
 
 /// A segmentation with the phases that its numbers have now.
-fn in_words(record: &SegmentationRecord, study: &StudyRecord) -> Result<SegmentationJson, Problem> {
+fn in_words(
+    record: &SegmentationRecord,
+    study: &StudyRecord,
+    pinned: bool,
+) -> Result<SegmentationJson, Problem> {
+    let metrics = measured(record, study)?;
+    let json = SegmentationJson::kept(record, &metrics, rfc3339);
+    Ok(if pinned { json.pinned() } else { json })
+}
+
+/// The numbers of a segmentation now.
+pub(crate) fn measured(
+    record: &SegmentationRecord,
+    study: &StudyRecord,
+) -> Result<Metrics, Problem> {
     let spacing = study.geometry().map_err(Problem::internal)?.spacing;
     let cycle = Cycle {
         frame_ms: study.frame_ms(),
         frames_in_study: Some(study.shape().map_err(Problem::internal)?.frames),
     };
-    let metrics = measure_kept(record, &study.facts(), &spacing, &cycle)
-        .map_err(|error| not_measurable(&error))?;
-    Ok(SegmentationJson::kept(
-        record,
-        &metrics,
-        rfc3339(record.created_at_ms),
-    ))
+    measure_kept(record, &study.facts(), &spacing, &cycle).map_err(|error| not_measurable(&error))
+}
+
+/// A quality as it is kept.
+pub(crate) fn quality_record(quality: &Quality) -> QualityRecord {
+    let checks = quality.checks.iter().map(|check| CheckRecord {
+        code: check.code.to_owned(),
+        passed: check.passed,
+        value: check.value,
+        limit: check.limit,
+        detail: check.detail.clone(),
+    });
+    QualityRecord {
+        verdict: quality.verdict.name().to_owned(),
+        checks: checks.collect(),
+        score: quality.score,
+    }
 }
 
 /// What the body asks for.
@@ -335,7 +413,6 @@ impl Job {
         let outcome = work.finish(&facts, self.study.frame_ms())?;
         let staging = self.staging.take().ok_or_else(lost)?;
         let phases = outcome.metrics.phases.left_ventricle;
-        let quality = &outcome.metrics.quality;
         let now = now_ms();
         self.event.at_ms = now;
         let record = SegmentationRecord {
@@ -358,21 +435,7 @@ impl Job {
                 .model
                 .factors()
                 .map(|factors| doubt_record(&outcome.doubts, factors)),
-            quality: QualityRecord {
-                verdict: quality.verdict.name().to_owned(),
-                checks: quality
-                    .checks
-                    .iter()
-                    .map(|check| CheckRecord {
-                        code: check.code.to_owned(),
-                        passed: check.passed,
-                        value: check.value,
-                        limit: check.limit,
-                        detail: check.detail.clone(),
-                    })
-                    .collect(),
-                score: quality.score,
-            },
+            quality: quality_record(&outcome.metrics.quality),
             timings: TimingsMs {
                 decode: decode_ms,
                 preprocess: outcome.timings.preprocess,
@@ -381,6 +444,11 @@ impl Job {
                 total: self.started.elapsed().as_secs_f64() * 1000.0,
             },
             chunks,
+            author: Some(self.event.subject.clone()),
+            told: ToldRecord::default(),
+            drawn: Vec::new(),
+            change: None,
+            review: None,
         };
         match self
             .store

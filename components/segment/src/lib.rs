@@ -1,7 +1,7 @@
-//! Segmentation, one shot and kept: takes cines in, has each frame segmented by `cinecor:model/segmenter`, and gives masks and numbers out.
+//! Segmentation, one shot and kept, its corrections and reviews: takes cines in, has each frame segmented by `cinecor:model/segmenter`, and gives masks and numbers out.
 //!
 //! One frame is in memory at a time, and what was made of the others is small: `work` is that loop, `one_shot` feeds it from a request's
-//! body and `kept` from the store. How a frame is segmented is the model component's business.
+//! body and `kept` from the store; `revise` makes a new revision of what a person changed. How a frame is segmented is the model component's business.
 
 #[allow(
     missing_docs,
@@ -34,6 +34,8 @@ mod mask;
 mod model;
 mod one_shot;
 mod progress;
+mod review;
+mod revise;
 mod shadow;
 mod work;
 
@@ -58,6 +60,10 @@ async fn answer(call: Call) -> Result<Answer, Problem> {
         "list_segmentations" => kept::list(&call).await,
         "get_segmentation" => kept::get(&call).await,
         "delete_segmentation" => kept::delete(&call).await,
+        "update_segmentation" => revise::update(call).await,
+        "review_segmentation" => review::post(call).await,
+        "list_revisions" => review::list(&call).await,
+        "put_mask" => revise::put_mask(call).await,
         "get_mask" => mask::get(&call).await,
         _ => Err(call.not_here()),
     }

@@ -2,8 +2,11 @@
 
 use cinecor_formats::{DecodeError, DeflatedChunk, GzipStitcher, SourceHeader};
 use cinecor_guest::{Answer, Call, open_store, send_assembly};
-use cinecor_store::{Assembly, mask_key};
+use cinecor_store::{Assembly, SegmentationRecord};
 use cinecor_web::{Etag, Problem, ProblemKind};
+use cinecor_wire::kept_quality;
+
+use crate::kept::measured;
 
 /// A mask file whose frames are at hand.
 pub(crate) struct MaskFile {
@@ -78,10 +81,7 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
         .filter(|(frame, _)| asked.is_none_or(|asked| asked == **frame))
         .collect();
     if frames.is_empty() {
-        return Err(Problem::new(
-            ProblemKind::NotFound,
-            "The segmentation does not have this frame; the frames that it has are listed in its `frames`.",
-        ));
+        return Err(no_frame());
     }
     let first = DeflatedChunk::compress(&header.mask_header(frames.len()));
     let mut stitcher = GzipStitcher::new();
@@ -89,21 +89,36 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
     let mut values = Vec::with_capacity(frames.len());
     for (frame, chunk) in frames {
         stitcher.add(chunk.crc32, chunk.len);
-        values.push((mask_key(&study.id, &record.id, *frame), chunk.bytes));
+        values.push((record.mask_key(*frame), chunk.bytes));
     }
     let mut head = GzipStitcher::HEADER.to_vec();
     head.extend_from_slice(&first.bytes);
     let file = Assembly::new(head, values, stitcher.trailer().to_vec());
-    // A revision's mask never changes.
-    let frame = asked.map_or_else(|| "all".to_owned(), |frame| frame.to_string());
-    let etag = Etag::of(&format!(
-        "{}-{}-{frame}",
-        record.id.as_str(),
-        record.revision
-    ));
+    let etag = tag(&record, asked);
     let name = asked.map_or_else(
         || "mask.nii.gz".to_owned(),
         |frame| format!("mask-frame-{frame}.nii.gz"),
     );
-    send_assembly(call, store, file, &etag, media_type, &name)
+    let metrics = measured(&record, &study)?;
+    let quality = kept_quality(&record, &metrics);
+    let answer = send_assembly(call, store, file, &etag, media_type, &name)?;
+    Ok(answer.verdict(&quality.verdict))
+}
+
+/// The tag of the mask of a revision, which never changes: of one frame, or of all.
+pub(crate) fn tag(record: &SegmentationRecord, frame: Option<usize>) -> Etag {
+    let part = frame.map_or_else(|| "all".to_owned(), |frame| frame.to_string());
+    Etag::of(&format!(
+        "{}-{}-{part}",
+        record.id.as_str(),
+        record.revision
+    ))
+}
+
+/// The answer when a segmentation does not have a frame.
+pub(crate) fn no_frame() -> Problem {
+    Problem::new(
+        ProblemKind::NotFound,
+        "The segmentation does not have this frame; the frames that it has are listed in its `frames`.",
+    )
 }

@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use cinecor_formats::{Event, Header};
 use cinecor_guest::{Answer, Call, FileFacts, Upload, VolumeFiles, fact_problem, now_ms};
+use cinecor_measures::{BsaFormula, Rules};
 use cinecor_store::Subject;
 use cinecor_web::{GZIP, JSON, NIFTI, Problem, SSE, rfc3339};
 use cinecor_wire::{
     DeidentificationJson, LabelsJson, MetricsJson, ModelJson, OneShot, SegmentationJson,
-    SourceJson, StudyJson, SubjectJson, WarningJson,
+    SourceJson, StudyJson, SubjectJson, ToldPhasesJson, WarningJson, told_rules,
 };
 
 use crate::mask::MaskFile;
@@ -23,6 +24,7 @@ use crate::work::{Cine, Outcome, Wanted, Work};
 /// Whatever is wrong with the request, the volume or the model. Once events have begun, a problem is the last of them.
 pub(crate) async fn segment(mut call: Call) -> Result<Answer, Problem> {
     let form = call.accepted()?;
+    let (rules, bsa_formula) = rules(&call)?;
     let wanted = Wanted {
         frames: call
             .query
@@ -31,6 +33,9 @@ pub(crate) async fn segment(mut call: Call) -> Result<Answer, Problem> {
             .transpose()?,
         // Pictures belong to the JSON; a mask file has no place for them.
         previews: call.query.flag("previews").unwrap_or(false) && (form == JSON || form == SSE),
+        marked: call.query.text("verdict") != Some("none"),
+        rules,
+        bsa_formula,
     };
     let mut subject = Subject::default();
     for (name, value) in call.query.facts() {
@@ -63,19 +68,28 @@ pub(crate) async fn segment(mut call: Call) -> Result<Answer, Problem> {
             let listener = std::mem::replace(&mut job.listener, Listener::Silent);
             listener.end(outcome.and_then(|done| done.to_json())).await;
         })),
-        NIFTI => {
+        _ => {
             let done = job.run(&call, upload).await?;
-            Ok(Answer::bytes(NIFTI, done.mask.to_plain()?).saved_as("mask.nii"))
+            let verdict = done.metrics.quality.verdict.clone();
+            let answer = match form {
+                NIFTI => Answer::bytes(NIFTI, done.mask.to_plain()?).saved_as("mask.nii"),
+                GZIP => Answer::bytes(GZIP, done.mask.into_bytes()).saved_as("mask.nii.gz"),
+                _ => Answer::bytes(JSON, done.to_json()?),
+            };
+            Ok(answer.verdict(&verdict))
         }
-        GZIP => {
-            let done = job.run(&call, upload).await?;
-            Ok(Answer::bytes(GZIP, done.mask.into_bytes()).saved_as("mask.nii.gz"))
-        }
-        _ => Ok(Answer::bytes(
-            JSON,
-            job.run(&call, upload).await?.to_json()?,
-        )),
     }
+}
+
+/// The rules that the query tells. The table of operations has checked the words.
+fn rules(call: &Call) -> Result<(Rules, BsaFormula), Problem> {
+    let word = |name| call.query.text(name);
+    let excluded = call.query.integers("excluded_slices").unwrap_or_default();
+    Ok(told_rules(
+        word("basal_rule"),
+        word("bsa_formula"),
+        Wanted::sorted(excluded)?,
+    ))
 }
 
 /// A one shot under way.
@@ -233,9 +247,16 @@ impl Job {
             model: ModelJson::from(&self.model.used()),
             labels: LabelsJson::default(),
             frames: outcome.frames.clone(),
-            excluded_slices: Vec::new(),
+            excluded_slices: metrics.conventions.excluded_slices.clone(),
             ed_frame: metrics.phases.ed_frame,
             es_frame: metrics.phases.es_frame,
+            told: ToldPhasesJson {
+                ed_frame: self.subject.ed_frame,
+                es_frame: self.subject.es_frame,
+            },
+            basal_rule: metrics.conventions.basal_rule.clone(),
+            bsa_formula: self.wanted.bsa_formula.name().to_owned(),
+            corrected: None,
             quality: metrics.quality.clone(),
             review: None,
             timings_ms: outcome.timings,

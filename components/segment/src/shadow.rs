@@ -111,7 +111,7 @@ async fn masks(
     let (mut answered, mut beside) = (Vec::new(), Vec::new());
     for &frame in frames {
         let chunk = store
-            .mask_frame(&study.id, &record.id, frame)
+            .mask_frame(record, frame)
             .await
             .map_err(storage_problem)?;
         answered.push(labelled(

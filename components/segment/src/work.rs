@@ -4,10 +4,10 @@
 use cinecor_formats::DeflatedChunk;
 use cinecor_guest::measure_problem;
 use cinecor_measures::{
-    Counts, Cycle, Doubt, Factors, FrameCounts, FrameProfile, Grid, Metrics, Rules, intervals,
-    measure, measure_heart, score,
+    BsaFormula, Counts, Cycle, Doubt, Factors, FrameCounts, FrameProfile, Grid, Metrics, Rules,
+    Subject as Told, intervals, measure, measure_heart, score,
 };
-use cinecor_render::{Overlay, Picture, Style, render};
+use cinecor_render::{Overlay, Picture, Style, Verdict, render};
 use cinecor_store::Subject;
 use cinecor_volume::{Frame, Geometry, Label, Shape, Spacing};
 use cinecor_web::{Problem, ProblemKind};
@@ -23,10 +23,16 @@ pub(crate) struct Wanted {
     pub(crate) frames: Option<Vec<usize>>,
     /// Whether pictures are drawn.
     pub(crate) previews: bool,
+    /// Whether pictures are marked where the verdict is not pass.
+    pub(crate) marked: bool,
+    /// Which slices count.
+    pub(crate) rules: Rules,
+    /// How body surface is worked out.
+    pub(crate) bsa_formula: BsaFormula,
 }
 
 impl Wanted {
-    /// The numbers of frames in rising order.
+    /// The numbers of frames or slices in rising order.
     ///
     /// # Errors
     /// None that a number of the contract's range can cause.
@@ -56,6 +62,14 @@ impl Cine {
             shape,
             spacing: geometry.spacing,
             right_handed: geometry.is_right_handed(),
+        }
+    }
+
+    /// What the profile of a frame has to know of it.
+    pub(crate) fn grid(&self) -> Grid {
+        Grid {
+            spacing: self.spacing,
+            right_handed: self.right_handed,
         }
     }
 }
@@ -131,6 +145,10 @@ impl Work {
             timings: TimingsJson::default(),
             told: [subject.ed_frame, subject.es_frame],
         };
+        work.wanted
+            .rules
+            .check(work.cine.shape.slices)
+            .map_err(|error| not_measurable(&error))?;
         // What is told wrong is refused now, before minutes of inference: what the masks hold does not matter for it.
         let empty: Vec<_> = work
             .selected()
@@ -205,12 +223,8 @@ impl Work {
         } = self.cine.shape;
         let view =
             ArrayView3::from_shape((slices, rows, columns), &labels).map_err(Problem::internal)?;
-        let grid = Grid {
-            spacing: self.cine.spacing,
-            right_handed: self.cine.right_handed,
-        };
-        let profile =
-            FrameProfile::of(index, view, Some(grey.view()), &grid).map_err(Problem::internal)?;
+        let profile = FrameProfile::of(index, view, Some(grey.view()), &self.cine.grid())
+            .map_err(Problem::internal)?;
         self.scores
             .extend(model.score(view, &profile.counts(), &evidence, &self.cine.spacing));
         self.doubts.push(Doubt {
@@ -280,12 +294,16 @@ impl Work {
         subject: &Subject,
         frame_ms: Option<f64>,
     ) -> Result<Outcome, Problem> {
+        let told = Told {
+            bsa_formula: self.wanted.bsa_formula,
+            ..measured_with(subject)
+        };
         let mut metrics = measure_heart(
             &self.profiles,
-            &Rules::default(),
+            &self.wanted.rules,
             &self.cine.spacing,
             &self.cycle(frame_ms),
-            &measured_with(subject),
+            &told,
             score::of_study(&self.scores),
         )
         .map_err(|error| not_measurable(&error))?;
@@ -300,8 +318,10 @@ impl Work {
         let candidates = shown
             .iter()
             .filter_map(|frame| self.pictures.iter().find(|picture| picture.frame == *frame));
+        let verdict = Verdict::from_name(metrics.quality.verdict.name());
+        let marked = self.wanted.marked;
         let previews = candidates
-            .filter_map(|picture| picture.draw(&self.cine.spacing))
+            .filter_map(|picture| picture.draw(&self.cine.spacing, verdict, marked))
             .collect();
         Ok(Outcome {
             frames: self.profiles.iter().map(|profile| profile.frame).collect(),
@@ -324,8 +344,11 @@ impl Work {
 
 impl Candidate {
     /// The picture, with contours. There is none where voxels are so long and thin that it would pass the largest side of a picture.
-    fn draw(&self, spacing: &Spacing) -> Option<Preview> {
-        let overlay = Overlay::new(self.labels.view(), Style::Contour);
+    fn draw(&self, spacing: &Spacing, verdict: Option<Verdict>, marked: bool) -> Option<Preview> {
+        let mut overlay = Overlay::new(self.labels.view(), Style::Contour);
+        if let Some(verdict) = verdict {
+            overlay = overlay.with_verdict(verdict, marked);
+        }
         let png = render(
             self.grey.view(),
             spacing,

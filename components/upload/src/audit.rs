@@ -50,6 +50,7 @@ fn entry_json(entry: &AuditEntry) -> Value {
         "study_id": event.study_id,
         "segmentation_id": event.segmentation_id,
         "model": event.model,
+        "revision": event.revision,
         "outcome": event.outcome,
         "request_id": event.request_id,
         "previous_hash": entry.previous_hash,

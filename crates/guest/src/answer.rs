@@ -3,13 +3,15 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use cinecor_web::{Etag, JSON, Problem, SSE, SSE_KEEP_ALIVE, StatusCode, event};
+use cinecor_web::{Etag, JSON, Problem, SSE, SSE_KEEP_ALIVE, StatusCode, VERDICT, event};
 use http::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, LOCATION,
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE, ETAG,
+    HeaderName, LOCATION,
 };
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use spin_sdk::wasip3::http::types::ErrorCode;
 use spin_sdk::wasip3::http_compat::BodyWriter;
 
@@ -30,6 +32,21 @@ pub struct Answer {
     pub(crate) headers: HeaderMap,
     pub(crate) content: Content,
     pub(crate) afterwards: Option<Afterwards>,
+    /// What the tag of the content begins with.
+    pub(crate) tag: Option<String>,
+}
+
+/// The tag of an answer's bytes. Under a name, so that the same bytes of two things have two tags.
+pub fn content_tag(name: Option<&str>, bytes: &[u8]) -> Etag {
+    let digest: String = Sha256::digest(bytes)
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    match name {
+        Some(name) => Etag::of(&format!("{name}-{digest}")),
+        None => Etag::of(&digest),
+    }
 }
 
 impl Answer {
@@ -39,6 +56,7 @@ impl Answer {
             headers: HeaderMap::new(),
             content,
             afterwards: None,
+            tag: None,
         }
     }
 
@@ -132,10 +150,35 @@ impl Answer {
         }
     }
 
+    /// The same, said to be what a GET of this path gives.
+    #[must_use]
+    pub fn located(self, path: &str) -> Answer {
+        match HeaderValue::from_str(path) {
+            Ok(path) => self.header(CONTENT_LOCATION, path),
+            Err(_) => self,
+        }
+    }
+
     /// The same with `ETag`.
     #[must_use]
     pub fn etag(self, etag: &Etag) -> Answer {
         self.header(ETAG, etag.header())
+    }
+
+    /// The same; its tag, which is that of its bytes, begins with this name.
+    #[must_use]
+    pub fn tagged(mut self, name: &str) -> Answer {
+        self.tag = Some(name.to_owned());
+        self
+    }
+
+    /// The same with the verdict on the segmentation that it is of: `pass`, `review` or `reject`.
+    #[must_use]
+    pub fn verdict(self, verdict: &str) -> Answer {
+        match HeaderValue::from_str(verdict) {
+            Ok(value) => self.header(HeaderName::from_static(VERDICT), value),
+            Err(_) => self,
+        }
     }
 
     /// The same with the name under which a browser saves it. The name is ours: letters, digits, dashes and dots.

@@ -59,7 +59,7 @@ impl Call {
         Id::parse(self.path.text(name)).ok_or_else(|| self.not_here())
     }
 
-    /// The study and the segmentation whose ids are in the path.
+    /// The study and the segmentation whose ids are in the path, in the revision that the query asks for or else in the last.
     ///
     /// # Errors
     /// [`ProblemKind::NotFound`] when one of them is not there; what the store says when it fails.
@@ -67,18 +67,33 @@ impl Call {
         &self,
         store: &GuestStore,
     ) -> Result<(StudyRecord, SegmentationRecord), Problem> {
-        let study_id = self.id("id")?;
-        let record = store
-            .segmentation(&study_id, &self.id("sid")?)
-            .await
+        let (study_id, id) = (self.id("id")?, self.id("sid")?);
+        let revision = self.revision()?;
+        let found = match revision {
+            Some(revision) => store.segmentation_revision(&study_id, &id, revision).await,
+            None => store.segmentation(&study_id, &id).await,
+        };
+        let record = found
             .map_err(storage_problem)?
-            .ok_or_else(Self::no_segmentation)?;
+            .ok_or_else(|| match revision {
+                Some(_) => Self::no_revision(),
+                None => Self::no_segmentation(),
+            })?;
         let study = store
             .study(&study_id)
             .await
             .map_err(storage_problem)?
             .ok_or_else(Self::no_study)?;
         Ok((study, record))
+    }
+
+    /// The revision that the query asks for; `None` is the last.
+    ///
+    /// # Errors
+    /// None that a number of the contract's range can cause.
+    pub fn revision(&self) -> Result<Option<u32>, Problem> {
+        let asked = self.query.integer("revision").map(u32::try_from);
+        asked.transpose().map_err(Problem::internal)
     }
 
     /// The form of the answer that the caller likes best among those of the operation.
@@ -160,6 +175,7 @@ impl Call {
             study_id: study_id.cloned(),
             segmentation_id: segmentation_id.cloned(),
             model: None,
+            revision: None,
             outcome: "ok".to_owned(),
             request_id: self.request_id.clone(),
         }
@@ -186,6 +202,14 @@ impl Call {
         Problem::new(
             ProblemKind::NotFound,
             "There is no study with this id; /api/v1/studies lists those that are there.",
+        )
+    }
+
+    /// The answer when a revision does not exist.
+    pub fn no_revision() -> Problem {
+        Problem::new(
+            ProblemKind::NotFound,
+            "There is no segmentation with this id and revision here; `revisions` under a segmentation lists those that it has.",
         )
     }
 

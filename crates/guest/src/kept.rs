@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cinecor_formats::{DataType, VoxelFormat};
-use cinecor_store::{Id, SegmentationRecord, StudyRecord};
+use cinecor_store::{SegmentationRecord, StudyRecord};
 use cinecor_volume::Frame;
 use cinecor_web::Problem;
 use ndarray::Array3;
@@ -40,7 +40,7 @@ pub async fn kept_frame(
         .frame)
 }
 
-/// The label codes of a frame of a segmentation, on the grid of its study, shape `[Z, Y, X]`.
+/// The label codes of a frame of a segmentation in this revision, on the grid of its study, shape `[Z, Y, X]`.
 ///
 /// # Errors
 /// As [`kept_frame`].
@@ -51,9 +51,8 @@ pub async fn kept_mask(
     frame: usize,
 ) -> Result<Array3<u8>, Problem> {
     let shape = study.shape().map_err(Problem::internal)?;
-    let id: &Id = &record.id;
     let chunk = store
-        .mask_frame(&study.id, id, frame)
+        .mask_frame(record, frame)
         .await
         .map_err(storage_problem)?;
     let labels = chunk_from(chunk).inflate().map_err(Problem::internal)?;

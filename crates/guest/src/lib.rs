@@ -39,7 +39,7 @@ mod spin;
 mod stitched;
 mod upload;
 
-pub use answer::{Answer, Disconnected, Sink};
+pub use answer::{Answer, Disconnected, Sink, content_tag};
 pub use body::BodyReader;
 pub use call::Call;
 pub use decode_limits::mask_limits;

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use cinecor_web::{
-    Caller, Cors, Etag, HeaderMap, Identity, Method, Problem, ProblemKind, Query, REQUEST_ID,
-    Route, SSE, StatusCode, negotiate, request_id, route,
+    Caller, Cors, HeaderMap, Identity, Method, Problem, ProblemKind, Query, REQUEST_ID, Route, SSE,
+    StatusCode, VERDICT, negotiate, request_id, route,
 };
 use http::HeaderValue;
 use http::header::{
@@ -12,12 +12,11 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use spin_sdk::wasip3::http::types;
 use spin_sdk::wasip3::http_compat::BodyWriter;
 use spin_sdk::wasip3::{spawn, wit_future};
 
-use crate::answer::{Answer, Content, Sink};
+use crate::answer::{Answer, Content, Sink, content_tag};
 use crate::call::{Body, Call};
 use crate::settings::Settings;
 use crate::spin::random;
@@ -222,6 +221,7 @@ fn refuse(problem: &Problem, head: &Head, settings: Option<&Settings>) -> Respon
         headers: parts.headers,
         content: Content::Bytes(body),
         afterwards: None,
+        tag: None,
     };
     send(answer, head, settings)
 }
@@ -243,22 +243,23 @@ fn with_etag(answer: Answer, head: &Head) -> Answer {
     let Content::Bytes(bytes) = &answer.content else {
         return answer;
     };
-    if !reads || !fixed || answer.status != StatusCode::OK || answer.headers.contains_key(ETAG) {
+    if !fixed || answer.status != StatusCode::OK || answer.headers.contains_key(ETAG) {
         return answer;
     }
-    let digest = Sha256::digest(bytes);
-    let etag = Etag::of(
-        &digest
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>(),
-    );
+    let etag = content_tag(answer.tag.as_deref(), bytes);
+    if !reads {
+        // What a change was answered with is what a GET would give now. Of a PUT that is not what was sent, so that RFC 9110, 9.3.4,
+        // wants no tag.
+        return match answer.tag.is_some() && head.method != Method::PUT {
+            true => answer.etag(&etag),
+            false => answer,
+        };
+    }
     if !etag.matches_none(&head.headers) {
         return answer.etag(&etag);
     }
     let mut unchanged = Answer::not_modified(&etag);
-    for name in [CACHE_CONTROL, VARY] {
+    for name in [CACHE_CONTROL, VARY, HeaderName::from_static(VERDICT)] {
         if let Some(value) = answer.headers.get(&name) {
             unchanged.headers.insert(name, value.clone());
         }

@@ -51,6 +51,43 @@ pub fn colour(label: Label) -> Option<[u8; 3]> {
     }
 }
 
+/// Under which keyword a picture with labels tells the verdict on them (PNG, 11.3.3.2 tEXt).
+pub const VERDICT_KEYWORD: &str = "Cinecor-Verdict";
+
+/// Colour of the mark for review: the yellow of the same palette, which no structure has.
+const REVIEW_COLOUR: [u8; 3] = [0xf0, 0xe4, 0x42];
+/// Colour of the mark for reject: its reddish purple.
+const REJECT_COLOUR: [u8; 3] = [0xcc, 0x79, 0xa7];
+
+/// The verdict on labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// They may be trusted.
+    Pass,
+    /// A person has to look at them.
+    Review,
+    /// They are not to be used.
+    Reject,
+}
+
+impl Verdict {
+    /// Its name in the file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::Review => "review",
+            Verdict::Reject => "reject",
+        }
+    }
+
+    /// The verdict of this name.
+    pub fn from_name(name: &str) -> Option<Verdict> {
+        [Verdict::Pass, Verdict::Review, Verdict::Reject]
+            .into_iter()
+            .find(|verdict| verdict.name() == name)
+    }
+}
+
 /// Why a picture cannot be drawn.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -201,6 +238,8 @@ pub struct Overlay<'a> {
     style: Style,
     opacity: f32,
     shown: [bool; 4],
+    verdict: Option<Verdict>,
+    marked: bool,
 }
 
 impl<'a> Overlay<'a> {
@@ -216,6 +255,19 @@ impl<'a> Overlay<'a> {
             style,
             opacity,
             shown: [true; 4],
+            verdict: None,
+            marked: false,
+        }
+    }
+
+    /// With the verdict on the labels: the file tells it in a text chunk [`VERDICT_KEYWORD`], and where it is `marked` and not pass the
+    /// picture shows it in its upper left corner, on a black square of a sixteenth of its shorter side, 7 to 24 pixels: a triangle for
+    /// review, a cross for reject.
+    pub fn with_verdict(self, verdict: Verdict, marked: bool) -> Overlay<'a> {
+        Overlay {
+            verdict: Some(verdict),
+            marked,
+            ..self
         }
     }
 
@@ -279,7 +331,7 @@ pub fn render(
     let down = Steps::new(rows, height);
     let grey = grey(slice, &window, &across, &down);
     let Some(overlay) = overlay else {
-        return write(&grey, &across, &down, png::ColorType::Grayscale);
+        return write(&grey, &across, &down, png::ColorType::Grayscale, None);
     };
     if overlay.labels.dim() != (rows, columns) {
         let (found_rows, found_columns) = overlay.labels.dim();
@@ -290,8 +342,12 @@ pub fn render(
             columns,
         });
     }
-    let rgb = paint(&grey, overlay, &across, &down);
-    write(&rgb, &across, &down, png::ColorType::Rgb)
+    let mut rgb = paint(&grey, overlay, &across, &down);
+    if let (Some(verdict), true) = (overlay.verdict, overlay.marked) {
+        mark(&mut rgb, across.pixels as usize, verdict);
+    }
+    let kind = png::ColorType::Rgb;
+    write(&rgb, &across, &down, kind, overlay.verdict)
 }
 
 /// Width and height in pixels.
@@ -413,6 +469,49 @@ fn paint(grey: &[u8], overlay: &Overlay<'_>, across: &Steps, down: &Steps) -> Ve
     rgb
 }
 
+/// Draws the mark of a verdict over the upper left corner of an RGB picture. A picture smaller than the mark shows what fits.
+fn mark(rgb: &mut [u8], width: usize, verdict: Verdict) {
+    let colour = match verdict {
+        Verdict::Pass => return,
+        Verdict::Review => REVIEW_COLOUR,
+        Verdict::Reject => REJECT_COLOUR,
+    };
+    let Some(height) = (rgb.len() / 3).checked_div(width) else {
+        return;
+    };
+    // Odd, so that it has a middle column.
+    let side = (width.min(height) / 16).clamp(7, 24) | 1;
+    for row in 0..side.min(height) {
+        for column in 0..side.min(width) {
+            let pixel = match is_drawn(verdict, row, column, side) {
+                true => colour,
+                false => [0; 3],
+            };
+            let at = 3 * (row * width + column);
+            if let Some(target) = rgb.get_mut(at..at + 3) {
+                target.copy_from_slice(&pixel);
+            }
+        }
+    }
+}
+
+/// Whether a pixel of the mark's square is of the figure in it, which leaves one pixel free all around.
+fn is_drawn(verdict: Verdict, row: usize, column: usize, side: usize) -> bool {
+    if row == 0 || column == 0 || row + 1 == side || column + 1 == side {
+        return false;
+    }
+    match verdict {
+        Verdict::Pass => false,
+        // Twice as high as half of its base is wide, with its base below.
+        Verdict::Review => 2 * column.abs_diff(side / 2) < row,
+        Verdict::Reject => {
+            let falling = row.abs_diff(column);
+            let rising = (row + column).abs_diff(side - 1);
+            falling.min(rising) <= side / 12
+        }
+    }
+}
+
 /// Whether a pixel of `code` has a neighbour of another; beyond the picture's border everything is another.
 fn is_edge(codes: &[u8], index: usize, width: usize, code: u8) -> bool {
     let column = index % width;
@@ -427,6 +526,7 @@ fn write(
     across: &Steps,
     down: &Steps,
     colour: png::ColorType,
+    verdict: Option<Verdict>,
 ) -> Result<Vec<u8>, RenderError> {
     let mut file = Vec::with_capacity(pixels.len() / 2 + 1024);
     let failed = |error: png::EncodingError| RenderError::Png {
@@ -438,6 +538,11 @@ fn write(
     // MR noise hardly compresses: the fast deflate with one fixed filter costs a tenth of the default and a few percent of size.
     encoder.set_compression(png::Compression::Fast);
     encoder.set_filter(png::Filter::Up);
+    if let Some(verdict) = verdict {
+        encoder
+            .add_text_chunk(VERDICT_KEYWORD.to_owned(), verdict.name().to_owned())
+            .map_err(failed)?;
+    }
     let mut writer = encoder.write_header().map_err(failed)?;
     writer.write_image_data(pixels).map_err(failed)?;
     writer.finish().map_err(failed)?;

@@ -1,6 +1,6 @@
 //! Pictures are decoded and looked at pixel by pixel.
 
-use cinecor_render::{Overlay, Picture, RenderError, Style, Window, colour, render};
+use cinecor_render::{Overlay, Picture, RenderError, Style, Verdict, Window, colour, render};
 use cinecor_volume::{Label, Spacing};
 use ndarray::{Array2, ArrayView2, array};
 
@@ -283,4 +283,90 @@ fn draws_values_that_are_no_numbers_as_black() {
         draw(slice.view(), &square(), &window(127.5, 255.0), None).pixels,
         [0, 0, 255, 100]
     );
+}
+
+/// The value of a text chunk with this keyword.
+fn text_of(png: &[u8], keyword: &str) -> Option<String> {
+    let reader = png::Decoder::new(std::io::Cursor::new(png))
+        .read_info()
+        .unwrap();
+    let texts = &reader.info().uncompressed_latin1_text;
+    let found = texts.iter().find(|text| text.keyword == keyword);
+    found.map(|text| text.text.clone())
+}
+
+#[test]
+fn a_verdict_stands_in_the_file_and_where_it_is_not_pass_in_the_corner() {
+    let slice = Array2::from_elem((40, 48), 0.5f32);
+    let labels = Array2::<u8>::zeros((40, 48));
+    let plain = Overlay::new(labels.view(), Style::Contour);
+    let picture = window(0.5, 1.0);
+    let drawn = |overlay: &Overlay<'_>| {
+        let png = render(slice.view(), &square(), &picture, Some(overlay)).unwrap();
+        (text_of(&png, "Cinecor-Verdict"), decode(&png).pixels)
+    };
+    let (none, pixels) = drawn(&plain);
+    assert_eq!(none, None);
+    for (verdict, differs) in [
+        (Verdict::Pass, false),
+        (Verdict::Review, true),
+        (Verdict::Reject, true),
+    ] {
+        let (text, marked) = drawn(&plain.clone().with_verdict(verdict, true));
+        assert_eq!(text.as_deref(), Some(verdict.name()));
+        assert_eq!(Verdict::from_name(verdict.name()), Some(verdict));
+        assert_eq!(marked != pixels, differs, "{verdict:?}");
+        let (text, unmarked) = drawn(&plain.clone().with_verdict(verdict, false));
+        assert_eq!(text.as_deref(), Some(verdict.name()));
+        assert_eq!(unmarked, pixels, "{verdict:?}");
+        // A sixteenth of 40 is below the least side, 7: nothing else is touched.
+        for (index, (before, after)) in pixels.iter().zip(&marked).enumerate() {
+            let (column, row) = (index / 3 % 48, index / 3 / 48);
+            assert!(before == after || (column < 7 && row < 7), "{column} {row}");
+        }
+    }
+}
+
+/// The mark as text: a dot is black, a hash its colour.
+fn mark_of(verdict: Verdict, colour: [u8; 3]) -> Vec<String> {
+    let slice = Array2::from_elem((7, 7), 0.5f32);
+    let labels = Array2::<u8>::zeros((7, 7));
+    let overlay = Overlay::new(labels.view(), Style::Fill).with_verdict(verdict, true);
+    let found = draw(slice.view(), &square(), &window(0.5, 1.0), Some(&overlay));
+    let shown = |row: usize| {
+        (0..7)
+            .map(|column| match found.at(column, row) {
+                [0, 0, 0] => '.',
+                pixel if pixel == colour => '#',
+                _ => '?',
+            })
+            .collect()
+    };
+    (0..7).map(shown).collect()
+}
+
+#[test]
+fn review_is_a_triangle_and_reject_a_cross() {
+    assert_eq!(
+        mark_of(Verdict::Review, [0xf0, 0xe4, 0x42]),
+        [
+            ".......", "...#...", "...#...", "..###..", "..###..", ".#####.", "......."
+        ]
+    );
+    assert_eq!(
+        mark_of(Verdict::Reject, [0xcc, 0x79, 0xa7]),
+        [
+            ".......", ".#...#.", "..#.#..", "...#...", "..#.#..", ".#...#.", "......."
+        ]
+    );
+}
+
+#[test]
+fn a_picture_smaller_than_the_mark_shows_what_fits() {
+    let slice = Array2::from_elem((2, 3), 0.5f32);
+    let labels = Array2::<u8>::zeros((2, 3));
+    let overlay = Overlay::new(labels.view(), Style::Fill).with_verdict(Verdict::Reject, true);
+    let found = draw(slice.view(), &square(), &window(0.5, 1.0), Some(&overlay));
+    assert_eq!(found.at(0, 0), [0, 0, 0]);
+    assert_eq!(found.at(1, 1), [0xcc, 0x79, 0xa7]);
 }

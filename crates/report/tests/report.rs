@@ -12,7 +12,7 @@ use cinecor_volume::{Frame, Shape};
 use cinecor_wire::{
     CardJson, CheckJson, LabelsJson, MetricsJson, ModelJson, PictureJson, QualityJson, ReportJson,
     SegmentationJson, ShapeJson, SourceJson, SpacingJson, StudyJson, SubjectJson, TimingsJson,
-    WarningJson,
+    ToldPhasesJson, WarningJson,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -106,6 +106,7 @@ fn make() -> ReportJson {
         verdict: "review".to_owned(),
         checks: vec![check("one", true, 0.1234), check("another", false, 1.0)],
         score: Some(0.93),
+        score_reason: None,
     };
     let study = StudyJson {
         id: Some("0123456789abcdef0123456789abcdef".to_owned()),
@@ -158,6 +159,10 @@ fn make() -> ReportJson {
         excluded_slices: Vec::new(),
         ed_frame: numbers.phases.ed_frame,
         es_frame: numbers.phases.es_frame,
+        told: ToldPhasesJson::default(),
+        basal_rule: numbers.conventions.basal_rule.clone(),
+        bsa_formula: numbers.body.formula.clone(),
+        corrected: None,
         quality: numbers.quality.clone(),
         review: None,
         timings_ms: TimingsJson::default(),

@@ -24,6 +24,15 @@ pub enum Action {
     /// A segmentation was kept.
     #[serde(rename = "segmentation.create")]
     CreateSegmentation,
+    /// A person's mask made a new revision of a segmentation.
+    #[serde(rename = "segmentation.correct")]
+    CorrectSegmentation,
+    /// Phases or rules that a person told made a new revision of a segmentation.
+    #[serde(rename = "segmentation.update")]
+    UpdateSegmentation,
+    /// A revision of a segmentation was approved or rejected.
+    #[serde(rename = "segmentation.review")]
+    ReviewSegmentation,
     /// A segmentation was deleted.
     #[serde(rename = "segmentation.delete")]
     DeleteSegmentation,
@@ -53,6 +62,9 @@ impl Action {
             Action::DeleteStudy => "study.delete",
             Action::DownloadVolume => "study.download",
             Action::CreateSegmentation => "segmentation.create",
+            Action::CorrectSegmentation => "segmentation.correct",
+            Action::UpdateSegmentation => "segmentation.update",
+            Action::ReviewSegmentation => "segmentation.review",
             Action::DeleteSegmentation => "segmentation.delete",
             Action::CreateModel => "model.create",
             Action::ActivateModel => "model.activate",
@@ -79,6 +91,9 @@ pub struct Event {
     /// To which version of a model, `name@version`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// To which revision of the segmentation; absent where it is the whole of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u32>,
     /// `ok`, or the slug of a problem.
     pub outcome: String,
     /// In which request.
@@ -135,6 +150,11 @@ fn hash_of(sequence: i64, event: &Event, previous_hash: &str) -> String {
     if let Some(model) = &event.model {
         add(model);
     }
+    // With its name, so that it is not taken for a model.
+    if let Some(revision) = event.revision {
+        add("revision");
+        add(&revision.to_string());
+    }
     hex(&digest.finalize())
 }
 
@@ -165,6 +185,7 @@ mod tests {
             study_id: Some(Id::from_random([7; 16])),
             segmentation_id: None,
             model: None,
+            revision: None,
             outcome: "ok".to_owned(),
             request_id: "r".to_owned(),
         };
@@ -178,7 +199,8 @@ mod tests {
     fn a_chain_holds_until_anything_in_it_is_changed() {
         assert!(chain_holds(&chain()));
         assert!(chain_holds(&[]));
-        let changes: [fn(&mut Vec<AuditEntry>); 7] = [
+        let changes: [fn(&mut Vec<AuditEntry>); 8] = [
+            |entries| entries[1].event.revision = Some(2),
             |entries| entries[1].event.model = Some("a@1.0.0".to_owned()),
             |entries| entries[1].event.subject = "dr-b".to_owned(),
             |entries| entries[1].event.at_ms += 1,
@@ -202,6 +224,9 @@ mod tests {
             Action::DeleteStudy,
             Action::DownloadVolume,
             Action::CreateSegmentation,
+            Action::CorrectSegmentation,
+            Action::UpdateSegmentation,
+            Action::ReviewSegmentation,
             Action::DeleteSegmentation,
             Action::CreateModel,
             Action::ActivateModel,

@@ -5,8 +5,11 @@
 //! - `study/{id}/frame/{t}`: one frame of grey values, the numbers as the file held them (little-endian, columns fastest), which is the
 //!   most compact exact form: `i16` for what scanners write. Deflated, see [`Chunk`].
 //! - `study/{id}/segmentation/{sid}/frame/{t}`: one frame of label codes, deflated.
+//! - `study/{id}/segmentation/{sid}/correction/{cid}/frame/{t}`: the same as a person drew it.
 //! - `models/…`: graphs of uploaded models; `models` says how.
 //! - `studies`, `segmentations`: one row each with its state and its record as JSON. `audit`: one row an entry.
+//! - `revisions`: one row for each revision of a segmentation but the first, which is the segmentation's own row and never changes.
+//!   `reviews`: one row each. The last revision is the one with the highest number; nothing else says so.
 //!
 //! # What a crash can leave
 //! Statements are atomic, and nothing here needs two of them to be atomic together, because connections may be shared by requests:
@@ -31,6 +34,7 @@ mod backend;
 mod chunk;
 mod id;
 mod models;
+mod revisions;
 mod segmentations;
 mod shadow;
 mod store;
@@ -46,12 +50,14 @@ pub use models::{
     Activated, MODEL_CHUNK_BYTES, MODEL_LEASE_MS, MODEL_STALE_MS, ModelDeleted, ModelFile,
     ModelGraph, ModelRecord, ModelStaging, graph_key,
 };
+pub use revisions::{Reviewed, Revised, RevisionRecord};
 pub use segmentations::{
-    CheckRecord, DoubtRecord, FactorRecord, LabelCounts, ModelUsed, ProfileRecord, QualityRecord,
-    SegmentationRecord, SliceRecord, TimingsMs, lookup_key,
+    ChangeRecord, CheckRecord, DoubtRecord, DrawnRecord, FactorRecord, LabelCounts, ModelUsed,
+    ProfileRecord, QualityRecord, ReviewRecord, ReviewState, SegmentationRecord, SliceRecord,
+    TimingsMs, ToldRecord, lookup_key, mask_key,
 };
 pub use shadow::{SHADOW_RESULTS_MAX, Shadow, ShadowResult};
-pub use store::{Committed, STALE_MS, Staging, Store, StoreError, frame_key, mask_key};
+pub use store::{Committed, STALE_MS, Staging, Store, StoreError, frame_key};
 pub use studies::{
     Consent, DeidentificationRecord, SourceRecord, StudyRecord, VoxelRecord, WarningRecord,
 };

@@ -146,6 +146,100 @@ pub struct SegmentationRecord {
     pub timings: TimingsMs,
     /// What is known of the stored mask frames, one for each of `frames`.
     pub chunks: Vec<ChunkInfo>,
+    /// Who had it made; absent in records that were made without.
+    #[serde(default)]
+    pub author: Option<String>,
+    /// What a person told of it, in place of what is found or is usual.
+    #[serde(default)]
+    pub told: ToldRecord,
+    /// The frames whose mask a person drew, in rising order.
+    #[serde(default)]
+    pub drawn: Vec<DrawnRecord>,
+    /// What made this revision of the one before; absent in the first.
+    #[serde(default)]
+    pub change: Option<ChangeRecord>,
+    /// The last review of this revision. It lies in a table of its own.
+    #[serde(skip)]
+    pub review: Option<ReviewRecord>,
+}
+
+/// Phases and rules that a person told for a segmentation; what is not told is found, or is the usual rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldRecord {
+    /// End-diastole, by its frame of the study; goes before the one that is told of the study.
+    pub ed_frame: Option<usize>,
+    /// End-systole, likewise.
+    pub es_frame: Option<usize>,
+    /// Name of the formula of body surface area.
+    pub bsa_formula: Option<String>,
+    /// Name of the rule for basal slices.
+    pub basal_rule: Option<String>,
+}
+
+/// A frame whose mask a person drew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrawnRecord {
+    /// The frame of the study.
+    pub frame: usize,
+    /// The correction that its mask is kept under.
+    pub correction: Id,
+}
+
+/// What made a revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeRecord {
+    /// Who.
+    pub author: String,
+    /// When, ms since 1970.
+    pub at_ms: i64,
+    /// What was told or sent: `mask`, or names of rules and phases.
+    pub fields: Vec<String>,
+    /// The frames whose mask is another than before.
+    pub frames: Vec<usize>,
+}
+
+/// A person's verdict on a revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewRecord {
+    /// The revision.
+    pub revision: u32,
+    /// Its place among the reviews of the revision, from 1; the last one holds.
+    pub number: u32,
+    /// Whether the person stands by the result.
+    pub state: ReviewState,
+    /// What the person wrote to it.
+    pub note: Option<String>,
+    /// Who.
+    pub author: String,
+    /// When, ms since 1970.
+    pub at_ms: i64,
+}
+
+/// What a review says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReviewState {
+    /// The result may be used.
+    Approved,
+    /// It may not.
+    Rejected,
+}
+
+impl ReviewState {
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            ReviewState::Approved => "approved",
+            ReviewState::Rejected => "rejected",
+        }
+    }
+
+    /// The state of a name on the wire.
+    pub fn from_name(name: &str) -> Option<ReviewState> {
+        [ReviewState::Approved, ReviewState::Rejected]
+            .into_iter()
+            .find(|state| state.name() == name)
+    }
 }
 
 /// What intervals are worked out from.
@@ -177,6 +271,33 @@ impl SegmentationRecord {
     pub fn lookup_key(&self) -> String {
         lookup_key(&self.study_id, &self.frames, &self.model)
     }
+
+    /// The key of the mask of a frame of the study.
+    pub fn mask_key(&self, frame: usize) -> String {
+        let drawn = self.drawn.iter().find(|drawn| drawn.frame == frame);
+        match drawn {
+            Some(drawn) => correction_key(&self.study_id, &self.id, &drawn.correction, frame),
+            None => mask_key(&self.study_id, &self.id, frame),
+        }
+    }
+
+    /// When this revision was made, ms since 1970, and by whom.
+    pub fn made(&self) -> (i64, Option<&str>) {
+        match &self.change {
+            Some(change) => (change.at_ms, Some(&change.author)),
+            None => (self.created_at_ms, self.author.as_deref()),
+        }
+    }
+}
+
+/// The key of a frame of the mask that a model made.
+pub fn mask_key(study_id: &Id, id: &Id, frame: usize) -> String {
+    format!("study/{study_id}/segmentation/{id}/frame/{frame}")
+}
+
+/// The key of a frame of the mask that a person sent.
+pub(crate) fn correction_key(study_id: &Id, id: &Id, correction: &Id, frame: usize) -> String {
+    format!("study/{study_id}/segmentation/{id}/correction/{correction}/frame/{frame}")
 }
 
 /// The key of a segmentation of these frames of a study by this model, component, engine, device and precision. Frames are in rising order.

@@ -7,7 +7,8 @@ use crate::audit::{AuditEntry, Event, FIRST_PREVIOUS_HASH};
 use crate::backend::{BackendError, Database, KeyValue, SqlValue};
 use crate::chunk::Chunk;
 use crate::id::Id;
-use crate::segmentations::SegmentationRecord;
+use crate::revisions::LATEST;
+use crate::segmentations::{SegmentationRecord, correction_key, mask_key};
 use crate::studies::StudyRecord;
 
 /// How long a staged study or segmentation may go untouched before it counts as left behind by a crash. Live ones are touched at
@@ -68,10 +69,18 @@ pub enum StoreError {
 /// Something that is being written and does not exist yet.
 #[derive(Debug)]
 pub struct Staging {
-    id: Id,
-    study_id: Option<Id>,
-    frames: Vec<usize>,
-    touched_at_ms: i64,
+    pub(crate) id: Id,
+    pub(crate) part: Part,
+    pub(crate) frames: Vec<usize>,
+    pub(crate) touched_at_ms: i64,
+}
+
+/// What is being written.
+#[derive(Debug)]
+pub(crate) enum Part {
+    Study,
+    Segmentation { study_id: Id },
+    Revision { study_id: Id, segmentation_id: Id },
 }
 
 /// What came of keeping a segmentation.
@@ -121,6 +130,7 @@ impl<K: KeyValue, D: Database> Store<K, D> {
     pub async fn prepare(&self) -> Result<(), StoreError> {
         for statement in SCHEMA
             .into_iter()
+            .chain(crate::revisions::SCHEMA)
             .chain(crate::models::SCHEMA)
             .chain(crate::shadow::SCHEMA)
         {
@@ -149,7 +159,7 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         .await?;
         Ok(Staging {
             id: id.clone(),
-            study_id: None,
+            part: Part::Study,
             frames,
             touched_at_ms: now_ms,
         })
@@ -188,16 +198,12 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         if now_ms - staging.touched_at_ms < TOUCH_EVERY_MS {
             return Ok(());
         }
-        let touched = match staging.study_id {
-            None => {
-                "UPDATE studies SET touched_at_ms = ? WHERE id = ? AND state = 'staging' RETURNING id"
-            }
-            Some(_) => {
-                "UPDATE segmentations SET touched_at_ms = ? WHERE id = ? AND state = 'staging' RETURNING id"
-            }
-        };
+        let table = staging.table();
+        let touched = format!(
+            "UPDATE {table} SET touched_at_ms = ? WHERE id = ? AND state = 'staging' RETURNING id"
+        );
         if self
-            .run(touched, &[now_ms.into(), staging.id.as_str().into()])
+            .run(&touched, &[now_ms.into(), staging.id.as_str().into()])
             .await?
             .is_empty()
         {
@@ -247,11 +253,9 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         for frame in &staging.frames {
             self.keys.delete(&staging.key(*frame)).await?;
         }
-        let remove = match staging.study_id {
-            None => "DELETE FROM studies WHERE id = ? AND state = 'staging'",
-            Some(_) => "DELETE FROM segmentations WHERE id = ? AND state = 'staging'",
-        };
-        self.run(remove, &[staging.id.as_str().into()]).await?;
+        let table = staging.table();
+        let remove = format!("DELETE FROM {table} WHERE id = ? AND state = 'staging'");
+        self.run(&remove, &[staging.id.as_str().into()]).await?;
         Ok(())
     }
 
@@ -427,7 +431,9 @@ impl<K: KeyValue, D: Database> Store<K, D> {
             .await?;
         Ok((!begun.is_empty()).then(|| Staging {
             id: id.clone(),
-            study_id: Some(study_id.clone()),
+            part: Part::Segmentation {
+                study_id: study_id.clone(),
+            },
             frames: frames.to_vec(),
             touched_at_ms: now_ms,
         }))
@@ -477,7 +483,7 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         }
     }
 
-    /// The segmentation under a [`lookup_key`](crate::lookup_key).
+    /// The last revision of the segmentation under a [`lookup_key`](crate::lookup_key).
     ///
     /// # Errors
     /// [`StoreError::Backend`], [`StoreError::Corrupt`].
@@ -487,16 +493,14 @@ impl<K: KeyValue, D: Database> Store<K, D> {
     ) -> Result<Option<SegmentationRecord>, StoreError> {
         let rows = self
             .run(
-                "SELECT record FROM segmentations WHERE lookup = ? AND state = 'kept'",
+                &format!("SELECT {LATEST} FROM segmentations WHERE lookup = ? AND state = 'kept'"),
                 &[lookup.into()],
             )
             .await?;
-        rows.first()
-            .map(|row| from_json(row, 0, "the record of a segmentation"))
-            .transpose()
+        rows.first().map(|row| segmentation_of(row)).transpose()
     }
 
-    /// A segmentation of a study.
+    /// The last revision of a segmentation of a study.
     ///
     /// # Errors
     /// [`StoreError::Backend`], [`StoreError::Corrupt`].
@@ -507,16 +511,17 @@ impl<K: KeyValue, D: Database> Store<K, D> {
     ) -> Result<Option<SegmentationRecord>, StoreError> {
         let rows = self
             .run(
-                "SELECT record FROM segmentations WHERE id = ? AND study_id = ? AND state = 'kept' AND EXISTS (SELECT 1 FROM studies WHERE id = ? AND state = 'kept')",
+                &format!(
+                    "SELECT {LATEST} FROM segmentations WHERE id = ? AND study_id = ? AND state = 'kept' \
+                     AND EXISTS (SELECT 1 FROM studies WHERE id = ? AND state = 'kept')"
+                ),
                 &[id.as_str().into(), study_id.as_str().into(), study_id.as_str().into()],
             )
             .await?;
-        rows.first()
-            .map(|row| from_json(row, 0, "the record of a segmentation"))
-            .transpose()
+        rows.first().map(|row| segmentation_of(row)).transpose()
     }
 
-    /// At most `limit` segmentations of a study, newest first, behind the one with this time and id.
+    /// At most `limit` segmentations of a study, each in its last revision, newest first, behind the one with this time and id.
     ///
     /// # Errors
     /// [`StoreError::Backend`], [`StoreError::Corrupt`].
@@ -529,30 +534,29 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         let (at_ms, id) = behind.unwrap_or((i64::MAX, ""));
         let rows = self
             .run(
-                "SELECT record FROM segmentations WHERE study_id = ? AND state = 'kept' AND (created_at_ms < ? OR (created_at_ms = ? AND id < ?)) \
-                 ORDER BY created_at_ms DESC, id DESC LIMIT ?",
+                &format!(
+                    "SELECT {LATEST} FROM segmentations WHERE study_id = ? AND state = 'kept' AND (created_at_ms < ? OR (created_at_ms = ? AND id < ?)) \
+                     ORDER BY created_at_ms DESC, id DESC LIMIT ?"
+                ),
                 &[study_id.as_str().into(), at_ms.into(), at_ms.into(), id.into(), count(limit)],
             )
             .await?;
-        rows.iter()
-            .map(|row| from_json(row, 0, "the record of a segmentation"))
-            .collect()
+        rows.iter().map(|row| segmentation_of(row)).collect()
     }
 
-    /// One frame of a mask; `frame` is the frame of the study.
+    /// One frame of the mask of this revision; `frame` is the frame of the study.
     ///
     /// # Errors
     /// [`StoreError::Backend`], and [`StoreError::Corrupt`] when it is not there or no chunk.
     pub async fn mask_frame(
         &self,
-        study_id: &Id,
-        id: &Id,
+        record: &SegmentationRecord,
         frame: usize,
     ) -> Result<Chunk, StoreError> {
-        self.chunk(&mask_key(study_id, id, frame)).await
+        self.chunk(&record.mask_key(frame)).await
     }
 
-    /// Deletes a segmentation. `false` when there is no such segmentation.
+    /// Deletes a segmentation with all of its revisions and reviews. `false` when there is no such segmentation.
     ///
     /// # Errors
     /// [`StoreError::Backend`]: it is out of sight already if its deletion was recorded; the sweep finishes it.
@@ -586,6 +590,7 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         for frame in frames {
             self.keys.delete(&mask_key(study_id, id, *frame)).await?;
         }
+        self.remove_revisions(study_id, id).await?;
         for statement in [
             "DELETE FROM model_shadow_results WHERE segmentation_id = ?",
             "DELETE FROM segmentations WHERE id = ?",
@@ -727,7 +732,7 @@ impl<K: KeyValue, D: Database> Store<K, D> {
 
     // The sweep.
 
-    /// Ends what crashes have left half done. Cheap when there is nothing: four selects. Returns how much it ended.
+    /// Ends what crashes have left half done. Cheap when there is nothing: a select a table. Returns how much it ended.
     ///
     /// # Errors
     /// [`StoreError::Backend`], [`StoreError::Corrupt`].
@@ -768,6 +773,7 @@ impl<K: KeyValue, D: Database> Store<K, D> {
             )
             .await?;
         }
+        let revisions = self.sweep_revisions(&stale).await?;
         let studies = self
             .run("SELECT id, state FROM studies WHERE touched_at_ms < ? AND (state <> 'kept' OR owed <> '')", std::slice::from_ref(&stale))
             .await?;
@@ -793,7 +799,7 @@ impl<K: KeyValue, D: Database> Store<K, D> {
             }
             self.finish_deleting_study(&id).await?;
         }
-        Ok(segmentations.len() + studies.len() + self.sweep_models(now_ms).await?)
+        Ok(segmentations.len() + revisions + studies.len() + self.sweep_models(now_ms).await?)
     }
 
     async fn chunk(&self, key: &str) -> Result<Chunk, StoreError> {
@@ -825,16 +831,29 @@ impl Staging {
     }
 
     fn key(&self, frame: usize) -> String {
-        match &self.study_id {
-            None => frame_key(&self.id, frame),
-            Some(study_id) => mask_key(study_id, &self.id, frame),
+        match &self.part {
+            Part::Study => frame_key(&self.id, frame),
+            Part::Segmentation { study_id } => mask_key(study_id, &self.id, frame),
+            Part::Revision {
+                study_id,
+                segmentation_id,
+            } => correction_key(study_id, segmentation_id, &self.id, frame),
         }
     }
 
-    fn what(&self) -> &'static str {
-        match self.study_id {
-            None => "the study",
-            Some(_) => "the segmentation",
+    fn table(&self) -> &'static str {
+        match self.part {
+            Part::Study => "studies",
+            Part::Segmentation { .. } => "segmentations",
+            Part::Revision { .. } => "revisions",
+        }
+    }
+
+    pub(crate) fn what(&self) -> &'static str {
+        match self.part {
+            Part::Study => "the study",
+            Part::Segmentation { .. } => "the segmentation",
+            Part::Revision { .. } => "the revision",
         }
     }
 }
@@ -844,13 +863,18 @@ pub fn frame_key(id: &Id, frame: usize) -> String {
     format!("study/{id}/frame/{frame}")
 }
 
-/// The key of a frame of a mask.
-pub fn mask_key(study_id: &Id, id: &Id, frame: usize) -> String {
-    format!("study/{study_id}/segmentation/{id}/frame/{frame}")
+pub(crate) fn count(limit: usize) -> SqlValue {
+    SqlValue::Integer(i64::try_from(limit).unwrap_or(i64::MAX))
 }
 
-fn count(limit: usize) -> SqlValue {
-    SqlValue::Integer(i64::try_from(limit).unwrap_or(i64::MAX))
+/// A segmentation of the columns of [`LATEST`].
+pub(crate) fn segmentation_of(row: &[SqlValue]) -> Result<SegmentationRecord, StoreError> {
+    let mut record: SegmentationRecord = from_json(row, 0, "the record of a segmentation")?;
+    record.review = match row.get(1) {
+        Some(SqlValue::Null) | None => None,
+        Some(_) => Some(from_json(row, 1, "the review of a segmentation")?),
+    };
+    Ok(record)
 }
 
 pub(crate) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {

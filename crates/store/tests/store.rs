@@ -8,11 +8,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use cinecor_store::{
-    Action, Activated, BackendError, Chunk, Committed, Consent, Database, Event, Id, KeyValue,
-    LabelCounts, MODEL_CHUNK_BYTES, MODEL_LEASE_MS, MODEL_STALE_MS, ModelDeleted, ModelGraph,
-    ModelUsed, ProfileRecord, QualityRecord, STALE_MS, SegmentationRecord, ShadowResult,
+    Action, Activated, BackendError, ChangeRecord, Chunk, Committed, Consent, Database,
+    DrawnRecord, Event, Id, KeyValue, LabelCounts, MODEL_CHUNK_BYTES, MODEL_LEASE_MS,
+    MODEL_STALE_MS, ModelDeleted, ModelGraph, ModelUsed, ProfileRecord, QualityRecord,
+    ReviewRecord, ReviewState, Reviewed, Revised, STALE_MS, SegmentationRecord, ShadowResult,
     SliceRecord, SourceRecord, SqlValue, Store, StoreError, StudyRecord, Subject, TimingsMs,
-    VoxelRecord, WarningRecord, chain_holds, graph_key,
+    ToldRecord, VoxelRecord, WarningRecord, chain_holds, graph_key,
 };
 use rusqlite::types::Value;
 
@@ -136,6 +137,7 @@ fn event(action: Action, study: &Id, at_ms: i64) -> Event {
         study_id: Some(study.clone()),
         segmentation_id: None,
         model: None,
+        revision: None,
         outcome: "ok".to_owned(),
         request_id: format!("r-{}-{at_ms}", action.name()),
     }
@@ -224,6 +226,11 @@ fn segmentation(id: &Id, study_id: &Id, created_at_ms: i64) -> SegmentationRecor
         },
         timings: TimingsMs::default(),
         chunks: vec![chunk(0).info(), chunk(2).info()],
+        author: None,
+        told: ToldRecord::default(),
+        drawn: Vec::new(),
+        change: None,
+        review: None,
     }
 }
 
@@ -647,6 +654,317 @@ fn the_audit_is_paged_and_holds_across_pages() {
     let mut joined = [first, second].concat();
     joined.reverse();
     assert!(chain_holds(&joined));
+}
+
+// Revisions and reviews.
+
+/// What `base` becomes when a person draws `frame` anew.
+fn corrected(
+    base: &SegmentationRecord,
+    correction: &Id,
+    frame: usize,
+    at_ms: i64,
+) -> SegmentationRecord {
+    let mut record = SegmentationRecord {
+        revision: base.revision + 1,
+        change: Some(ChangeRecord {
+            author: "dr-b".to_owned(),
+            at_ms,
+            fields: vec!["mask".to_owned()],
+            frames: vec![frame],
+        }),
+        review: None,
+        ..base.clone()
+    };
+    record.drawn.retain(|drawn| drawn.frame != frame);
+    record.drawn.push(DrawnRecord {
+        frame,
+        correction: correction.clone(),
+    });
+    record
+}
+
+async fn correct(
+    store: &Store<Disk, Disk>,
+    base: &SegmentationRecord,
+    correction: &Id,
+    frame: usize,
+    at_ms: i64,
+) -> Result<Option<Revised>, StoreError> {
+    let begun = store
+        .begin_revision(&base.study_id, &base.id, correction, &[frame], at_ms)
+        .await?;
+    let Some(mut staging) = begun else {
+        return Ok(None);
+    };
+    store
+        .put_frame(&mut staging, frame, &chunk(frame + 100), at_ms)
+        .await?;
+    let record = corrected(base, correction, frame, at_ms);
+    let event = event(Action::CorrectSegmentation, &base.study_id, at_ms);
+    Ok(Some(store.commit_revision(staging, &record, &event).await?))
+}
+
+fn review(
+    record: &SegmentationRecord,
+    number: u32,
+    state: ReviewState,
+    at_ms: i64,
+) -> ReviewRecord {
+    ReviewRecord {
+        revision: record.revision,
+        number,
+        state,
+        note: Some("the apex".to_owned()),
+        author: "dr-c".to_owned(),
+        at_ms,
+    }
+}
+
+/// A study 1 with the segmentation 2 as it was kept.
+fn with_segmentation() -> (Disk, SegmentationRecord) {
+    let disk = prepared();
+    keep_study(&disk, &id(1), 0).unwrap();
+    keep_segmentation(&disk, &id(2), &id(1), 10).unwrap();
+    (disk, segmentation(&id(2), &id(1), 10))
+}
+
+#[test]
+fn a_correction_is_the_last_revision_and_the_one_before_stays() {
+    let (disk, first) = with_segmentation();
+    let store = disk.store();
+    let kept = now(correct(&store, &first, &id(3), 2, 20)).unwrap();
+    assert!(matches!(kept, Some(Revised::Kept)));
+    let second = corrected(&first, &id(3), 2, 20);
+    let last = || now(store.segmentation(&id(1), &id(2))).unwrap();
+    assert_eq!(last(), Some(second.clone()));
+    let of = |revision| now(store.segmentation_revision(&id(1), &id(2), revision)).unwrap();
+    assert_eq!(of(1), Some(first.clone()));
+    assert_eq!(of(2), Some(second.clone()));
+    assert_eq!(of(3), None);
+    assert_eq!(
+        now(store.segmentation_revision(&id(9), &id(2), 1)).unwrap(),
+        None
+    );
+    // Every way to the segmentation leads to its last revision.
+    assert_eq!(
+        now(store.find_segmentation(&first.lookup_key())).unwrap(),
+        Some(second.clone())
+    );
+    assert_eq!(
+        now(store.segmentations(&id(1), 10, None)).unwrap(),
+        [second.clone()]
+    );
+    // The frame that was drawn is another, the one before is as it was, the rest is shared.
+    let mask = |record: &SegmentationRecord, frame| now(store.mask_frame(record, frame)).unwrap();
+    assert_eq!(mask(&first, 2), chunk(2));
+    assert_eq!(mask(&second, 2), chunk(102));
+    assert_eq!(mask(&second, 0), chunk(0));
+    assert_eq!(second.mask_key(0), first.mask_key(0));
+    assert_eq!(
+        actions(&disk),
+        [
+            "study.create",
+            "segmentation.create",
+            "segmentation.correct"
+        ]
+    );
+}
+
+#[test]
+fn of_two_corrections_of_one_revision_the_second_is_made_anew_of_the_first() {
+    let (disk, first) = with_segmentation();
+    let store = disk.store();
+    assert!(matches!(
+        now(correct(&store, &first, &id(3), 0, 20)).unwrap(),
+        Some(Revised::Kept)
+    ));
+    let Some(Revised::Raced(staging)) = now(correct(&store, &first, &id(4), 2, 30)).unwrap() else {
+        panic!("two revisions have one number");
+    };
+    let second = now(store.segmentation(&id(1), &id(2))).unwrap().unwrap();
+    let third = corrected(&second, &id(4), 2, 30);
+    let event = event(Action::CorrectSegmentation, &id(1), 31);
+    let kept = now(store.commit_revision(staging, &third, &event)).unwrap();
+    assert!(matches!(kept, Revised::Kept));
+    let last = now(store.segmentation(&id(1), &id(2))).unwrap().unwrap();
+    assert_eq!((last.revision, last.drawn.len()), (3, 2));
+    assert_eq!(now(store.mask_frame(&last, 0)).unwrap(), chunk(100));
+    assert_eq!(now(store.mask_frame(&last, 2)).unwrap(), chunk(102));
+}
+
+#[test]
+fn a_review_is_of_its_revision_and_the_last_of_several_holds() {
+    let (disk, first) = with_segmentation();
+    let store = disk.store();
+    let say = |record: &SegmentationRecord, number, state, at_ms| {
+        let review = review(record, number, state, at_ms);
+        let event = event(Action::ReviewSegmentation, &id(1), at_ms);
+        now(store.review(&id(1), &id(2), &review, &event)).unwrap()
+    };
+    assert_eq!(say(&first, 1, ReviewState::Approved, 20), Reviewed::Kept);
+    // Written to what the first one was written to.
+    assert_eq!(say(&first, 1, ReviewState::Rejected, 21), Reviewed::Raced);
+    assert_eq!(say(&first, 2, ReviewState::Rejected, 22), Reviewed::Kept);
+    let last = || now(store.segmentation(&id(1), &id(2))).unwrap().unwrap();
+    assert_eq!(
+        last().review,
+        Some(review(&first, 2, ReviewState::Rejected, 22))
+    );
+    now(correct(&store, &first, &id(3), 2, 30)).unwrap();
+    assert_eq!(last().review, None, "a correction is reviewed anew");
+    assert_eq!(say(&first, 3, ReviewState::Approved, 31), Reviewed::Raced);
+    assert_eq!(say(&last(), 1, ReviewState::Approved, 40), Reviewed::Kept);
+    let before = now(store.segmentation_revision(&id(1), &id(2), 1)).unwrap();
+    assert_eq!(before.unwrap().review.map(|review| review.number), Some(2));
+
+    let history = now(store.revisions(&id(1), &id(2), 10, None)).unwrap();
+    let reviews: Vec<_> = history
+        .iter()
+        .map(|entry| {
+            let states = entry.reviews.iter().map(|review| review.state.name());
+            (
+                entry.revision,
+                entry.author.clone(),
+                states.collect::<Vec<_>>(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        reviews,
+        [
+            (2, Some("dr-b".to_owned()), vec!["approved"]),
+            (1, None, vec!["approved", "rejected"]),
+        ]
+    );
+    let page = now(store.revisions(&id(1), &id(2), 1, None)).unwrap();
+    assert_eq!(page.len(), 1);
+    let page = now(store.revisions(&id(1), &id(2), 1, Some(2))).unwrap();
+    assert_eq!(page[0].revision, 1);
+    assert!(
+        now(store.revisions(&id(1), &id(2), 1, Some(1)))
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        now(store.revisions(&id(9), &id(2), 9, None))
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_crash_at_any_moment_of_a_correction_leaves_the_new_revision_or_the_old_one() {
+    for operations in 0.. {
+        let (disk, first) = with_segmentation();
+        disk.operations_left.set(operations);
+        let answered = now(correct(&disk.store(), &first, &id(3), 2, 2_000));
+        disk.operations_left.set(usize::MAX);
+        let store = disk.store();
+        now(store.sweep(2_000 + STALE_MS + 1)).unwrap();
+        let last = now(store.segmentation(&id(1), &id(2))).unwrap().unwrap();
+        let revisions = usize::try_from(last.revision).unwrap();
+        assert_eq!(
+            disk.key_names().len(),
+            FRAMES + 1 + revisions,
+            "after {operations} operations"
+        );
+        let told = [
+            "study.create",
+            "segmentation.create",
+            "segmentation.correct",
+        ];
+        assert_eq!(actions(&disk), told[..1 + revisions]);
+        assert_eq!(now(store.mask_frame(&last, 2)).unwrap().bytes.len(), 40);
+        if answered.is_ok() {
+            assert_eq!(revisions, 2);
+            break;
+        }
+    }
+}
+
+#[test]
+fn deleting_takes_every_revision_and_review_also_when_the_power_goes() {
+    for operations in 0.. {
+        let (disk, first) = with_segmentation();
+        let store = disk.store();
+        let said = review(&first, 1, ReviewState::Approved, 20);
+        let told = event(Action::ReviewSegmentation, &id(1), 20);
+        now(store.review(&id(1), &id(2), &said, &told)).unwrap();
+        now(correct(&store, &first, &id(3), 2, 30)).unwrap();
+        disk.operations_left.set(operations);
+        let deleted = now(store.delete_study(&id(1), &event(Action::DeleteStudy, &id(1), 40)));
+        disk.operations_left.set(usize::MAX);
+        now(store.sweep(40 + STALE_MS + 1)).unwrap();
+        let there = now(store.study(&id(1))).unwrap().is_some();
+        let left = ["segmentations", "revisions", "reviews"].map(|table| disk.rows(table));
+        assert_eq!(disk.key_names().is_empty(), !there, "after {operations}");
+        assert_eq!(left, if there { [1, 1, 1] } else { [0, 0, 0] });
+        if deleted.is_ok() {
+            assert!(!there);
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_correction_of_what_is_deleted_meanwhile_is_taken_away() {
+    let (disk, first) = with_segmentation();
+    let store = disk.store();
+    let begun = now(store.begin_revision(&id(1), &id(2), &id(3), &[2], 20)).unwrap();
+    let mut staging = begun.unwrap();
+    now(store.put_frame(&mut staging, 2, &chunk(102), 20)).unwrap();
+    let gone = event(Action::DeleteSegmentation, &id(1), 30);
+    assert!(now(store.delete_segmentation(&id(1), &id(2), &gone)).unwrap());
+    let record = corrected(&first, &id(3), 2, 40);
+    let told = event(Action::CorrectSegmentation, &id(1), 40);
+    let kept = now(store.commit_revision(staging, &record, &told)).unwrap();
+    assert!(matches!(kept, Revised::Gone));
+    assert_eq!(
+        (disk.key_names().len(), disk.rows("revisions")),
+        (FRAMES, 0)
+    );
+    assert!(
+        now(correct(&store, &first, &id(4), 2, 50))
+            .unwrap()
+            .is_none()
+    );
+    let said = review(&first, 1, ReviewState::Approved, 60);
+    assert_eq!(
+        now(store.review(&id(1), &id(2), &said, &told)).unwrap(),
+        Reviewed::Gone
+    );
+}
+
+#[test]
+fn records_without_revisions_are_read_as_their_first() {
+    let (disk, first) = with_segmentation();
+    let text = serde_json::to_value(&first).unwrap();
+    let mut old = text.as_object().unwrap().clone();
+    for key in ["author", "told", "drawn", "change"] {
+        assert!(old.remove(key).is_some(), "{key}");
+    }
+    assert!(
+        !old.contains_key("review"),
+        "reviews lie in their own table"
+    );
+    disk.database
+        .execute(
+            "UPDATE segmentations SET record = ?",
+            [serde_json::Value::Object(old).to_string()],
+        )
+        .unwrap();
+    let store = disk.store();
+    assert_eq!(
+        now(store.segmentation(&id(1), &id(2))).unwrap(),
+        Some(first.clone())
+    );
+    let history = now(store.revisions(&id(1), &id(2), 10, None)).unwrap();
+    assert_eq!((history.len(), history[0].at_ms), (1, 10));
+    assert!(matches!(
+        now(correct(&store, &first, &id(3), 2, 20)).unwrap(),
+        Some(Revised::Kept)
+    ));
 }
 
 // Models.

@@ -1,6 +1,7 @@
-//! Entity tags, `If-None-Match`, `Range` and `If-Range` (RFC 9110, 13 and 14): what of a file to send.
+//! Entity tags, `If-Match`, `If-None-Match`, `Range` and `If-Range` (RFC 9110, 13 and 14): what of a file to send, and whether what is to be
+//! changed is what the caller saw.
 
-use http::header::{CONTENT_RANGE, IF_NONE_MATCH, IF_RANGE, RANGE};
+use http::header::{CONTENT_RANGE, IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, Method};
 
 use crate::{Problem, ProblemKind};
@@ -36,6 +37,29 @@ impl Etag {
                     .map(str::trim)
                     .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == self.0)
             })
+    }
+}
+
+/// Checks `If-Match` against the tags of what is to be changed, one for each form in which it exists. Without the header anything holds.
+/// Strong comparison, as RFC 9110 wants.
+///
+/// # Errors
+/// [`ProblemKind::PreconditionFailed`].
+pub fn require_match(headers: &HeaderMap, tags: &[Etag]) -> Result<(), Problem> {
+    let mut asked = headers.get_all(IF_MATCH).iter().peekable();
+    if asked.peek().is_none() {
+        return Ok(());
+    }
+    let holds = asked
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(',').map(str::trim))
+        .any(|asked| asked == "*" || tags.iter().any(|tag| tag.0 == asked));
+    match holds {
+        true => Ok(()),
+        false => Err(Problem::new(
+            ProblemKind::PreconditionFailed,
+            "If-Match holds no tag that this has now; read it again, decide again, and send its new tag.",
+        )),
     }
 }
 
@@ -254,6 +278,21 @@ mod tests {
             .unwrap(),
             Delivery::Whole
         );
+    }
+
+    #[test]
+    fn a_change_is_made_to_what_the_caller_saw_and_to_nothing_else() {
+        let tags = [Etag::of("a"), Etag::of("b")];
+        for held in ["\"a\"", "\"x\", \"b\"", "*"] {
+            let headers = asked(&[(IF_MATCH, held)]);
+            assert!(require_match(&headers, &tags).is_ok(), "{held}");
+        }
+        assert!(require_match(&HeaderMap::new(), &tags).is_ok());
+        for other in ["\"c\"", "W/\"a\"", "a", ""] {
+            let headers = asked(&[(IF_MATCH, other)]);
+            let problem = require_match(&headers, &tags).unwrap_err();
+            assert_eq!(problem.status(), 412, "{other}");
+        }
     }
 
     #[test]

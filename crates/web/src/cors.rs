@@ -70,13 +70,15 @@ impl Cors {
         response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         response.insert(
             ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("ETag, Location, Retry-After, X-Request-Id, Content-Range"),
+            HeaderValue::from_static(
+                "ETag, Location, Retry-After, X-Request-Id, Content-Range, X-Cinecor-Verdict",
+            ),
         );
         if let Some(Ok(methods)) = allow.map(HeaderValue::from_str) {
             response.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
             response.insert(
                 ACCESS_CONTROL_ALLOW_HEADERS,
-                HeaderValue::from_static("Accept, Authorization, Content-Encoding, Content-Type, If-None-Match, Range, X-Request-Id"),
+                HeaderValue::from_static("Accept, Authorization, Content-Encoding, Content-Type, If-Match, If-None-Match, Range, X-Request-Id"),
             );
             response.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         }

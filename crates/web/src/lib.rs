@@ -39,7 +39,7 @@ mod sse;
 mod time;
 
 pub use access::{Access, Caller, Identity, KeyError, Role};
-pub use conditional::{ByteRange, Delivery, Etag, deliver};
+pub use conditional::{ByteRange, Delivery, Etag, deliver, require_match};
 pub use cors::Cors;
 pub use cursor::Cursor;
 pub use http::{HeaderMap, Method, StatusCode};
@@ -50,7 +50,7 @@ pub use media::{
 pub use openapi::openapi;
 pub use operations::{
     API, Body, CSV, GZIP, HTML, JSON, NIFTI, OPERATIONS, Operation, PNG, PRECISIONS, Parameter,
-    Place, SSE, Success, ValueKind, ZIP,
+    Place, REVIEW_NOTE_CHARS, SSE, Success, VERDICT, ValueKind, ZIP,
 };
 pub use pages::{problem_json, problem_page, problems_page};
 pub use problem::{PROBLEM_JSON, PROBLEM_PATH, Problem, ProblemKind};

@@ -45,6 +45,8 @@ pub fn openapi(version: &str) -> Value {
                 "key": { "type": "http", "scheme": "bearer", "description": "An API key. Without configured keys the service answers only its own machine, and needs none." },
             },
             "headers": {
+                "Verdict": { "description": "The verdict of the segmentation's checks.", "required": true, "schema": { "type": "string", "enum": ["pass", "review", "reject"] } },
+                "VerdictIfAny": { "description": "The verdict of the segmentation's checks; not with events, whose result tells it, nor with a picture without labels.", "required": false, "schema": { "type": "string", "enum": ["pass", "review", "reject"] } },
                 "RequestId": { "description": "The id of the request: the caller's where it was sane.", "schema": { "type": "string" } },
             },
             "responses": problem_responses(),
@@ -162,16 +164,24 @@ fn good_answer(operation: &Operation, success: &Success, with_bodies: bool) -> V
                 json!({ "description": "Which part it is.", "schema": text, "required": true }),
             );
         }
-        if operation
-            .success
-            .iter()
-            .any(|success| success.status == 304)
+        let changes = matches!(operation.id, "update_segmentation" | "review_segmentation");
+        if changes
+            || operation
+                .success
+                .iter()
+                .any(|success| success.status == 304)
         {
             headers.insert(
                 "ETag".to_owned(),
                 json!({ "description": "A strong tag of the content.", "schema": text }),
             );
         }
+    }
+    if let (Some(always), Some(headers)) = (tells_verdict(operation), headers.as_object_mut()) {
+        headers.insert(
+            "X-Cinecor-Verdict".to_owned(),
+            json!({ "$ref": if always { "#/components/headers/Verdict" } else { "#/components/headers/VerdictIfAny" } }),
+        );
     }
     let mut answer = json!({ "description": success.about, "headers": headers });
     if with_bodies && !success.forms.is_empty() {
@@ -185,6 +195,21 @@ fn good_answer(operation: &Operation, success: &Success, with_bodies: bool) -> V
         }
     }
     answer
+}
+
+/// Whether good answers tell the verdict of a segmentation in a header: every one of them (`true`), or not those that are events, whose
+/// result tells it, or pictures without labels (`false`).
+fn tells_verdict(operation: &Operation) -> Option<bool> {
+    match operation.id {
+        "get_segmentation"
+        | "update_segmentation"
+        | "review_segmentation"
+        | "get_mask"
+        | "put_mask"
+        | "get_metrics" => Some(true),
+        "segment" | "create_segmentation" | "get_segmentation_slice" => Some(false),
+        _ => None,
+    }
 }
 
 fn form(media: &str, schema: &str) -> Value {
@@ -238,7 +263,11 @@ fn problem_responses() -> Value {
 fn parameter(parameter: &Parameter) -> Value {
     let mut described = json!({
         "name": parameter.name,
-        "in": if parameter.place == Place::Path { "path" } else { "query" },
+        "in": match parameter.place {
+            Place::Path => "path",
+            Place::Header => "header",
+            Place::Query | Place::Fact => "query",
+        },
         "required": parameter.place == Place::Path,
         "description": parameter.about,
         "schema": value_schema(&parameter.kind),

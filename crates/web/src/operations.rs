@@ -25,6 +25,18 @@ pub const HTML: &str = "text/html";
 /// Zip archive.
 pub const ZIP: &str = "application/zip";
 
+/// The header in which answers about a segmentation tell its verdict: `pass`, `review` or `reject`.
+pub const VERDICT: &str = "x-cinecor-verdict";
+/// The longest note of a review, in characters.
+pub const REVIEW_NOTE_CHARS: usize = 2000;
+/// The header by which a change is made only to what the caller saw.
+const IF_MATCH: Parameter = Parameter {
+    name: "If-Match",
+    place: Place::Header,
+    kind: ValueKind::Text { max_chars: 1000 },
+    about: "The `ETag` of the segmentation or of its mask, as they are now: where either has changed, nothing is done (412). Left out: the change is made to whatever is there.",
+};
+
 /// Where a parameter stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -34,6 +46,8 @@ pub enum Place {
     Query,
     /// A fact of the study, in the query or as a form field; a wrong value is a 422.
     Fact,
+    /// In a header, which the HTTP standard defines.
+    Header,
 }
 
 /// What a parameter's value may be.
@@ -389,6 +403,19 @@ const PRECISION: Parameter = query(
     ValueKind::Choice(PRECISIONS),
     "The precision that the model is to be computed in; /api/v1/models says which run here. Left out: the one of the configuration. In a form it comes before the file.",
 );
+const REVISION: Parameter = query(
+    "revision",
+    ValueKind::Integer {
+        min: 1,
+        max: 999_999,
+    },
+    "The revision, from 1. Left out: the last.",
+);
+const MARK: Parameter = query(
+    "verdict",
+    ValueKind::Choice(&["mark", "none"]),
+    "Whether a picture with labels is marked in its upper left corner where the verdict is not pass: a yellow triangle for review, a purple cross for reject. Left out: mark.",
+);
 const FRAMES: Parameter = query(
     "frames",
     ValueKind::Integers {
@@ -524,6 +551,10 @@ pub static OPERATIONS: &[Operation] = &[
                 ValueKind::Choice(&["true", "false"]),
                 "Whether pictures of the middle slice come with the JSON. Left out: false.",
             ),
+            MARK,
+            BSA_FORMULA,
+            BASAL_RULE,
+            EXCLUDED_SLICES,
             HEIGHT,
             WEIGHT,
             SEX,
@@ -724,8 +755,8 @@ pub static OPERATIONS: &[Operation] = &[
         path: "/api/v1/studies/{id}/segmentations/{sid}",
         role: Some(Reader),
         summary: "One segmentation",
-        about: "",
-        parameters: &[STUDY, SEGMENTATION],
+        about: "In its last revision, or in the one that is asked for.",
+        parameters: &[STUDY, SEGMENTATION, REVISION],
         body: Body::None,
         success: &[
             ok(&[(JSON, "Segmentation")], "The segmentation."),
@@ -734,12 +765,76 @@ pub static OPERATIONS: &[Operation] = &[
         problems: &[],
     },
     Operation {
+        id: "update_segmentation",
+        method: Method::PATCH,
+        path: "/api/v1/studies/{id}/segmentations/{sid}",
+        role: Some(Clinician),
+        summary: "Tell phases and rules of a segmentation",
+        about: "Makes a new revision, whose numbers are worked out under them. What is left out stays. `null` takes a told phase back, or goes back to the usual rule. Wrong values are refused before anything changes.",
+        parameters: &[STUDY, SEGMENTATION, IF_MATCH],
+        body: Body::Json {
+            schema: "SegmentationPatch",
+            required: true,
+        },
+        success: &[ok(
+            &[(JSON, "Segmentation")],
+            "The segmentation in its new revision.",
+        )],
+        problems: &[PreconditionFailed],
+    },
+    Operation {
+        id: "list_revisions",
+        method: Method::GET,
+        path: "/api/v1/studies/{id}/segmentations/{sid}/revisions",
+        role: Some(Reader),
+        summary: "The history of a segmentation, the last revision first",
+        about: "Who changed what and when, and every review.",
+        parameters: &[
+            STUDY,
+            SEGMENTATION,
+            query(
+                "limit",
+                ValueKind::Integer { min: 1, max: 100 },
+                "How many at most. Left out: 20.",
+            ),
+            query(
+                "cursor",
+                ValueKind::Text { max_chars: 128 },
+                "`next_cursor` of the page before.",
+            ),
+        ],
+        body: Body::None,
+        success: &[
+            ok(&[(JSON, "RevisionList")], "A page of revisions."),
+            UNCHANGED,
+        ],
+        problems: &[],
+    },
+    Operation {
+        id: "review_segmentation",
+        method: Method::POST,
+        path: "/api/v1/studies/{id}/segmentations/{sid}/review",
+        role: Some(Clinician),
+        summary: "Approve or reject a segmentation",
+        about: "The review is of the last revision; a later correction is reviewed anew. Of several of one revision the last holds, and all are kept.",
+        parameters: &[STUDY, SEGMENTATION, IF_MATCH],
+        body: Body::Json {
+            schema: "ReviewRequest",
+            required: true,
+        },
+        success: &[ok(
+            &[(JSON, "Segmentation")],
+            "The segmentation with its review.",
+        )],
+        problems: &[PreconditionFailed],
+    },
+    Operation {
         id: "delete_segmentation",
         method: Method::DELETE,
         path: "/api/v1/studies/{id}/segmentations/{sid}",
         role: Some(Clinician),
         summary: "Delete a segmentation",
-        about: "",
+        about: "With every revision and review of it.",
         parameters: &[STUDY, SEGMENTATION],
         body: Body::None,
         success: &[Success {
@@ -767,6 +862,7 @@ pub static OPERATIONS: &[Operation] = &[
                 },
                 "One frame of the study alone, as a 3-D file.",
             ),
+            REVISION,
         ],
         body: Body::None,
         success: &[
@@ -781,6 +877,33 @@ pub static OPERATIONS: &[Operation] = &[
         problems: &[RangeNotSatisfiable],
     },
     Operation {
+        id: "put_mask",
+        method: Method::PUT,
+        path: "/api/v1/studies/{id}/segmentations/{sid}/mask.nii.gz",
+        role: Some(Clinician),
+        summary: "Correct the mask of a segmentation",
+        about: "A NIfTI file on the study's grid with the labels of the mask, of every frame of the segmentation in their order or of the one frame that is asked for. Makes a new revision with numbers and checks of its own; the ones before stay. Frames that are as they were count as the model's. A frame that a person drew has no intervals, and a revision with one no score: what the model said is of its own masks.",
+        parameters: &[
+            STUDY,
+            SEGMENTATION,
+            query(
+                "frame",
+                ValueKind::Integer {
+                    min: 0,
+                    max: 999_999,
+                },
+                "The one frame of the study that the file holds. Left out: all of the segmentation's frames.",
+            ),
+            IF_MATCH,
+        ],
+        body: Body::Volume,
+        success: &[ok(
+            &[(JSON, "Segmentation")],
+            "The segmentation in its new revision.",
+        )],
+        problems: &[PreconditionFailed, InvalidField, NotMeasurable],
+    },
+    Operation {
         id: "get_metrics",
         method: Method::GET,
         path: "/api/v1/studies/{id}/segmentations/{sid}/metrics",
@@ -790,6 +913,7 @@ pub static OPERATIONS: &[Operation] = &[
         parameters: &[
             STUDY,
             SEGMENTATION,
+            REVISION,
             BSA_FORMULA,
             BASAL_RULE,
             EXCLUDED_SLICES,
@@ -813,6 +937,7 @@ pub static OPERATIONS: &[Operation] = &[
         parameters: &[
             STUDY,
             SEGMENTATION,
+            REVISION,
             BSA_FORMULA,
             BASAL_RULE,
             EXCLUDED_SLICES,
@@ -833,12 +958,14 @@ pub static OPERATIONS: &[Operation] = &[
         path: "/api/v1/studies/{id}/segmentations/{sid}/slices/{slice}.png",
         role: Some(Reader),
         summary: "A slice with its labels",
-        about: "Pixel (c, r) is voxel x = c, y = r at the native width.",
+        about: "Pixel (c, r) is voxel x = c, y = r at the native width. With labels, the file tells the verdict in a text chunk `Cinecor-Verdict` and is marked where it is not pass.",
         parameters: &[
             STUDY,
             SEGMENTATION,
             SLICE,
             FRAME,
+            REVISION,
+            MARK,
             query(
                 "overlay",
                 ValueKind::Choice(&["fill", "contour", "none"]),

@@ -51,7 +51,7 @@ catalogue! {
         "Send `Authorization: Bearer` and your key. Keys are given out by whoever runs the service." }
     /// The key is known and its roles do not allow the call.
     Forbidden { "forbidden", 403, "The key does not allow this",
-        "The key is known, but none of its roles may make this call. Readers read; clinicians also upload and segment; stewards read, delete studies and see the audit.",
+        "The key is known, but none of its roles may make this call. Readers read; clinicians also upload, segment, correct and review; stewards read, delete studies and see the audit.",
         "Use a key with the role that the detail names." }
     /// Without keys only this machine is answered.
     LoopbackOnly { "loopback-only", 403, "Only this machine is answered",
@@ -59,7 +59,7 @@ catalogue! {
         "Call it as localhost on its own machine, or have `api_keys` configured." }
     /// Nothing is there.
     NotFound { "not-found", 404, "Nothing is there",
-        "The address names nothing: a route that does not exist, or a study, segmentation, slice or model that does not exist or was deleted.",
+        "The address names nothing: a route that does not exist, or a study, segmentation, revision, slice or model that does not exist or was deleted.",
         "Check the address; lists such as /api/v1/studies say what is there." }
     /// The resource does not answer this method.
     MethodNotAllowed { "method-not-allowed", 405, "The method is not possible here",
@@ -77,6 +77,10 @@ catalogue! {
     Conflict { "conflict", 409, "The state does not allow this",
         "What was asked for collides with what happened in the meantime, for instance a study that is being deleted, or a model version that is active.",
         "Read the current state and decide again." }
+    /// What the caller saw is not what is there any more.
+    PreconditionFailed { "precondition-failed", 412, "It has changed meanwhile",
+        "The `If-Match` header names a tag that what is to be changed does not have any more: somebody else was faster.",
+        "Read what is there now, decide again, and send its tag." }
     /// The body is larger than the limit.
     BodyTooLarge { "body-too-large", 413, "The body is too large",
         "The body, or what it inflates to, is above a limit of the service. The detail gives the limit and the number found.",

@@ -1,6 +1,6 @@
 //! The query of an address, checked against the table: every parameter is known, given once, and of its kind.
 
-use crate::operations::{Operation, Place};
+use crate::operations::{Operation, Parameter, Place};
 use crate::{Problem, ProblemKind};
 
 /// The parameters of a query.
@@ -26,12 +26,12 @@ impl Query {
             let known = operation
                 .parameters
                 .iter()
-                .find(|parameter| parameter.place != Place::Path && parameter.name == name);
+                .find(|parameter| in_query(parameter) && parameter.name == name);
             let Some(parameter) = known else {
                 let names: Vec<&str> = operation
                     .parameters
                     .iter()
-                    .filter(|parameter| parameter.place != Place::Path)
+                    .filter(|parameter| in_query(parameter))
                     .map(|parameter| parameter.name)
                     .collect();
                 let takes = if names.is_empty() {
@@ -114,6 +114,10 @@ impl Query {
     pub fn facts(&self) -> &[(String, String)] {
         &self.facts
     }
+}
+
+fn in_query(parameter: &Parameter) -> bool {
+    matches!(parameter.place, Place::Query | Place::Fact)
 }
 
 /// Percent-decoding of a query (`+` is a space).

@@ -1,6 +1,6 @@
 //! JSON Schemas of what goes over the wire, for the OpenAPI document.
 
-use crate::operations::PRECISIONS;
+use crate::operations::{PRECISIONS, REVIEW_NOTE_CHARS};
 use serde_json::{Value, json};
 
 /// What an event stream of this name carries, in words.
@@ -39,6 +39,14 @@ fn digest() -> Value {
     json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" })
 }
 
+fn changed_field() -> Value {
+    json!({ "type": "string", "enum": ["mask", "ed_frame", "es_frame", "excluded_slices", "bsa_formula", "basal_rule"] })
+}
+
+fn review_state() -> Value {
+    json!({ "type": "string", "enum": ["approved", "rejected"] })
+}
+
 fn list_of(name: &str) -> Value {
     json!({ "type": "array", "items": reference(name) })
 }
@@ -47,17 +55,67 @@ fn curve(about: &str) -> Value {
     json!({ "type": "array", "items": { "type": ["number", "null"] }, "description": about })
 }
 
+fn page_of(item: &str) -> Value {
+    object(
+        &["items", "next_cursor"],
+        json!({
+            "items": list_of(item),
+            "next_cursor": { "type": ["string", "null"], "description": "For the next page; null on the last." },
+        }),
+    )
+}
+
+/// What belongs to corrections and reviews.
+fn revisions() -> Value {
+    json!({
+        "SegmentationPatch": { "type": "object", "additionalProperties": false, "minProperties": 1, "properties": {
+            "ed_frame": frame_or_null("End-diastole: a frame of the segmentation, or null to take it back."),
+            "es_frame": frame_or_null("End-systole, likewise."),
+            "excluded_slices": { "type": ["array", "null"], "items": { "type": "integer", "minimum": 0 }, "uniqueItems": true, "description": "Slices that count to no volume." },
+            "bsa_formula": { "type": ["string", "null"], "enum": ["mosteller", "dubois", null] },
+            "basal_rule": { "type": ["string", "null"], "enum": ["as_segmented", "mostly_enclosed", null] },
+        } },
+        "Corrected": object(&["author", "created_at", "changed", "frames"], json!({
+            "author": { "type": "string", "description": "Name of the key that made this revision." },
+            "created_at": time(),
+            "changed": { "type": "array", "items": changed_field(), "description": "What this revision changed." },
+            "frames": { "type": "array", "items": { "type": "integer", "minimum": 0 }, "description": "The frames whose mask a person drew, in this revision or before." },
+        })),
+        "ReviewRequest": { "type": "object", "additionalProperties": false, "required": ["state"], "properties": {
+            "state": review_state(),
+            "note": { "type": ["string", "null"], "maxLength": REVIEW_NOTE_CHARS, "description": "No names of patients. It is kept with the segmentation and goes with it." },
+        } },
+        "Review": object(&["revision", "state", "note", "author", "created_at"], json!({
+            "revision": { "type": "integer", "minimum": 1 },
+            "state": review_state(),
+            "note": { "type": ["string", "null"], "maxLength": REVIEW_NOTE_CHARS },
+            "author": { "type": "string", "description": "Name of the key that reviewed." },
+            "created_at": time(),
+        })),
+        "Revision": object(&["revision", "created_at", "author", "changed", "frames", "review", "reviews", "links"], json!({
+            "revision": { "type": "integer", "minimum": 1 },
+            "created_at": time(),
+            "author": { "type": ["string", "null"], "description": "Name of the key that made it; null where that was not kept." },
+            "changed": { "type": "array", "items": changed_field(), "description": "Empty in the first." },
+            "frames": { "type": "array", "items": { "type": "integer", "minimum": 0 }, "description": "The frames whose mask is another than in the revision before." },
+            "review": { "description": "The one that holds; null until there is one.", "oneOf": [reference("Review"), { "type": "null" }] },
+            "reviews": list_of("Review"),
+            "links": { "type": "object", "additionalProperties": { "type": "string", "format": "uri-reference" } },
+        })),
+        "RevisionList": page_of("Revision"),
+    })
+}
+
 /// Every schema by its name.
 pub(crate) fn all() -> Value {
-    let page = |item: &str| {
-        object(
-            &["items", "next_cursor"],
-            json!({
-                "items": list_of(item),
-                "next_cursor": { "type": ["string", "null"], "description": "For the next page; null on the last." },
-            }),
-        )
-    };
+    let mut all = most();
+    if let (Some(members), Value::Object(more)) = (all.as_object_mut(), revisions()) {
+        members.extend(more);
+    }
+    all
+}
+
+fn most() -> Value {
     let subject = json!({
         "height_cm": { "type": ["number", "null"], "minimum": 20, "maximum": 280 },
         "weight_kg": { "type": ["number", "null"], "minimum": 0.3, "maximum": 700 },
@@ -253,6 +311,7 @@ pub(crate) fn all() -> Value {
             "study_id": { "type": ["string", "null"] },
             "segmentation_id": { "type": ["string", "null"] },
             "model": { "type": ["string", "null"], "description": "name@version of a model." },
+            "revision": { "type": ["integer", "null"], "description": "Of the segmentation." },
             "outcome": { "type": "string" },
             "request_id": { "type": "string" },
             "previous_hash": digest(),
@@ -531,7 +590,7 @@ pub(crate) fn all() -> Value {
                 "links": { "type": "object", "additionalProperties": { "type": "string", "format": "uri-reference" } },
             }),
         ),
-        "StudyList": page("Study"),
+        "StudyList": page_of("Study"),
         "StudyPatch": { "type": "object", "additionalProperties": false, "minProperties": 1, "properties": patch },
         "SegmentationRequest": { "type": "object", "additionalProperties": false, "properties": {
             "model": { "type": "string", "description": "name or name@version. Left out: the active version of the default model." },
@@ -561,6 +620,7 @@ pub(crate) fn all() -> Value {
             "verdict": { "type": "string", "enum": ["pass", "review", "reject"] },
             "checks": list_of("Check"),
             "score": number_or_null("From 0, useless, to 1."),
+            "score_reason": { "type": "string", "description": "Why there is no score, where the model would say." },
         })),
         "Timings": object(&["decode", "preprocess", "inference", "postprocess", "total"], json!({
             "decode": { "type": "number", "minimum": 0 },
@@ -582,13 +642,20 @@ pub(crate) fn all() -> Value {
                 "excluded_slices": { "type": "array", "items": { "type": "integer", "minimum": 0 } },
                 "ed_frame": frame_or_null("End-diastole of the left ventricle."),
                 "es_frame": frame_or_null("End-systole of the left ventricle."),
+                "told": object(&["ed_frame", "es_frame"], json!({
+                    "ed_frame": frame_or_null("Told for this segmentation."),
+                    "es_frame": frame_or_null("Told for this segmentation."),
+                })),
+                "basal_rule": { "type": "string", "description": "Which basal slices count." },
+                "bsa_formula": { "type": "string", "description": "How body surface area is worked out." },
+                "corrected": { "description": "What a person changed; null in the first revision.", "oneOf": [reference("Corrected"), { "type": "null" }] },
                 "quality": reference("Quality"),
-                "review": { "type": ["object", "null"] },
+                "review": { "description": "Of this revision; null until there is one.", "oneOf": [reference("Review"), { "type": "null" }] },
                 "timings_ms": reference("Timings"),
                 "links": { "type": "object", "additionalProperties": { "type": "string", "format": "uri-reference" } },
             }),
         ),
-        "SegmentationList": page("Segmentation"),
+        "SegmentationList": page_of("Segmentation"),
         "EncodedFile": object(&["media_type", "encoding", "data"], json!({
             "media_type": { "type": "string" },
             "encoding": { "type": "string", "enum": ["base64"] },
@@ -636,6 +703,7 @@ pub(crate) fn all() -> Value {
                 "conventions": conventions,
                 "reference": list_of("Reference"),
                 "intervals": list_of("Interval"),
+                "intervals_reason": { "type": "string", "description": "Why some numbers have none, where the model would say." },
                 "quality": reference("Quality"),
             }),
         ),
@@ -663,7 +731,7 @@ pub(crate) fn all() -> Value {
         } },
         "ModelList": object(&["items"], json!({ "items": list_of("Model") })),
         "AuditEntry": audit_entry,
-        "AuditList": page("AuditEntry"),
+        "AuditList": page_of("AuditEntry"),
         "Health": health,
     })
 }

@@ -21,6 +21,7 @@ mod metrics;
 mod one_shot;
 mod profile;
 mod report;
+mod revision;
 mod segmentation;
 mod study;
 
@@ -37,9 +38,11 @@ pub use report::{
     CardJson, FieldJson, FieldState, GUIDELINE, GUIDELINE_NOTE, INTENDED_USE, INTERVAL_NOTE,
     PictureJson, ReportJson,
 };
+pub use revision::{ReviewJson, RevisionJson, RevisionListJson};
 pub use segmentation::{
-    LabelsJson, ModelJson, SegmentationJson, SegmentationListJson, TimingsJson, doubt_record,
-    label_counts, measure_kept, measure_kept_with,
+    CorrectedJson, LabelsJson, ModelJson, SegmentationJson, SegmentationListJson, TimingsJson,
+    ToldPhasesJson, doubt_record, kept_quality, kept_rules, kept_subject, label_counts,
+    measure_kept, measure_kept_with, told_rules,
 };
 pub use study::{
     DeidentificationJson, ShapeJson, SourceJson, SpacingJson, StudyJson, StudyListJson,

@@ -24,6 +24,9 @@ pub struct MetricsJson {
     pub reference: Vec<ReferenceJson>,
     /// How far off the numbers may be; empty where that was not worked out.
     pub intervals: Vec<IntervalJson>,
+    /// Why some have no interval, where the model would say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intervals_reason: Option<String>,
     /// Whether the numbers may be trusted unseen.
     pub quality: QualityJson,
 }
@@ -332,6 +335,9 @@ pub struct QualityJson {
     pub checks: Vec<CheckJson>,
     /// 0, useless, to 1; `null` when no score was worked out.
     pub score: Option<f64>,
+    /// Why there is no score, where the model would say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score_reason: Option<String>,
 }
 
 /// One automatic check.
@@ -415,6 +421,7 @@ impl From<&measures::Metrics> for MetricsJson {
                     level: interval.level,
                 })
                 .collect(),
+            intervals_reason: None,
             quality: (&metrics.quality).into(),
         }
     }
@@ -555,6 +562,7 @@ impl From<&measures::Quality> for QualityJson {
             verdict: quality.verdict.name().to_owned(),
             checks: quality.checks.iter().map(check).collect(),
             score: quality.score,
+            score_reason: None,
         }
     }
 }

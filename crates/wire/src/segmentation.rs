@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use cinecor_measures::{
-    BsaFormula, Counts, Cycle, Doubt, Error, Factor, Factors, FrameCounts, Metrics, Rules,
-    intervals, measure, measure_heart,
+    BasalRule, BsaFormula, Counts, Cycle, Doubt, Error, Factor, Factors, FrameCounts, Metrics,
+    Rules, intervals, measure, measure_heart,
 };
 use cinecor_store::{
     DoubtRecord, FactorRecord, LabelCounts, ModelUsed, QualityRecord, SegmentationRecord, Subject,
@@ -14,7 +14,7 @@ use cinecor_volume::{Label, Spacing};
 use serde::{Deserialize, Serialize};
 
 use crate::profile::{counts_of, profile_of};
-use crate::{CheckJson, QualityJson, measured_with};
+use crate::{CheckJson, MetricsJson, QualityJson, ReviewJson, measured_with};
 
 /// A segmentation. One that is not kept has no id and no links.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,10 +39,18 @@ pub struct SegmentationJson {
     pub ed_frame: Option<usize>,
     /// The end-systolic frame.
     pub es_frame: Option<usize>,
+    /// The phases that a person told for it.
+    pub told: ToldPhasesJson,
+    /// Which basal slices count.
+    pub basal_rule: String,
+    /// How body surface area is worked out.
+    pub bsa_formula: String,
+    /// What a person changed; `null` for the first revision.
+    pub corrected: Option<CorrectedJson>,
     /// Whether the result may be trusted unseen.
     pub quality: QualityJson,
-    /// A doctor's verdict; `null` until there is one.
-    pub review: Option<serde_json::Value>,
+    /// A doctor's verdict on this revision; `null` until there is one.
+    pub review: Option<ReviewJson>,
     /// Where the time went.
     pub timings_ms: TimingsJson,
     /// Paths of the segmentation and its parts, by name; empty when it is not kept.
@@ -51,12 +59,13 @@ pub struct SegmentationJson {
 
 impl SegmentationJson {
     /// A kept segmentation with the left ventricle's phases and the quality of its numbers now ([`measure_kept`]): what is told of a study
-    /// may change after the segmentation was made. `created_at` is its date in RFC 3339.
+    /// may change after the segmentation was made. `time` writes ms since 1970 in RFC 3339.
     pub fn kept(
         record: &SegmentationRecord,
         metrics: &Metrics,
-        created_at: String,
+        time: impl Fn(i64) -> String,
     ) -> SegmentationJson {
+        let (rules, bsa_formula) = kept_rules(record);
         let phases = metrics.phases.left_ventricle;
         let path = format!(
             "/api/v1/studies/{}/segmentations/{}",
@@ -66,7 +75,7 @@ impl SegmentationJson {
         SegmentationJson {
             id: Some(record.id.as_str().to_owned()),
             study_id: Some(record.study_id.as_str().to_owned()),
-            created_at,
+            created_at: time(record.created_at_ms),
             revision: record.revision,
             model: ModelJson::from(&record.model),
             labels: LabelsJson::default(),
@@ -74,12 +83,23 @@ impl SegmentationJson {
             excluded_slices: record.excluded_slices.clone(),
             ed_frame: phases.ed_frame,
             es_frame: phases.es_frame,
-            quality: if record.profiles.is_empty() {
-                QualityJson::from(&record.quality)
-            } else {
-                QualityJson::from(&metrics.quality)
+            told: ToldPhasesJson {
+                ed_frame: record.told.ed_frame,
+                es_frame: record.told.es_frame,
             },
-            review: None,
+            basal_rule: rules.basal_rule.name().to_owned(),
+            bsa_formula: bsa_formula.name().to_owned(),
+            corrected: record.change.as_ref().map(|change| CorrectedJson {
+                author: change.author.clone(),
+                created_at: time(change.at_ms),
+                changed: change.fields.clone(),
+                frames: record.drawn.iter().map(|drawn| drawn.frame).collect(),
+            }),
+            quality: kept_quality(record, metrics),
+            review: record
+                .review
+                .as_ref()
+                .map(|review| ReviewJson::of(review, &time)),
             timings_ms: TimingsJson::from(&record.timings),
             links: BTreeMap::from([
                 (
@@ -89,14 +109,105 @@ impl SegmentationJson {
                 ("mask".to_owned(), format!("{path}/mask.nii.gz")),
                 ("metrics".to_owned(), format!("{path}/metrics")),
                 ("report".to_owned(), format!("{path}/report")),
+                ("revisions".to_owned(), format!("{path}/revisions")),
                 ("self".to_owned(), path),
             ]),
         }
     }
+
+    /// The same with links that stay at this revision when there are later ones.
+    #[must_use]
+    pub fn pinned(mut self) -> SegmentationJson {
+        for name in ["mask", "metrics", "self"] {
+            if let Some(link) = self.links.get_mut(name) {
+                link.push_str(&format!("?revision={}", self.revision));
+            }
+        }
+        self
+    }
 }
 
-/// The numbers of a kept segmentation, made anew with what is told of the study now and the slices that the segmentation excludes. A
-/// told phase that is not among its frames is found among those that are.
+/// The quality of a kept segmentation now. A record without profiles has the one that it was kept with.
+pub fn kept_quality(record: &SegmentationRecord, metrics: &Metrics) -> QualityJson {
+    let quality = if record.profiles.is_empty() {
+        QualityJson::from(&record.quality)
+    } else {
+        QualityJson::from(&metrics.quality)
+    };
+    QualityJson {
+        score_reason: (!record.drawn.is_empty()).then(|| {
+            "A person drew masks of this revision; a score is of a model's own masks.".to_owned()
+        }),
+        ..quality
+    }
+}
+
+impl MetricsJson {
+    /// The numbers of a kept segmentation, with the reasons for what is missing because a person drew masks.
+    pub fn kept(record: &SegmentationRecord, metrics: &Metrics) -> MetricsJson {
+        let phases = metrics.phases;
+        let measured = [
+            phases.left_ventricle.ed_frame,
+            phases.left_ventricle.es_frame,
+            phases.right_ventricle.ed_frame,
+            phases.right_ventricle.es_frame,
+        ];
+        let counts = |frame| measured.contains(&Some(frame));
+        let drawn = record.drawn.iter().any(|drawn| counts(drawn.frame));
+        MetricsJson {
+            intervals_reason: drawn.then(|| {
+                "A person drew masks at end-diastole or end-systole; an interval is of a model's own masks."
+                    .to_owned()
+            }),
+            quality: kept_quality(record, metrics),
+            ..MetricsJson::from(metrics)
+        }
+    }
+}
+
+/// The rules that hold for a kept segmentation: those that a person told, or else the usual ones.
+pub fn kept_rules(record: &SegmentationRecord) -> (Rules, BsaFormula) {
+    let told = &record.told;
+    told_rules(
+        told.basal_rule.as_deref(),
+        told.bsa_formula.as_deref(),
+        record.excluded_slices.clone(),
+    )
+}
+
+/// The rules of these names; the usual one where none is told.
+pub fn told_rules(
+    basal_rule: Option<&str>,
+    bsa_formula: Option<&str>,
+    excluded_slices: Vec<usize>,
+) -> (Rules, BsaFormula) {
+    let basal_rule = basal_rule.and_then(BasalRule::from_name);
+    let bsa_formula = bsa_formula.and_then(BsaFormula::from_name);
+    let rules = Rules {
+        basal_rule: basal_rule.unwrap_or_default(),
+        excluded_slices,
+    };
+    (rules, bsa_formula.unwrap_or_default())
+}
+
+/// What is told for the numbers of a kept segmentation: facts of the study, and phases of the segmentation before those of the study. A
+/// phase of the study that is not among the frames, or is the other phase of the segmentation, is left to be found.
+pub fn kept_subject(record: &SegmentationRecord, study: &Subject) -> Subject {
+    let study = study.for_frames(&record.frames);
+    let told = &record.told;
+    let of_study = |told: Option<usize>, other: Option<usize>| told.filter(|_| told != other);
+    Subject {
+        ed_frame: told
+            .ed_frame
+            .or_else(|| of_study(study.ed_frame, told.es_frame)),
+        es_frame: told
+            .es_frame
+            .or_else(|| of_study(study.es_frame, told.ed_frame)),
+        ..study
+    }
+}
+
+/// The numbers of a kept segmentation, made anew with what is told of the study now and of the segmentation.
 ///
 /// # Errors
 /// As [`measure_heart`].
@@ -106,21 +217,12 @@ pub fn measure_kept(
     spacing: &Spacing,
     cycle: &Cycle,
 ) -> Result<Metrics, Error> {
-    let rules = Rules {
-        excluded_slices: record.excluded_slices.clone(),
-        ..Rules::default()
-    };
-    measure_kept_with(
-        record,
-        subject,
-        spacing,
-        cycle,
-        &rules,
-        BsaFormula::default(),
-    )
+    let (rules, bsa_formula) = kept_rules(record);
+    let subject = kept_subject(record, subject);
+    measure_kept_with(record, &subject, spacing, cycle, &rules, bsa_formula)
 }
 
-/// The same under told rules. A record without profiles knows of no slices: no rule about them holds, and there is nothing to check.
+/// The same under these rules and with these facts, none of which are looked up in the record. A record without profiles knows of no slices: no rule about them holds, and there is nothing to check.
 ///
 /// # Errors
 /// As [`measure_heart`].
@@ -154,12 +256,13 @@ pub fn measure_kept_with(
         .zip(&record.profiles)
         .map(|(&frame, profile)| profile_of(frame, profile))
         .collect();
-    let score = record.quality.score;
+    // What the model said of its own masks does not hold for those that a person drew.
+    let score = record.quality.score.filter(|_| record.drawn.is_empty());
     let mut metrics = measure_heart(&profiles, rules, spacing, cycle, &told, score)?;
     if let Some(doubt) = &record.doubt {
         metrics.intervals = intervals(
             &metrics,
-            &doubts_of(doubt, &record.frames),
+            &doubts_of(doubt, record),
             &factors_of(doubt),
             spacing,
         );
@@ -167,10 +270,12 @@ pub fn measure_kept_with(
     Ok(metrics)
 }
 
-/// The doubts of the frames of a record.
-fn doubts_of(record: &DoubtRecord, frames: &[usize]) -> Vec<Doubt> {
-    let voxels = frames.iter().zip(&record.voxels);
+/// The doubts of the frames of a record whose masks are the model's.
+fn doubts_of(doubt: &DoubtRecord, record: &SegmentationRecord) -> Vec<Doubt> {
+    let voxels = record.frames.iter().zip(&doubt.voxels);
+    let drawn = |frame: usize| record.drawn.iter().any(|drawn| drawn.frame == frame);
     voxels
+        .filter(|(frame, _)| !drawn(**frame))
         .map(|(&frame, &[right, wall, left])| Doubt {
             frame,
             right_ventricle_voxels: right,
@@ -268,6 +373,7 @@ impl From<&QualityRecord> for QualityJson {
                 })
                 .collect(),
             score: quality.score,
+            score_reason: None,
         }
     }
 }
@@ -289,6 +395,28 @@ impl From<&TimingsMs> for TimingsJson {
             total,
         }
     }
+}
+
+/// The phases that a person told for a segmentation; `null` where none was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldPhasesJson {
+    /// End-diastole.
+    pub ed_frame: Option<usize>,
+    /// End-systole.
+    pub es_frame: Option<usize>,
+}
+
+/// What a person changed to make this revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CorrectedJson {
+    /// Who made this revision.
+    pub author: String,
+    /// When, RFC 3339 in UTC.
+    pub created_at: String,
+    /// What this revision changed: `mask`, or names of phases and rules.
+    pub changed: Vec<String>,
+    /// The frames whose mask a person drew, in this revision or an earlier one.
+    pub frames: Vec<usize>,
 }
 
 /// A page of segmentations, newest first.

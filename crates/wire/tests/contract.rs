@@ -4,13 +4,16 @@ use cinecor_measures::{
     BasalRule, BsaFormula, Counts, Cycle, FrameCounts, FrameProfile, Grid, Metrics, Rules, Sex,
     Subject, compare, measure, measure_heart,
 };
-use cinecor_store::{Id, LabelCounts, ModelUsed, QualityRecord, SegmentationRecord, TimingsMs};
+use cinecor_store::{
+    DoubtRecord, DrawnRecord, FactorRecord, Id, LabelCounts, ModelUsed, QualityRecord,
+    SegmentationRecord, TimingsMs, ToldRecord,
+};
 use cinecor_volume::Spacing;
 use cinecor_wire::{
     CompareJson, IntervalJson, LabelsJson, MetricsJson, ModelJson, OneShot, Preview, Progress,
     QualityJson, SegmentationJson, ShapeJson, SourceJson, SpacingJson, StudyJson, SubjectJson,
-    TimingsJson, WarningJson, label_counts, measure_kept, measure_kept_with, metrics_csv,
-    profile_of, profile_record,
+    TimingsJson, ToldPhasesJson, WarningJson, kept_quality, kept_subject, label_counts,
+    measure_kept, measure_kept_with, metrics_csv, profile_of, profile_record,
 };
 use ndarray::{Array3, Array4};
 use serde_json::{Value, json};
@@ -255,6 +258,11 @@ fn kept_record() -> SegmentationRecord {
         },
         timings: TimingsMs::default(),
         chunks: Vec::new(),
+        author: None,
+        told: ToldRecord::default(),
+        drawn: Vec::new(),
+        change: None,
+        review: None,
     }
 }
 
@@ -273,7 +281,7 @@ fn a_kept_segmentation_has_the_phases_that_its_numbers_have_now() {
             ..cinecor_store::Subject::default()
         };
         let metrics = measure_kept(&record, &told, &SPACING, &Cycle::default()).expect("numbers");
-        let json = SegmentationJson::kept(&record, &metrics, String::new());
+        let json = SegmentationJson::kept(&record, &metrics, |_| String::new());
         assert_eq!(
             (json.ed_frame, json.es_frame),
             (Some(phases.0), Some(phases.1))
@@ -373,7 +381,12 @@ fn segmentation() -> SegmentationJson {
             verdict: "review".to_owned(),
             checks: Vec::new(),
             score: None,
+            score_reason: None,
         },
+        told: ToldPhasesJson::default(),
+        basal_rule: "as_segmented".to_owned(),
+        bsa_formula: "mosteller".to_owned(),
+        corrected: None,
         review: None,
         timings_ms: TimingsJson::default(),
         links: std::collections::BTreeMap::new(),
@@ -405,6 +418,9 @@ fn studies_and_segmentations_have_the_keys_of_the_contract() {
     assert_eq!(
         keys(&segmentation),
         [
+            "basal_rule",
+            "bsa_formula",
+            "corrected",
             "created_at",
             "ed_frame",
             "es_frame",
@@ -418,7 +434,8 @@ fn studies_and_segmentations_have_the_keys_of_the_contract() {
             "review",
             "revision",
             "study_id",
-            "timings_ms"
+            "timings_ms",
+            "told"
         ]
     );
     assert_eq!(
@@ -728,7 +745,7 @@ fn a_kept_segmentation_with_profiles_has_the_numbers_of_its_masks_under_the_rule
         None,
     );
     assert_eq!(Ok(&kept), fresh.as_ref());
-    let json = SegmentationJson::kept(&record, &kept, String::new());
+    let json = SegmentationJson::kept(&record, &kept, |_| String::new());
     assert_eq!(json.quality, QualityJson::from(&kept.quality));
     assert!(!json.quality.checks.is_empty());
     let rules = Rules {
@@ -742,4 +759,92 @@ fn a_kept_segmentation_with_profiles_has_the_numbers_of_its_masks_under_the_rule
     let json = MetricsJson::from(&ruled);
     assert_eq!(json.conventions.excluded_slices, [0, 1]);
     assert_eq!(json.conventions.basal_rule, "mostly_enclosed");
+}
+
+#[test]
+fn what_the_model_said_does_not_hold_for_frames_that_a_person_drew() {
+    let profile = |frame, scale| {
+        let grid = Grid {
+            spacing: SPACING,
+            right_handed: None,
+        };
+        FrameProfile::of(frame, heart(scale).view(), None, &grid).expect("labels")
+    };
+    let profiles = [(0, 1.0), (1, 0.6), (2, 0.8)].map(|(frame, scale)| profile(frame, scale));
+    let factor = |quantity: &str| FactorRecord {
+        quantity: quantity.to_owned(),
+        share: 0.01,
+        low: 1.0,
+        high: 1.0,
+    };
+    let mut record = SegmentationRecord {
+        frames: vec![0, 1, 2],
+        counts: profiles.iter().map(|p| label_counts(p.counts())).collect(),
+        profiles: profiles.iter().map(profile_record).collect(),
+        doubt: Some(DoubtRecord {
+            level: 0.9,
+            factors: vec![
+                factor("left_ventricle.edv_ml"),
+                factor("myocardium.ed_mass_g"),
+            ],
+            voxels: vec![[1.0; 3]; 3],
+        }),
+        ..kept_record()
+    };
+    record.quality.score = Some(0.9);
+    let said = |record: &SegmentationRecord| {
+        let told = cinecor_store::Subject::default();
+        let metrics = measure_kept(record, &told, &SPACING, &Cycle::default()).expect("numbers");
+        let json = MetricsJson::kept(record, &metrics);
+        assert_eq!(json.quality, kept_quality(record, &metrics));
+        (
+            json.intervals.len(),
+            json.intervals_reason.is_some(),
+            json.quality.score,
+            json.quality.score_reason.is_some(),
+        )
+    };
+    assert_eq!(said(&record), (2, false, Some(0.9), false));
+    let drawn = |frame| DrawnRecord {
+        frame,
+        correction: Id::from_random([7; 16]),
+    };
+    // Neither phase: the numbers are those of the model's masks, the score is of all.
+    record.drawn = vec![drawn(2)];
+    assert_eq!(said(&record), (2, false, None, true));
+    // End-systole: the end-diastolic mass keeps its interval. Volumes are judged with both phases.
+    record.drawn = vec![drawn(1), drawn(2)];
+    assert_eq!(said(&record), (1, true, None, true));
+    record.drawn = vec![drawn(0)];
+    assert_eq!(said(&record), (0, true, None, true));
+}
+
+#[test]
+fn a_phase_told_of_the_segmentation_goes_before_one_told_of_the_study() {
+    let told = |ed_frame, es_frame| ToldRecord {
+        ed_frame,
+        es_frame,
+        ..ToldRecord::default()
+    };
+    for (of_segmentation, of_study, expected) in [
+        (told(None, None), (Some(1), Some(4)), (Some(1), Some(4))),
+        (told(Some(2), None), (Some(1), Some(4)), (Some(2), Some(4))),
+        // One frame cannot be both phases: the study's gives way.
+        (told(Some(4), None), (None, Some(4)), (Some(4), None)),
+        (told(None, Some(1)), (Some(1), None), (None, Some(1))),
+        // The segmentation does not have frame 3.
+        (told(Some(2), None), (None, Some(3)), (Some(2), None)),
+    ] {
+        let record = SegmentationRecord {
+            told: of_segmentation,
+            ..kept_record()
+        };
+        let study = cinecor_store::Subject {
+            ed_frame: of_study.0,
+            es_frame: of_study.1,
+            ..cinecor_store::Subject::default()
+        };
+        let found = kept_subject(&record, &study);
+        assert_eq!((found.ed_frame, found.es_frame), expected);
+    }
 }
