@@ -209,11 +209,13 @@ export async function findSegmentation(study, signal) {
 /**
  * @param {string} studyId
  * @param {string} segmentationId
+ * @param {number} revision
  * @param {AbortSignal} signal
  * @param {URLSearchParams} [choices] rules and phases that hold for this answer
  */
-export async function getMetrics(studyId, segmentationId, signal, choices) {
-  return readDocument(await call(`${segmentationPath(studyId, segmentationId)}/metrics${choices ? `?${choices}` : ''}`, { signal }));
+export async function getMetrics(studyId, segmentationId, revision, signal, choices) {
+  const query = new URLSearchParams({ revision: String(revision), ...(choices ? Object.fromEntries(choices) : {}) });
+  return readDocument(await call(`${segmentationPath(studyId, segmentationId)}/metrics?${query}`, { signal }));
 }
 
 /**
@@ -270,6 +272,71 @@ export async function getTruth(study, signal) {
   return truth.sha256 === study.source?.sha256 ? truth : null;
 }
 
+/**
+ * A segmentation in its last revision, or in the one that is named, and the tag by which the service knows it again.
+ * @param {string} studyId
+ * @param {string} segmentationId
+ * @param {AbortSignal} signal
+ * @param {number} [revision]
+ * @returns {Promise<{segmentation: any, tag: string}>}
+ */
+export async function getSegmentation(studyId, segmentationId, signal, revision) {
+  const response = await call(`${segmentationPath(studyId, segmentationId)}${revision ? `?revision=${revision}` : ''}`, { signal });
+  return { segmentation: await readDocument(response), tag: response.headers.get('etag') ?? '' };
+}
+
+/**
+ * The history of a segmentation, the last revision first.
+ * @param {string} studyId
+ * @param {string} segmentationId
+ * @param {AbortSignal} signal
+ * @returns {Promise<any[]>}
+ */
+export async function listRevisions(studyId, segmentationId, signal) {
+  const items = [];
+  let cursor = '';
+  do {
+    const query = new URLSearchParams({ limit: '100', ...(cursor ? { cursor } : {}) });
+    const page = await readDocument(await call(`${segmentationPath(studyId, segmentationId)}/revisions?${query}`, { signal }));
+    items.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor);
+  return items;
+}
+
+/**
+ * @typedef {{studyId: string, segmentationId: string, tag: string}} Seen what a person saw: the service refuses to change anything else
+ */
+
+/**
+ * Approves or rejects what was seen.
+ * @param {Seen} seen
+ * @param {{state: 'approved' | 'rejected', note?: string}} review
+ */
+export async function reviewSegmentation({ studyId, segmentationId, tag }, review) {
+  await call(`${segmentationPath(studyId, segmentationId)}/review`, { method: 'POST', headers: { 'Content-Type': 'application/json', 'If-Match': tag }, body: JSON.stringify(review) });
+}
+
+/**
+ * Tells phases and rules of a segmentation, as a new revision.
+ * @param {Seen} seen
+ * @param {object} change
+ */
+export async function changeSegmentation({ studyId, segmentationId, tag }, change) {
+  await call(segmentationPath(studyId, segmentationId), { method: 'PATCH', headers: { 'Content-Type': 'application/json', 'If-Match': tag }, body: JSON.stringify(change) });
+}
+
+/**
+ * Sends a corrected mask, as a new revision.
+ * @param {Seen} seen
+ * @param {Blob} file
+ * @param {number | null} frame the one frame that it holds; `null` where it holds all
+ */
+export async function correctMask({ studyId, segmentationId, tag }, file, frame) {
+  const query = frame === null ? '' : `?frame=${frame}`;
+  await call(`${segmentationPath(studyId, segmentationId)}/mask.nii.gz${query}`, { method: 'PUT', headers: { 'Content-Type': 'application/octet-stream', 'If-Match': tag }, body: file });
+}
+
 /** @param {string} studyId @param {string} segmentationId */
 function segmentationPath(studyId, segmentationId) {
   return `/studies/${encodeURIComponent(studyId)}/segmentations/${encodeURIComponent(segmentationId)}`;
@@ -290,13 +357,14 @@ export const FILES = {
  * A file to be saved, as an object URL.
  * @param {string} studyId
  * @param {string} segmentationId
+ * @param {number} revision
  * @param {string} what a name in `FILES`
  * @returns {Promise<{url: string, name: string}>} the name holds ids alone
  */
-export async function getFile(studyId, segmentationId, what) {
+export async function getFile(studyId, segmentationId, revision, what) {
   const { of, path, accept, ending } = FILES[what];
-  const base = of === 'study' ? `/studies/${encodeURIComponent(studyId)}` : segmentationPath(studyId, segmentationId);
-  const response = await call(`${base}/${path}`, { accept });
+  const address = of === 'study' ? `/studies/${encodeURIComponent(studyId)}/${path}` : `${segmentationPath(studyId, segmentationId)}/${path}?revision=${revision}`;
+  const response = await call(address, { accept });
   return { url: URL.createObjectURL(await reach(() => response.blob(), brokenOff)), name: `${studyId}-${ending}` };
 }
 
@@ -315,12 +383,13 @@ export async function getReport(studyId, segmentationId) {
  * are kept, so that the beat plays without waiting.
  * @param {string} studyId
  * @param {string} segmentationId
- * @param {{slice: number, frame: number, overlay: string, opacity: number, labels: number[], width: number,
+ * @param {{revision: number, slice: number, frame: number, overlay: string, opacity: number, labels: number[], width: number,
  *   windowCenter: number | null, windowWidth: number | null}} wanted
  * @returns {Promise<string>}
  */
 export function getPicture(studyId, segmentationId, wanted) {
   const query = new URLSearchParams({
+    revision: String(wanted.revision),
     frame: String(wanted.frame),
     overlay: wanted.labels.length === 0 ? 'none' : wanted.overlay,
     width: String(wanted.width),

@@ -4,7 +4,7 @@
 
 import * as api from './api.js';
 import * as state from './state.js';
-import { choicesQuery } from './measuring.js';
+import { choicesChange, choicesOf, choicesQuery } from './measuring.js';
 import { requestBody } from './models.js';
 import { mount as mountBullseye } from './views/bullseye.js';
 import { mount as mountCurve } from './views/curve.js';
@@ -17,6 +17,7 @@ import { mount as mountModels } from './views/models.js';
 import { mount as mountNumbers } from './views/numbers.js';
 import { mount as mountProgress } from './views/progress.js';
 import { mount as mountProvenance } from './views/provenance.js';
+import { mount as mountReview } from './views/review.js';
 import { mount as mountTheme } from './views/theme.js';
 import { mount as mountVerdict } from './views/verdict.js';
 import { mount as mountViewer } from './views/viewer.js';
@@ -95,9 +96,47 @@ async function analyse(study, signal) {
 /** @param {any} study @param {any} segmentation @param {AbortSignal} signal */
 async function show(study, segmentation, signal) {
   report({ stage: 'measure', done: 0, total: 0 });
-  const metrics = await api.getMetrics(study.id, segmentation.id, signal);
+  const found = await revision(study.id, segmentation.id, signal);
   const truth = await api.getTruth(study, signal);
-  store.change((now) => state.finished(now, { study, segmentation, metrics, truth }));
+  store.change((now) => state.finished(now, { study, ...found, truth }));
+}
+
+/**
+ * A segmentation in its last revision or in a named one, with its numbers and its history.
+ * @param {string} studyId @param {string} segmentationId @param {AbortSignal} signal @param {number} [wanted]
+ */
+async function revision(studyId, segmentationId, signal, wanted) {
+  const { segmentation, tag } = await api.getSegmentation(studyId, segmentationId, signal, wanted);
+  const metrics = await api.getMetrics(studyId, segmentationId, segmentation.revision, signal);
+  const revisions = await api.listRevisions(studyId, segmentationId, signal);
+  return { segmentation, tag, metrics, revisions };
+}
+
+/**
+ * Changes what is in view and shows what became of it.
+ * @param {(seen: api.Seen) => Promise<void>} change
+ * @returns {Promise<boolean>} whether it was done
+ */
+async function alter(change) {
+  const { study, segmentation, tag } = store.get();
+  const { signal } = work;
+  const refresh = async () => {
+    const found = await revision(study.id, segmentation.id, signal);
+    store.change((now) => state.revised(now, found));
+  };
+  trial.abort();
+  store.change((now) => state.changed(now, true));
+  try {
+    await change({ studyId: study.id, segmentationId: segmentation.id, tag });
+    await refresh();
+    return true;
+  } catch (cause) {
+    // Somebody else was faster: what they did is shown with the refusal.
+    if (cause instanceof api.ServiceError && cause.problem.status === 412) await attempt(refresh);
+    store.change((now) => state.changed(now, false));
+    fail(cause);
+    return false;
+  }
 }
 
 /** @param {Blob[]} files @param {Record<string, string>} facts @param {AbortSignal} signal */
@@ -114,7 +153,7 @@ async function tryOut(choices, signal) {
   if (!choices) return;
   const { study, segmentation } = store.get();
   try {
-    const metrics = await api.getMetrics(study.id, segmentation.id, signal, choicesQuery(choices));
+    const metrics = await api.getMetrics(study.id, segmentation.id, segmentation.revision, signal, choicesQuery(choices));
     store.change((now) => (signal.aborted ? now : state.tried(now, { choices, metrics, problem: null })));
   } catch (cause) {
     // Choices that contradict each other are no failure of the page: what is wrong stands beside them.
@@ -165,12 +204,12 @@ const actions = {
   /** @param {any} wanted */
   picture: (wanted) => {
     const { study, segmentation } = store.get();
-    return api.getPicture(study.id, segmentation.id, wanted);
+    return api.getPicture(study.id, segmentation.id, { ...wanted, revision: segmentation.revision });
   },
   /** @param {string} what a name in `api.FILES` */
   save: (what) => attempt(async () => {
     const { study, segmentation } = store.get();
-    const { url, name } = await api.getFile(study.id, segmentation.id, what);
+    const { url, name } = await api.getFile(study.id, segmentation.id, segmentation.revision, what);
     const link = document.createElement('a');
     link.href = url;
     link.download = name;
@@ -200,6 +239,22 @@ const actions = {
     trial = new AbortController();
     return tryOut(choices, trial.signal);
   },
+  /** What is tried becomes a new revision. */
+  keepChoices: () => {
+    const { metrics, trial: tried } = store.get();
+    if (!tried) return Promise.resolve(false);
+    return alter((seen) => api.changeSegmentation(seen, choicesChange(choicesOf(metrics), tried.choices)));
+  },
+  /** @param {'approved' | 'rejected'} decision @param {string} note */
+  review: (decision, note) => alter((seen) => api.reviewSegmentation(seen, { state: decision, ...(note ? { note } : {}) })),
+  /** @param {Blob} file @param {number | null} frame */
+  correct: (file, frame) => alter((seen) => api.correctMask(seen, file, frame)),
+  /** @param {number} wanted a revision */
+  look: (wanted) => attempt(async () => {
+    const { study, segmentation } = store.get();
+    const found = await revision(study.id, segmentation.id, work.signal, wanted);
+    store.change((now) => state.revised(now, found));
+  }),
   /** @param {import('./models.js').Wanted} wanted */
   want: (wanted) => store.change((now) => state.asked(now, wanted)),
   /** @param {state.Theme} theme */
@@ -224,6 +279,7 @@ const resultViews = [
   mountCurve(byId('curve'), actions),
   mountBullseye(byId('wall')),
   mountMeasuring(byId('measuring'), actions),
+  mountReview(byId('review'), actions),
   mountProvenance(byId('provenance'), actions),
 ];
 
@@ -239,12 +295,16 @@ again.addEventListener('click', () => {
   attempt(refreshList);
 });
 
+let wasDone = false;
 store.subscribe((now) => {
   document.body.dataset.phase = now.phase;
   const done = now.phase === 'done';
   byId('result').hidden = !done;
   again.hidden = !done;
   for (const view of done ? [...views, ...resultViews] : views) view.update(now);
+  // What had the focus is gone when a result comes: reading goes on at its verdict.
+  if (done && !wasDone) queueMicrotask(() => /** @type {HTMLElement | null} */ (byId('verdict').querySelector('.verdict'))?.focus({ preventScroll: true }));
+  wasDone = done;
 });
 
 attempt(refreshAll);

@@ -68,6 +68,17 @@ export function choicesQuery(choices) {
   return query;
 }
 
+/**
+ * What has to be told so that choices become others.
+ * @param {Choices} from
+ * @param {Choices} to
+ */
+export function choicesChange(from, to) {
+  const before = Object.entries(choicesBody(from)).map(([name, value]) => [name, JSON.stringify(value)]);
+  const after = /** @type {Record<string, any>} */ (choicesBody(to));
+  return Object.fromEntries(before.filter(([name, value]) => JSON.stringify(after[name]) !== value).map(([name]) => [name, after[name]]));
+}
+
 /** Numbers that a choice can change, and that are compared. */
 const COMPARED = [
   'left_ventricle.edv_ml',

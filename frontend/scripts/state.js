@@ -16,11 +16,13 @@ import { settled } from './models.js';
  * @typedef {'dark' | 'light'} Theme
  * @typedef {{choices: import('./measuring.js').Choices, metrics: any, problem: Problem | null}} Trial
  * @typedef {{phase: Phase, needsKey: boolean, keyRefused: boolean, problem: Problem | null, progress: Progress | null,
- *   study: any, segmentation: any, metrics: any, truth: any, trial: Trial | null, studies: any[], older: string | null, models: any[],
+ *   study: any, segmentation: any, metrics: any, truth: any, trial: Trial | null, revisions: any[],
+ *   tag: string, changing: boolean, studies: any[], older: string | null, models: any[],
  *   wanted: import('./models.js').Wanted, theme: Theme, view: View}} State
  *
  * `trial` is how the mask would be measured with other choices; its `metrics` are `null` until they are there. `wanted` is the model that
- * the next request asks for.
+ * the next request asks for. `revisions` are those of the segmentation, the last one first; `tag` is what the service knows the one in view
+ * by; `changing` is whether a review or a change is on its way.
  * `truth` is what is known of the demonstration heart; `null` for every other study. `older` is where the list of kept studies goes on;
  * `null` where it is whole.
  */
@@ -38,6 +40,9 @@ export function initialState() {
     metrics: null,
     truth: null,
     trial: null,
+    revisions: [],
+    tag: '',
+    changing: false,
     studies: [],
     older: null,
     models: [],
@@ -62,7 +67,7 @@ export function initialState() {
  * @returns {State}
  */
 export function started(state, stage) {
-  return { ...state, phase: 'busy', problem: null, progress: { stage, done: 0, total: 0 }, study: null, segmentation: null, metrics: null, truth: null, trial: null };
+  return { ...state, phase: 'busy', problem: null, progress: { stage, done: 0, total: 0 }, study: null, segmentation: null, metrics: null, truth: null, trial: null, revisions: [], tag: '', changing: false };
 }
 
 /**
@@ -96,10 +101,10 @@ export function cancelled(state) {
 /**
  * A study was segmented and measured: the view starts at end-diastole in the middle of the stack.
  * @param {State} state
- * @param {{study: any, segmentation: any, metrics: any, truth?: any}} result
+ * @param {{study: any, segmentation: any, metrics: any, revisions?: any[], tag?: string, truth?: any}} result
  * @returns {State}
  */
-export function finished(state, { study, segmentation, metrics, truth = null }) {
+export function finished(state, { study, segmentation, metrics, revisions = [], tag = '', truth = null }) {
   const frame = clampIndex(metrics?.phases?.ed_frame ?? 0, study.shape.frames);
   const slice = clampIndex((study.shape.slices - 1) / 2, study.shape.slices);
   return {
@@ -112,6 +117,9 @@ export function finished(state, { study, segmentation, metrics, truth = null }) 
     metrics,
     truth,
     trial: null,
+    revisions,
+    tag,
+    changing: false,
     view: { ...state.view, frame, slice, playing: false, windowCenter: null, windowWidth: null },
   };
 }
@@ -169,6 +177,26 @@ export function listed(state, studies, older = null) {
 export function cleared(state) {
   const { studies, older, models, wanted, theme } = state;
   return { ...initialState(), studies, older, models, wanted, theme };
+}
+
+/**
+ * The segmentation is there in another revision; the view stays where it is.
+ * @param {State} state
+ * @param {{segmentation: any, metrics: any, revisions: any[], tag: string}} result
+ * @returns {State}
+ */
+export function revised(state, { segmentation, metrics, revisions, tag }) {
+  return { ...state, problem: null, segmentation, metrics, revisions, tag, trial: null, changing: false };
+}
+
+/**
+ * A review or a change is on its way, or has ended.
+ * @param {State} state
+ * @param {boolean} changing
+ * @returns {State}
+ */
+export function changed(state, changing) {
+  return { ...state, changing };
 }
 
 /**

@@ -64,3 +64,20 @@ export function takeFrames(file, frames) {
   header.writeInt16LE(frames, 48);
   return gzipSync(Buffer.concat([header, bytes.subarray(offset, offset + frames * frameBytes)]));
 }
+
+/**
+ * A mask in which a structure of one slice is another one, in every frame.
+ * @param {Buffer} file a mask as the service sends it
+ * @param {number} slice
+ * @param {number} from
+ * @param {number} to
+ */
+export function relabel(file, slice, from, to) {
+  const bytes = gunzipSync(file);
+  const [columns, rows, slices] = [42, 44, 46].map((at) => bytes.readInt16LE(at));
+  const offset = bytes.readFloatLE(108);
+  for (let at = offset; at < bytes.length; at += 1) {
+    if (Math.floor((at - offset) / (columns * rows)) % slices === slice && bytes[at] === from) bytes[at] = to;
+  }
+  return gzipSync(bytes);
+}

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { STRUCTURES } from '../../frontend/scripts/labels.js';
 import { openPage, PICTURES, startBrowser, startHost } from './harness.js';
-import { dropRows, readMask, takeFrames } from './nifti.js';
+import { dropRows, readMask, relabel, takeFrames } from './nifti.js';
 
 /** Run by the browser's debugger, which the page's content security policy does not bind. */
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -296,6 +296,71 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
     }));
     assert.equal(apart, 0, 'line and slider are at the same frame while the beat plays');
     await page.keyboard.press('Space');
+    await page.close();
+  });
+
+  test('a result is reviewed, measured and drawn otherwise, and every revision stays', async () => {
+    const { page, complaints } = await openPage(browser, host.url);
+    await page.setInputFiles('#file', { name: 'cine.nii.gz', mimeType: 'application/gzip', buffer: takeFrames(demo, 8) });
+    await page.waitForSelector(DONE, PATIENCE);
+    const { base } = await kept(host.url, 8);
+    const get = async (/** @type {string} */ path) => (await fetch(base + path)).json();
+    const revision = (/** @type {number} */ number) => page.waitForSelector(`.history [aria-current] [data-revision="${number}"]`);
+    await revision(1);
+    assert.match(await page.locator('.reviewed').innerText(), /Nobody/);
+    await page.fill('[name=note]', 'Base slice to be redrawn.');
+    await page.click('#reject');
+    await page.waitForSelector('.reviewed[data-review="rejected"]');
+    assert.match(await page.locator('.reviewed').innerText(), /^Rejected by .*Base slice to be redrawn\./s);
+    assert.equal(await page.inputValue('[name=note]'), '');
+    assert.equal(await page.locator('.tile .badge[data-verdict="rejected"]').count(), 6);
+
+    await page.selectOption('#choose-es', '5');
+    await page.waitForSelector('.trial[data-ready="true"]');
+    await page.click('#choices-keep');
+    await revision(2);
+    const second = await get('/metrics');
+    assert.equal(second.phases.es_frame, 5);
+    assert.equal(await page.locator('[data-quantity="left_ventricle.ef_percent"] .big').innerText(), `${second.left_ventricle.ef_percent.toFixed(1)} %`);
+    assert.match(await page.locator('.history').innerText(), /Changed: end-systole\./);
+    assert.match(await page.locator('.reviewed').innerText(), /Nobody/, 'a review is of its revision');
+
+    await page.click('#mask-send');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'mask-file', 'a file is asked for');
+    const mask = Buffer.from(await (await fetch(`${base}/mask.nii.gz`)).arrayBuffer());
+    await page.setInputFiles('#mask-file', { name: 'drawn.nii.gz', mimeType: 'application/gzip', buffer: relabel(mask, 5, 3, 2) });
+    const before = await source(page);
+    await page.click('#mask-send');
+    await revision(3);
+    await page.waitForFunction(changed, before);
+    const third = await get('/metrics');
+    assert.ok(third.left_ventricle.edv_ml < second.left_ventricle.edv_ml - 5);
+    assert.equal(await page.locator('[data-quantity="left_ventricle.edv_ml"] .big').innerText(), `${third.left_ventricle.edv_ml.toFixed(0)} ml`);
+    assert.match(await page.locator('.history').innerText(), /Changed: mask of 8 frames\./);
+    await page.locator('#review').screenshot({ path: join(PICTURES, 'review.png') });
+    await isAccessible(page);
+
+    await page.click('.history [data-revision="1"]');
+    await revision(1);
+    assert.match(await page.locator('#review').innerText(), /the last one is 3/);
+    assert.ok(await page.locator('#approve').isHidden());
+    const [numbers, first] = [await save(page, 'json'), await get('/metrics?revision=1')];
+    assert.deepEqual(JSON.parse(numbers.bytes.toString()), first);
+    await page.click('.history [data-revision="3"]');
+    await revision(3);
+
+    // Somebody else changes it meanwhile: what was not seen is not approved.
+    const other = await fetch(base, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: '{"excluded_slices": [0]}' });
+    assert.equal(other.status, 200);
+    await page.click('#approve');
+    await page.waitForSelector('.problem:not([hidden])');
+    await revision(4);
+    assert.equal((await get('')).review, null);
+    await page.click('#approve');
+    await page.waitForSelector('.reviewed[data-review="approved"]');
+    assert.ok(await page.locator('.problem').isHidden());
+    assert.equal((await get('')).review.state, 'approved');
+    assert.deepEqual(complaints, ['Failed to load resource: the server responded with a status of 412 (Precondition Failed)']);
     await page.close();
   });
 

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { choicesBody, choicesOf, choicesQuery, comparison, phaseRows, sameChoices } from '../../frontend/scripts/measuring.js';
+import { choicesBody, choicesChange, choicesOf, choicesQuery, comparison, phaseRows, sameChoices } from '../../frontend/scripts/measuring.js';
 import { modelOptions, precisionOptions, requestBody, settled } from '../../frontend/scripts/models.js';
 
 const metrics = {
@@ -31,6 +31,12 @@ test('choices go into a query and a body, and a phase that is to be found says s
   assert.deepEqual(choicesBody(choices), { ed_frame: null, es_frame: 7, excluded_slices: [0, 3], basal_rule: 'mostly_enclosed', bsa_formula: 'dubois' });
   assert.ok(sameChoices(choices, { ...choices, excludedSlices: [0, 3] }));
   assert.ok(!sameChoices(choices, { ...choices, esFrame: null }));
+});
+
+test('only what is another choice is told as a change', () => {
+  const from = choicesOf(metrics);
+  assert.deepEqual(choicesChange(from, from), {});
+  assert.deepEqual(choicesChange(from, { ...from, esFrame: null, excludedSlices: [] }), { es_frame: null, excluded_slices: [] });
 });
 
 test('what a choice changes is told with its sign, and what it does not as 0', () => {

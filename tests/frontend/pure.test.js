@@ -10,7 +10,7 @@ import { formOf, inside } from '../../frontend/scripts/files.js';
 import { headlines, notKept, number, numberRows, phaseSentence, progressText, quantityName, referencePlaces, sentence, singleFrameText, UNKNOWN } from '../../frontend/scripts/format.js';
 import { boxAspect, clampIndex, pictureWidth, sliceFrame } from '../../frontend/scripts/geometry.js';
 import { eventReader } from '../../frontend/scripts/sse.js';
-import { asked, cancelled, cleared, createStore, failed, finished, initialState, keyWanted, listed, offered, progressed, started, themed, ticked, tried, viewed } from '../../frontend/scripts/state.js';
+import { asked, cancelled, changed, cleared, createStore, failed, finished, initialState, keyWanted, listed, offered, progressed, revised, started, themed, ticked, tried, viewed } from '../../frontend/scripts/state.js';
 
 const study = { id: 's', shape: { frames: 20, slices: 9, rows: 200, columns: 160 }, spacing_mm: { row: 1.4, column: 0.7, slice: 8 } };
 const metrics = { phases: { ed_frame: 19, es_frame: 7, method: 'largest_and_smallest_left_ventricle' } };
@@ -289,6 +289,12 @@ test('what was tried of one study is not shown with the next', () => {
   assert.equal(tried(done, trial).trial, trial);
   assert.equal(started(tried(done, trial), 'upload').trial, null);
   assert.equal(finished(tried(done, trial), { study, segmentation: { id: 'h' }, metrics }).trial, null);
+});
+
+test('another revision leaves the view where it is, and ends what was tried and what was changing', () => {
+  const before = changed(tried(viewed(done, { slice: 2, frame: 3 }), { choices: {}, metrics: {}, problem: null }), true);
+  const after = revised(before, { segmentation: { id: 'g', revision: 2 }, metrics, revisions: [{ revision: 2 }], tag: '"t"' });
+  assert.deepEqual([after.view.slice, after.view.frame, after.trial, after.changing, after.segmentation.revision, after.tag], [2, 3, null, false, 2, '"t"']);
 });
 
 test('listeners hear of a change and not of its absence', () => {

@@ -15,18 +15,18 @@ export function mount(root) {
   return {
     /** @param {import('../state.js').State} state */
     update({ segmentation, metrics }) {
-      if (metrics === shown) return;
-      shown = metrics;
+      if (segmentation === shown) return;
+      shown = segmentation;
       const found = headlines(metrics);
       root.hidden = found.length === 0;
       const verdict = verdictOf(segmentation?.quality ?? metrics?.quality);
-      tiles.replaceChildren(...found.map((one) => tile(one, verdict)));
+      tiles.replaceChildren(...found.map((one) => tile(one, verdict, segmentation?.review)));
     },
   };
 }
 
-/** @param {import('../format.js').Headline} headline @param {import('../quality.js').Verdict} verdict */
-function tile({ path, name, text, unit, range, level, place }, { kind, badge }) {
+/** @param {import('../format.js').Headline} headline @param {import('../quality.js').Verdict} verdict @param {any} review */
+function tile({ path, name, text, unit, range, level, place }, { kind, badge }, review) {
   const lines = [];
   if (range) lines.push(element('span', { class: 'small' }, `${range} (${Math.round(100 * (level ?? 0))} %)`));
   if (place) lines.push(element('span', { class: 'place', 'data-place': place.verdict }, `${place.verdict} (${place.limits})`));
@@ -36,6 +36,6 @@ function tile({ path, name, text, unit, range, level, place }, { kind, badge }) 
     element('span', { class: 'small' }, name),
     element('span', { class: 'big' }, text, element('span', { class: 'unit' }, ` ${unit}`)),
     ...lines,
-    element('span', { class: 'badge', 'data-verdict': kind }, badge),
+    element('span', { class: 'badges' }, element('span', { class: 'badge', 'data-verdict': kind }, badge), ...(review ? [element('span', { class: 'badge', 'data-verdict': review.state }, `${review.state} by a reader`)] : [])),
   );
 }

@@ -12,7 +12,7 @@ const FOUND = '';
 
 /**
  * @param {HTMLElement} root
- * @param {{tryChoices: (choices: import('../measuring.js').Choices | null) => void}} actions
+ * @param {{tryChoices: (choices: import('../measuring.js').Choices | null) => void, keepChoices: () => void}} actions
  */
 export function mount(root, actions) {
   const phases = element('tbody');
@@ -26,12 +26,13 @@ export function mount(root, actions) {
   const bsa = choice('Body surface', 'choose-bsa', BSA_FORMULAS);
   const slices = element('fieldset', { class: 'slices' }, element('legend', {}, 'Slices that count to no volume'));
   const undo = element('button', { type: 'button', class: 'quiet', id: 'choices-undo' }, 'Back to what is kept');
+  const keep = element('button', { type: 'button', id: 'choices-keep' }, 'Keep as a new revision');
   const compared = element('tbody');
   const comparedHead = ['', 'kept', 'as chosen', 'change', 'Unit'].map((text) => (text ? element('th', { scope: 'col' }, text) : element('td')));
   const comparedTable = element('table', { class: 'numbers compared' }, element('thead', {}, element('tr', {}, ...comparedHead)), compared);
   const said = element('p', { class: 'refused', role: 'status' });
   const judged = element('p', { class: 'small' });
-  const trial = element('div', { class: 'trial', hidden: true }, element('h3', {}, 'With these choices'), said, comparedTable, judged, element('div', { class: 'row' }, undo));
+  const trial = element('div', { class: 'trial', hidden: true }, element('h3', {}, 'With these choices'), said, comparedTable, judged, element('div', { class: 'row' }, keep, undo));
   const hint = element('p', { class: 'small' }, 'Choose another phase, leave out a slice or take another rule: what the numbers would be stands here beside those that are kept.');
   root.append(
     element('h2', {}, 'Phases and rules'),
@@ -61,6 +62,7 @@ export function mount(root, actions) {
       chosen();
     });
   }
+  keep.addEventListener('click', () => actions.keepChoices());
   undo.addEventListener('click', () => actions.tryChoices(null));
 
   /** @param {import('../measuring.js').Choices} choices */
@@ -97,6 +99,9 @@ export function mount(root, actions) {
         bsa.field.hidden = !metrics.body?.bsa_m2;
         write(choicesOf(metrics));
       }
+      const isLast = segmentation.revision === (next.revisions[0]?.revision ?? segmentation.revision);
+      keep.hidden = !isLast;
+      keep.disabled = next.changing || !tried?.metrics;
       if (tried === shownTrial && trial.hidden === !tried) return;
       shownTrial = tried;
       trial.hidden = !tried;

@@ -1,5 +1,5 @@
 /**
- * Which model, engine and file made this, and files to take away.
+ * Which model, engine and file made this, and which are to make the next.
  */
 
 import { element } from './elements.js';
@@ -8,27 +8,15 @@ import { duration, notKept, number, size } from '../format.js';
 
 /**
  * @param {HTMLElement} root
- * @param {{again: () => void, save: (what: string) => void, report: () => void, want: (wanted: import('../models.js').Wanted) => void}} actions
+ * @param {{again: () => void, want: (wanted: import('../models.js').Wanted) => void}} actions
  */
 export function mount(root, actions) {
   const facts = element('dl');
-  const save = [
-    ['mask', 'Save mask (NIfTI)'],
-    ['volume', 'Save volume (NIfTI)'],
-    ['csv', 'Save numbers (CSV)'],
-    ['json', 'Save numbers (JSON)'],
-  ].map(([what, text]) => {
-    const button = element('button', { type: 'button', class: 'quiet', 'data-save': what }, text);
-    button.addEventListener('click', () => actions.save(what));
-    return button;
-  });
-  const report = element('button', { type: 'button', class: 'quiet', id: 'report' }, 'Report to print');
-  report.addEventListener('click', () => actions.report());
   const again = element('button', { type: 'button', class: 'quiet', id: 'again', title: 'The same result comes back unless the model, its precision, its engine or its component is another one.' }, 'Segment again');
   again.addEventListener('click', () => actions.again());
   const picker = element('div');
   const models = mountModels(picker, actions, ['done']);
-  root.append(element('h2', {}, 'How this was made'), facts, element('div', { class: 'row' }, report, ...save), picker, element('div', { class: 'row' }, again));
+  root.append(element('h2', {}, 'How this was made'), facts, picker, element('div', { class: 'row' }, again));
   /** @type {any} */
   let shown = null;
   return {

@@ -37,8 +37,6 @@ export function mount(root) {
       score.textContent = scoreText(quality);
       warnings.replaceChildren(...(study?.warnings ?? []).map((/** @type {any} */ { detail }) => element('li', {}, sentence(detail))));
       warnings.hidden = warnings.childElementCount === 0;
-      // What had the focus is gone by now: reading goes on here.
-      queueMicrotask(() => verdict.focus({ preventScroll: true }));
     },
   };
 }

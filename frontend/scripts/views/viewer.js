@@ -177,7 +177,7 @@ export function mount(root, actions) {
       }
       beat();
 
-      const name = JSON.stringify([study.id, segmentation.id, view.frame, view.slice, view.overlay, view.opacity, view.labels, view.windowCenter, view.windowWidth]);
+      const name = JSON.stringify([study.id, segmentation.id, segmentation.revision, view.frame, view.slice, view.overlay, view.opacity, view.labels, view.windowCenter, view.windowWidth]);
       if (name === wanted) return;
       wanted = name;
       fetchPicture(view.frame, view.slice).then(
