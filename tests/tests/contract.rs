@@ -660,6 +660,7 @@ fn table(world: &World) -> Table {
         )
         .for_readers()
         .missing(format!("{no_sid}/report"))
+        .refused(422, "invalid-field", |ask| ask.query("ed_frame=99"))
         .forms(200, &[HTML, JSON, CSV])
         .unchanged();
     table

@@ -104,6 +104,41 @@ fn a_report_is_one_safe_page_and_says_what_the_json_and_the_csv_say() -> Result<
     }
     assert_eq!(text.matches("<img").count(), pictures.len());
 
+    // What a person tells and says of it stands in the next report, and the first stays as it was.
+    let segmentation = made["links"]["self"].as_str().context("no segmentation")?;
+    client
+        .send(
+            "PATCH",
+            segmentation,
+            &[("content-type", "application/json")],
+            Some(br#"{"es_frame": 2}"#),
+        )?
+        .expect(200)?;
+    client
+        .send(
+            "POST",
+            &format!("{segmentation}/review"),
+            &[("content-type", "application/json")],
+            Some(br#"{"state": "approved", "note": "Looked at <all> slices."}"#),
+        )?
+        .expect(200)?;
+    let second = String::from_utf8(client.get(path)?.expect(200)?.body)?;
+    for said in [
+        "revision 2",
+        "Changed: es_frame",
+        "approved</strong>",
+        "Looked at &lt;all&gt; slices.",
+    ] {
+        ensure!(second.contains(said), "{said} is not in the report");
+    }
+    let path = &format!("{path}?revision=1");
+    let metrics = &format!("{metrics}?revision=1");
+    let first = client.get(path)?.expect(200)?;
+    ensure!(
+        first.body == page.body,
+        "the first revision's report is another"
+    );
+
     // As CSV the numbers.
     let csv = client.get_as(path, "text/csv")?.expect(200)?;
     assert_eq!(
@@ -116,7 +151,7 @@ fn a_report_is_one_safe_page_and_says_what_the_json_and_the_csv_say() -> Result<
     // Rules hold for the answer that they are told to.
     let without = client
         .get_as(
-            &format!("{path}?excluded_slices=0&bsa_formula=dubois"),
+            &format!("{path}&excluded_slices=0&bsa_formula=dubois"),
             "application/json",
         )?
         .expect(200)?

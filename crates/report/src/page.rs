@@ -2,7 +2,7 @@
 
 use cinecor_wire::{
     CardJson, FieldJson, FieldState, MetricsJson, PictureJson, QualityJson, ReportJson,
-    VentricleRatesJson,
+    SegmentationJson, VentricleRatesJson,
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -486,7 +486,10 @@ fn quality(quality: &QualityJson) -> Markup {
                 ("Score", html! {
                     @match quality.score {
                         Some(score) => { (number(Some(score), 3)) " (0 useless, 1 best: the mean Dice that the mask is thought to have)" },
-                        None => em { "none was worked out" },
+                        None => {
+                            em { "none was worked out" }
+                            @if let Some(reason) = &quality.score_reason { ": " (reason) }
+                        },
                     }
                 }),
             ]))
@@ -519,8 +522,7 @@ fn methods(report: &ReportJson) -> Markup {
     let excluded = if of.excluded_slices.is_empty() {
         "none".to_owned()
     } else {
-        let slices: Vec<String> = of.excluded_slices.iter().map(usize::to_string).collect();
-        slices.join(", ")
+        numbers(&of.excluded_slices)
     };
     html! {
         section {
@@ -574,13 +576,45 @@ fn of_card(card: &CardJson) -> Markup {
     }
 }
 
+/// Who made the revision, and what was changed.
+fn made(of: &SegmentationJson) -> Markup {
+    html! {
+        (of.revision)
+        @match &of.corrected {
+            None => { ", as the model made it, " (of.created_at) },
+            Some(by) => {
+                ", by " (by.author) ", " (by.created_at) ". Changed: " (by.changed.join(", "))
+                @if !by.frames.is_empty() { ". Masks drawn by hand in frames " (numbers(&by.frames)) }
+            },
+        }
+    }
+}
+
+/// What a person said of this revision.
+fn review(of: &SegmentationJson) -> Markup {
+    html! {
+        @match &of.review {
+            None => em { "nobody has reviewed this revision in the service" },
+            Some(review) => {
+                strong.verdict { (review.state) } " by " (review.author) ", " (review.created_at)
+                @if let Some(note) = &review.note { ": " (note) }
+            },
+        }
+    }
+}
+
+fn numbers(values: &[usize]) -> String {
+    let values: Vec<String> = values.iter().map(usize::to_string).collect();
+    values.join(", ")
+}
+
 fn signature(report: &ReportJson) -> Markup {
     html! {
         section.signature {
             h2 { "Revision, review and signature" }
             (facts(&[
-                ("Revision", html! { (report.segmentation.revision) }),
-                ("Review", em_text("nobody has reviewed this revision in the service")),
+                ("Revision", made(&report.segmentation)),
+                ("Review", review(&report.segmentation)),
             ]))
             p { "Summary of findings (left to the physician):" }
             div.lines { div.line {} div.line {} div.line {} }
@@ -591,8 +625,4 @@ fn signature(report: &ReportJson) -> Markup {
             }
         }
     }
-}
-
-fn em_text(text: &str) -> Markup {
-    html! { em { (text) } }
 }

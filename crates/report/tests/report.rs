@@ -10,9 +10,9 @@ use cinecor_phantom::{Settings, TrueFrame};
 use cinecor_report::{Phase, html, key_slices};
 use cinecor_volume::{Frame, Shape};
 use cinecor_wire::{
-    CardJson, CheckJson, LabelsJson, MetricsJson, ModelJson, PictureJson, QualityJson, ReportJson,
-    SegmentationJson, ShapeJson, SourceJson, SpacingJson, StudyJson, SubjectJson, TimingsJson,
-    ToldPhasesJson, WarningJson,
+    CardJson, CheckJson, CorrectedJson, LabelsJson, MetricsJson, ModelJson, PictureJson,
+    QualityJson, ReportJson, ReviewJson, SegmentationJson, ShapeJson, SourceJson, SpacingJson,
+    StudyJson, SubjectJson, TimingsJson, ToldPhasesJson, WarningJson,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -352,6 +352,40 @@ fn what_is_missing_is_said_to_be() {
 }
 
 #[test]
+fn who_changed_and_who_reviewed_a_revision_is_said() {
+    let text = html(&report()).text;
+    assert!(text.contains("1, as the model made it, 2026-01-02T03:05:05Z"));
+    assert!(text.contains("nobody has reviewed this revision"));
+    let mut corrected = report();
+    corrected.segmentation.revision = 2;
+    corrected.segmentation.corrected = Some(CorrectedJson {
+        author: "ward-3".to_owned(),
+        created_at: "2026-01-03T00:00:00Z".to_owned(),
+        changed: vec!["mask".to_owned(), "es_frame".to_owned()],
+        frames: vec![0, 3],
+    });
+    corrected.segmentation.review = Some(ReviewJson {
+        revision: 2,
+        state: "rejected".to_owned(),
+        note: Some("The base is one slice off.".to_owned()),
+        author: "dr-x".to_owned(),
+        created_at: "2026-01-04T00:00:00Z".to_owned(),
+    });
+    corrected.metrics.quality.score = None;
+    corrected.metrics.quality.score_reason = Some("A person drew masks.".to_owned());
+    let text = html(&corrected).text;
+    for said in [
+        "2, by ward-3, 2026-01-03T00:00:00Z. Changed: mask, es_frame. Masks drawn by hand in frames 0, 3",
+        "rejected</strong> by dr-x, 2026-01-04T00:00:00Z: The base is one slice off.",
+        "none was worked out</em>: A person drew masks.",
+        // At the head of every printed page.
+        "revision 2\"; }",
+    ] {
+        assert!(text.contains(said), "{said}");
+    }
+}
+
+#[test]
 fn why_there_are_no_intervals_is_said() {
     let of = |change: &dyn Fn(&mut MetricsJson, &mut CardJson)| {
         let ReportJson {
@@ -372,6 +406,10 @@ fn why_there_are_no_intervals_is_said() {
         of(&|metrics, _| metrics.conventions.basal_rule = "other".to_owned()).contains("basal")
     );
     assert!(of(&|_, _| ()).contains("kept without"));
+    assert_eq!(
+        of(&|metrics, _| metrics.intervals_reason = Some("A person drew.".to_owned())),
+        "There are no intervals. A person drew."
+    );
     let note = report().interval_note;
     assert!(note.contains("calibration has none"), "{note}");
     assert_eq!(report().metrics.conventions.basal_rule, BASAL_RULE);

@@ -174,9 +174,13 @@ impl ReportJson {
 
 fn interval_note(metrics: &MetricsJson, card: Option<&CardJson>) -> String {
     if !metrics.intervals.is_empty() {
-        return format!(
-            "{INTERVAL_NOTE} A number without an interval is one for which the card's calibration has none."
+        let others = metrics.intervals_reason.as_deref().unwrap_or(
+            "A number without an interval is one for which the card's calibration has none.",
         );
+        return format!("{INTERVAL_NOTE} {others}");
+    }
+    if let Some(reason) = &metrics.intervals_reason {
+        return format!("There are no intervals. {reason}");
     }
     let why = match card {
         Some(card) if !card.has_intervals => "the card of the model does not say how wide they are",

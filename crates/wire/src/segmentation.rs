@@ -118,7 +118,7 @@ impl SegmentationJson {
     /// The same with links that stay at this revision when there are later ones.
     #[must_use]
     pub fn pinned(mut self) -> SegmentationJson {
-        for name in ["mask", "metrics", "self"] {
+        for name in ["mask", "metrics", "report", "self"] {
             if let Some(link) = self.links.get_mut(name) {
                 link.push_str(&format!("?revision={}", self.revision));
             }
