@@ -161,6 +161,7 @@ fn a_report_is_one_safe_page_and_says_what_the_json_and_the_csv_say() -> Result<
         json!([0])
     );
     assert_eq!(without["metrics"]["body"]["formula"], "dubois");
+    assert_eq!(without["segmentation"]["links"]["report"], path.as_str());
     assert_eq!(without["metrics"]["intervals"], json!([]));
     ensure!(
         without["interval_note"]

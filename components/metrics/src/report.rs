@@ -30,9 +30,13 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
         let answer = Answer::bytes(CSV, metrics_csv(&numbers));
         return Ok(tell(answer.saved_as("report.csv")));
     }
+    let segmentation = SegmentationJson::kept(&record, &metrics, rfc3339);
     let report = ReportJson::of(
         StudyJson::kept(&study, rfc3339(study.created_at_ms)),
-        SegmentationJson::kept(&record, &metrics, rfc3339),
+        match call.revision()? {
+            Some(_) => segmentation.pinned(),
+            None => segmentation,
+        },
         numbers,
         card(&store, &record).await?,
         pictures(&store, &study, &record, &metrics).await?,
