@@ -753,7 +753,7 @@ fn a_correction_is_the_last_revision_and_the_one_before_stays() {
     );
     assert_eq!(
         now(store.segmentations(&id(1), 10, None)).unwrap(),
-        [second.clone()]
+        std::slice::from_ref(&second)
     );
     // The frame that was drawn is another, the one before is as it was, the rest is shared.
     let mask = |record: &SegmentationRecord, frame| now(store.mask_frame(record, frame)).unwrap();
