@@ -704,7 +704,7 @@ pub fn cases() -> Vec<DicomCase> {
     file!("JPEG of markers alone", "bad_frame", {
         Image::new().fragments(
             JPEG,
-            &[&[], &[[0xff, 0xd8].repeat(1), vec![0xff; 100_000]].concat()],
+            &[&[], &[vec![0xff, 0xd8], vec![0xff; 100_000]].concat()],
         )
     });
     file!("JPEG 2000 of four billion rows", "frame_mismatch", {
