@@ -12,6 +12,9 @@ use anyhow::{Context, Result, bail};
 /// compiled first.
 const START_DEADLINE: Duration = Duration::from_secs(600);
 
+/// How long a line of the log may take to arrive.
+const LOG_DEADLINE: Duration = Duration::from_secs(20);
+
 /// The repository's root.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -242,6 +245,26 @@ impl Host {
     /// What it has logged so far.
     pub fn log(&self) -> String {
         self.log.lock().map(|log| log.clone()).unwrap_or_default()
+    }
+
+    /// The first line of its log that holds these words, once it is there: what is logged arrives by a pipe, after the answer it belongs to.
+    ///
+    /// # Errors
+    /// It does not come.
+    pub fn logged(&self, words: &str) -> Result<String> {
+        let until = Instant::now() + LOG_DEADLINE;
+        loop {
+            let log = self.log();
+            // A line is whole once the next byte after it is there.
+            let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
+            if let Some(line) = whole.lines().find(|line| line.contains(words)) {
+                return Ok(line.to_owned());
+            }
+            if Instant::now() > until {
+                bail!("the log does not say {words:?}");
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// Whether it is still running.

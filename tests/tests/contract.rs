@@ -1377,11 +1377,7 @@ fn a_fault_of_the_set_up_is_told_to_the_log_and_not_to_the_caller() -> Result<()
         .header("x-request-id")
         .context("no X-Request-Id")?
         .to_owned();
-    let log = host.log();
-    let line = log
-        .lines()
-        .find(|line| line.contains("max_rows"))
-        .context("the log does not name the variable")?;
+    let line = host.logged("max_rows")?;
     ensure!(
         line.contains(&id),
         "the cause is not found by the request's id: {line}"
