@@ -1,8 +1,8 @@
-//! A whole file: everything that can be asked of its header, and every frame.
+//! A whole file: everything that can be asked of its header, every frame, and the study that it is alone.
 #![no_main]
 
 use bytes::Bytes;
-use cinecor_dicom::{DicomFile, Item, Limits, looks_like_dicom};
+use cinecor_dicom::{Candidate, DicomFile, Item, Limits, Study, looks_like_dicom};
 use libfuzzer_sys::fuzz_target;
 
 fn ask(item: &Item<'_>) {
@@ -31,5 +31,11 @@ fuzz_target!(|data: &[u8]| {
     let frames = file.pixels().map_or(0, |pixels| pixels.frames);
     for frame in 0..frames.min(4) {
         let _ = file.frame(frame, &mut values);
+    }
+    let candidate = Candidate::read(Bytes::copy_from_slice(data), &limits);
+    if let Ok(mut study) = Study::find(vec![candidate], 0, &limits) {
+        for frame in 0..study.header().shape.frames.min(4) {
+            let _ = study.frame(frame);
+        }
     }
 });

@@ -3,6 +3,7 @@
 use std::io::{Cursor, Read};
 
 use bytes::Bytes;
+use flate2::read::DeflateDecoder;
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
@@ -19,13 +20,59 @@ const ZIP64_END: &[u8] = b"PK\x06\x06";
 const DISKS_AT: usize = 16;
 const ENTRIES_AT: usize = 32;
 
-/// Every file of a zip archive, in its order; folders and empty files are left out, and so are the side files that macOS packs. A file that
-/// is stored stays where it is in the archive, one that is deflated costs what it inflates to, which the limits bound before it is spent.
-/// An archive in the archive is a file like others.
+/// A file of an archive while it is looked at.
+#[derive(Clone, Debug)]
+pub struct ArchivedFile {
+    /// All its bytes.
+    pub bytes: Bytes,
+    /// Where it lies deflated in the archive; `None` for one that is stored, whose bytes are those of the archive.
+    pub(crate) packed: Option<Packed>,
+}
+
+/// A deflated file in its archive. It was inflated once, within the limits and with the checksum that it has to have.
+#[derive(Clone)]
+pub(crate) struct Packed {
+    deflated: Bytes,
+    /// Bytes it inflates to.
+    length: usize,
+}
+
+impl Packed {
+    /// All its bytes.
+    ///
+    /// # Errors
+    /// [`DicomError::BadZip`], which no file causes that could be inflated before.
+    pub(crate) fn unpack(&self) -> Result<Bytes, DicomError> {
+        let mut file = Vec::with_capacity(self.length);
+        DeflateDecoder::new(self.deflated.as_ref())
+            .take(self.length as u64)
+            .read_to_end(&mut file)
+            .map_err(|_| bad(BROKEN))?;
+        Ok(file.into())
+    }
+}
+
+impl std::fmt::Debug for Packed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Packed")
+            .field("deflated", &self.deflated.len())
+            .field("length", &self.length)
+            .finish()
+    }
+}
+
+/// Hands every file of a zip archive to `take`, in its order; folders and empty files are left out, and so are the side files that macOS
+/// packs. One file is inflated at a time, and what it costs is bounded by the limits before it is spent; one that is stored stays where it
+/// is. An archive in the archive is a file like others.
 ///
 /// # Errors
-/// [`DicomError::BadZip`], [`DicomError::TooManyFiles`], [`DicomError::InflatedTooLarge`], [`DicomError::InflateRatio`].
-pub fn files_of_zip(bytes: Bytes, limits: &Limits) -> Result<Vec<Bytes>, DicomError> {
+/// [`DicomError::BadZip`], [`DicomError::TooManyFiles`], [`DicomError::InflatedTooLarge`], [`DicomError::InflateRatio`]; files before the
+/// one that is refused have been handed over.
+pub fn files_of_zip(
+    bytes: Bytes,
+    limits: &Limits,
+    mut take: impl FnMut(ArchivedFile),
+) -> Result<(), DicomError> {
     if !bytes.starts_with(b"PK") {
         return Err(bad("it does not start as one"));
     }
@@ -46,7 +93,6 @@ pub fn files_of_zip(bytes: Bytes, limits: &Limits) -> Result<Vec<Bytes>, DicomEr
     {
         return Err(bad("its files overlap"));
     }
-    let mut files = Vec::new();
     let mut inflated_bytes = 0;
     let mut compressed_bytes = 0;
     for index in 0..archive.len() {
@@ -55,29 +101,40 @@ pub fn files_of_zip(bytes: Bytes, limits: &Limits) -> Result<Vec<Bytes>, DicomEr
             continue;
         }
         compressed_bytes += entry.compressed_size();
-        let place = (entry.compression() == CompressionMethod::Stored)
-            .then(|| stored(&entry.data_start(), entry.compressed_size(), &bytes))
-            .flatten();
-        let file = match place {
-            Some(file) => {
+        let place = place(&entry.data_start(), entry.compressed_size(), &bytes);
+        let file = match (entry.compression(), place) {
+            (CompressionMethod::Stored, Some(file)) => {
                 // Read for its checksum alone.
                 std::io::copy(&mut entry, &mut std::io::sink()).map_err(|_| bad(BROKEN))?;
-                file
+                ArchivedFile {
+                    bytes: file,
+                    packed: None,
+                }
             }
-            None => inflated(&mut entry, compressed_bytes, &mut inflated_bytes, limits)?,
+            (method, place) => {
+                let file = inflated(&mut entry, compressed_bytes, &mut inflated_bytes, limits)?;
+                let is_deflated = method == CompressionMethod::Deflated;
+                ArchivedFile {
+                    packed: place.filter(|_| is_deflated).map(|deflated| Packed {
+                        deflated,
+                        length: file.len(),
+                    }),
+                    bytes: file,
+                }
+            }
         };
-        if file.len() as u64 != entry.size() {
+        if file.bytes.len() as u64 != entry.size() {
             return Err(bad("a file in it has another size than it says"));
         }
-        if !file.is_empty() {
-            files.push(file);
+        if !file.bytes.is_empty() {
+            take(file);
         }
     }
-    Ok(files)
+    Ok(())
 }
 
-/// Where a stored file lies.
-fn stored(start: &Option<u64>, length: u64, bytes: &Bytes) -> Option<Bytes> {
+/// Where the bytes of a file lie in the archive.
+fn place(start: &Option<u64>, length: u64, bytes: &Bytes) -> Option<Bytes> {
     let start = usize::try_from((*start)?).ok()?;
     let end = start.checked_add(usize::try_from(length).ok()?)?;
     (end <= bytes.len()).then(|| bytes.slice(start..end))

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::facts::{AGE, FIELD_STRENGTH, MANUFACTURER, MODALITY, SEX, SIZE, WEIGHT};
+use crate::file::DicomFile;
 use crate::header::{
     BETWEEN_SLICES, CARDIAC_SYNCHRONIZATION, FRAME_CONTENT, FRAME_GROUPS, FRAME_TIME, FRAME_TIMES,
     HEART_RATE, NOMINAL_INTERVAL, ORIENTATION, PIXEL_MEASURES, PIXEL_SPACING, PLANE_ORIENTATION,
@@ -14,7 +15,7 @@ use crate::header::{
     SLICE_THICKNESS, SOP_CLASS, TEMPORAL_INDEX, TEMPORAL_POSITION, TRIGGER_DELAY, TRIGGER_TIME,
     VALUE_TRANSFORMATION,
 };
-use crate::item::Item;
+use crate::item::{Item, is_blank};
 use crate::tag::Tag;
 
 /// What measuring needs: the numbers of the pixels and where and when they are, and what normal ranges ask for.
@@ -51,12 +52,22 @@ const KEPT: &[Tag] = &[
     Tag::HIGH_BIT,
     Tag::REPRESENTATION,
     Tag::PADDING,
+    Tag::PADDING_LIMIT,
     RESCALE_INTERCEPT,
     RESCALE_SLOPE,
     Tag(0x7fe0, 0x0001),
     Tag::FLOAT_PIXELS,
     Tag::DOUBLE_PIXELS,
     Tag::PIXELS,
+];
+
+/// And of the file meta information: how long it is, in which version, of what class the object is and how it is written. Who sent the
+/// file, which program wrote it, which object it is and what is private go.
+const KEPT_META: &[Tag] = &[
+    Tag(0x0002, 0x0000),
+    Tag(0x0002, 0x0001),
+    Tag(0x0002, 0x0002),
+    Tag::TRANSFER_SYNTAX,
 ];
 
 /// Sequences of which a part is kept.
@@ -94,8 +105,16 @@ pub struct Removed {
 }
 
 impl Removed {
-    /// Adds what is removed of a header, its sequences included.
-    pub(crate) fn read(&mut self, data: &Item<'_>) {
+    /// Adds what is removed of a file: of its file meta information and of its header.
+    pub(crate) fn read(&mut self, file: &DicomFile) {
+        for tag in file.meta().iter().filter(|tag| !KEPT_META.contains(tag)) {
+            self.add(*tag);
+        }
+        self.read_item(&file.data());
+    }
+
+    /// Adds what is removed of a data set, its sequences included.
+    fn read_item(&mut self, data: &Item<'_>) {
         for tag in data.tags() {
             // Lengths of groups, which say nothing.
             if tag.1 == 0 || KEPT.contains(&tag) {
@@ -103,16 +122,23 @@ impl Removed {
             }
             if KEPT_PARTLY.contains(&tag) {
                 for item in data.items(tag) {
-                    self.read(&item);
+                    self.read_item(&item);
                 }
-            } else if !is_empty(data, tag) && !self.tags.contains(&tag) {
-                match self.tags.len() < LISTED {
-                    true => {
-                        self.tags.insert(tag);
-                    }
-                    false => self.further += 1,
-                }
+            } else if !is_empty(data, tag) {
+                self.add(tag);
             }
+        }
+    }
+
+    fn add(&mut self, tag: Tag) {
+        if self.tags.contains(&tag) {
+            return;
+        }
+        match self.tags.len() < LISTED {
+            true => {
+                self.tags.insert(tag);
+            }
+            false => self.further += 1,
         }
     }
 
@@ -140,7 +166,7 @@ impl Removed {
 
 fn is_empty(data: &Item<'_>, tag: Tag) -> bool {
     match data.value(tag) {
-        Some((value, _)) => value.iter().all(|byte| matches!(byte, 0 | b' ')),
+        Some((value, _)) => is_blank(value),
         None => data.items(tag).is_empty(),
     }
 }

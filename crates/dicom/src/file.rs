@@ -1,12 +1,15 @@
 //! A whole file: preamble, file meta information, data set, pixels.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
+use crate::archive::Packed;
 use crate::cursor::{Order, array};
 use crate::error::DicomError;
 use crate::fragments::Fragments;
 use crate::inflate::inflate;
-use crate::item::{Elements, Item};
+use crate::item::{Elements, Item, is_blank};
 use crate::limits::Limits;
 use crate::pixels::{PixelLayout, Place, native};
 use crate::rle;
@@ -52,7 +55,11 @@ pub struct DicomFile {
     syntax: TransferSyntax,
     /// What the places of elements and pixels are counted in: the file, or its inflated data set.
     bytes: Bytes,
+    /// Where all of these bytes can be had again, if only those before the pixels are held.
+    packed: Option<Packed>,
     order: Order,
+    /// Of the file meta information, those with a value.
+    meta: BTreeSet<Tag>,
     elements: Elements,
     pixels: Option<(PixelLayout, Place)>,
 }
@@ -71,7 +78,7 @@ impl DicomFile {
         if !has_mark && !is_data_set(&bytes) {
             return Err(DicomError::NotDicom);
         }
-        let (syntax, at) = meta(&bytes, at)?;
+        let (syntax, meta, at) = meta(&bytes, at)?;
         let syntax = match syntax {
             Some(syntax) => syntax,
             None => guessed(&bytes, at).ok_or(DicomError::NotDicom)?,
@@ -92,14 +99,14 @@ impl DicomFile {
                 let layout = PixelLayout::read(&data, limits)?;
                 let place = match syntax.compression {
                     // What is no grey is never decoded, so that nothing is asked of its bytes.
-                    _ if layout.check_grey().is_err() => Place::Unread,
+                    _ if layout.check_grey().is_err() => Place::Unread { at: head.at },
                     Compression::None => {
                         let swapped = order == Order::Big
                             && head.vr == Vr::Words
                             && layout.bits_allocated == 8;
                         native(&bytes, &head, &layout, swapped)?
                     }
-                    Compression::Unsupported => Place::Unread,
+                    Compression::Unsupported => Place::Unread { at: head.at },
                     compression => Place::Encapsulated(Fragments::find(
                         &bytes,
                         &head,
@@ -115,10 +122,29 @@ impl DicomFile {
         Ok(DicomFile {
             syntax,
             bytes,
+            packed: None,
             order,
+            meta,
             elements,
             pixels,
         })
+    }
+
+    /// Lets go of the pixels of an image that lies deflated in an archive: they are inflated anew when its one frame is asked for. A file
+    /// with several frames stays as it is, because each would cost the inflating of all, and so does one whose data set is deflated too.
+    pub(crate) fn keep_packed(mut self, packed: Packed) -> DicomFile {
+        let start = match &self.pixels {
+            Some((layout, place)) if layout.frames == 1 => place.start(),
+            _ => None,
+        };
+        let header = start.and_then(|start| self.bytes.get(..start));
+        if let Some(header) = header
+            && self.syntax.encoding != Encoding::DeflatedExplicitLittle
+        {
+            self.bytes = Bytes::copy_from_slice(header);
+            self.packed = Some(packed);
+        }
+        self
     }
 
     /// How the file is written.
@@ -129,6 +155,11 @@ impl DicomFile {
     /// The elements of the data set up to its pixel data, without the file meta information.
     pub fn data(&self) -> Item<'_> {
         Item::whole(&self.bytes, &self.elements, self.order)
+    }
+
+    /// The tags of the file meta information (PS3.10, 7.1) that have a value.
+    pub fn meta(&self) -> &BTreeSet<Tag> {
+        &self.meta
     }
 
     /// How the pixels are written; `None` where the file has none, or has them as floating-point numbers.
@@ -152,6 +183,10 @@ impl DicomFile {
             });
         }
         layout.check_grey()?;
+        let whole = match &self.packed {
+            Some(packed) => &packed.unpack()?,
+            None => &self.bytes,
+        };
         match place {
             Place::Native { at, swapped } => {
                 let length = layout.frame_bytes();
@@ -159,13 +194,13 @@ impl DicomFile {
                     .checked_mul(length)
                     .and_then(|offset| offset.checked_add(*at));
                 let frame = start
-                    .and_then(|start| self.bytes.get(start..start.checked_add(length)?))
+                    .and_then(|start| whole.get(start..start.checked_add(length)?))
                     .ok_or(DicomError::NoPixels)?;
                 if !*swapped {
                     return values(frame, layout, self.order, out);
                 }
                 // A frame of an odd number of pixels may start in the middle of a word.
-                let pixels = self.bytes.get(*at..).unwrap_or_default();
+                let pixels = whole.get(*at..).unwrap_or_default();
                 let first = index.saturating_mul(length);
                 out.reserve_exact(length);
                 out.extend(
@@ -176,7 +211,7 @@ impl DicomFile {
                 Ok(())
             }
             Place::Encapsulated(fragments) => {
-                let frame = fragments.frame(&self.bytes, index, layout.frame_bytes())?;
+                let frame = fragments.frame(whole, index, layout.frame_bytes())?;
                 match self.syntax.compression {
                     Compression::Rle => rle::decode(&frame, layout, out),
                     Compression::Jpeg => jpeg::decode(&frame, layout, out),
@@ -184,7 +219,7 @@ impl DicomFile {
                     Compression::None | Compression::Unsupported => Err(DicomError::NoPixels),
                 }
             }
-            Place::Unread => Err(DicomError::UnsupportedSyntax {
+            Place::Unread { .. } => Err(DicomError::UnsupportedSyntax {
                 name: self.syntax.name,
             }),
         }
@@ -281,9 +316,13 @@ fn is_data_set(bytes: &[u8]) -> bool {
 }
 
 /// Reads the file meta information, which is always Explicit VR Little Endian, up to the first element of another group, whatever the
-/// length of the group says. Gives the transfer syntax, if one stands there, and where the data set starts.
-fn meta(bytes: &[u8], mut at: usize) -> Result<(Option<TransferSyntax>, usize), DicomError> {
+/// length of the group says. Gives the transfer syntax, if one stands there, the tags that have a value, and where the data set starts.
+fn meta(
+    bytes: &[u8],
+    mut at: usize,
+) -> Result<(Option<TransferSyntax>, BTreeSet<Tag>, usize), DicomError> {
     let mut syntax = None;
+    let mut tags = BTreeSet::new();
     while array(bytes, at).map(u16::from_le_bytes) == Some(0x0002) {
         let head = head(bytes, at, bytes.len(), Written::Explicit(Order::Little))?;
         let there = bytes.len().saturating_sub(head.at);
@@ -301,15 +340,18 @@ fn meta(bytes: &[u8], mut at: usize) -> Result<(Option<TransferSyntax>, usize), 
             });
         }
         let next = head.at.saturating_add(length);
+        let value = bytes.get(head.at..next).unwrap_or_default();
+        if !is_blank(value) {
+            tags.insert(head.tag);
+        }
         if head.tag == Tag::TRANSFER_SYNTAX {
-            let uid = bytes.get(head.at..next).unwrap_or_default();
-            let uid = std::str::from_utf8(uid).unwrap_or_default();
+            let uid = std::str::from_utf8(value).unwrap_or_default();
             let uid = uid.trim_matches(|c: char| c == '\0' || c.is_whitespace());
             syntax = Some(TransferSyntax::of_uid(uid).ok_or(DicomError::UnknownSyntax)?);
         }
         at = next;
     }
-    Ok((syntax, at))
+    Ok((syntax, tags, at))
 }
 
 /// The transfer syntax of a data set that does not say it.

@@ -80,6 +80,11 @@ impl Fragments {
         Ok(Fragments { places, starts })
     }
 
+    /// Where the first one lies.
+    pub(crate) fn start(&self) -> Option<usize> {
+        self.places.first().map(|place| place.start)
+    }
+
     /// The compressed bytes of a frame, counted from 0. Copied only where the frame has several fragments.
     ///
     /// # Errors

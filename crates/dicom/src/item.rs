@@ -243,6 +243,11 @@ impl std::fmt::Debug for Item<'_> {
     }
 }
 
+/// Whether a value says nothing: it is empty, or there are only the spaces and zeros that fill values up.
+pub(crate) fn is_blank(value: &[u8]) -> bool {
+    value.iter().all(|byte| matches!(byte, 0 | b' '))
+}
+
 /// Without the spaces and zeros that fill a value up, and without those in front.
 fn trim(value: &[u8]) -> &[u8] {
     let filler = |byte: &u8| matches!(byte, 0 | b' ' | b'\t' | b'\r' | b'\n');

@@ -3,10 +3,11 @@
 //! Bytes to headers and stored values:
 //!
 //! - [`DicomFile`] is one file: its transfer syntax, its data set as [`Item`]s, and its frames as stored values.
-//! - [`files_of_zip`] gives the files of an archive, [`looks_like_dicom`] tells what one is.
+//! - [`files_of_zip`] hands over the files of an archive, [`looks_like_dicom`] tells what one is.
 //!
 //! Many files to one study:
 //!
+//! - A [`Candidate`] is a file of an upload. Where it lies deflated in an archive, only its header is held until its frame is asked for.
 //! - [`Study`] sorts images into frames and slices by where and when they were taken, finds the short axis among them and says why, and
 //!   gives header, frames and warnings as `cinecor-formats` does for NIfTI.
 //! - [`Facts`] and [`Equipment`] are what it tells of the subject and the scanner, [`Removed`] the tags of all that is not kept.
@@ -28,6 +29,7 @@ mod item;
 mod jpeg;
 mod jpeg2000;
 mod limits;
+mod modality;
 mod pixels;
 mod rle;
 mod series;
@@ -37,7 +39,7 @@ mod tag;
 mod vr;
 mod walk;
 
-pub use archive::files_of_zip;
+pub use archive::{ArchivedFile, files_of_zip};
 pub use deidentify::Removed;
 pub use error::DicomError;
 pub use facts::{Equipment, Facts, Sex};
@@ -46,6 +48,6 @@ pub use item::Item;
 pub use limits::Limits;
 pub use pixels::{Photometric, PixelLayout};
 pub use series::SeriesError;
-pub use study::{Study, StudyError};
+pub use study::{Candidate, Study, StudyError};
 pub use syntax::{Compression, Encoding, TransferSyntax};
 pub use tag::Tag;

@@ -44,8 +44,9 @@ pub struct PixelLayout {
     pub signed: bool,
     /// What a value means.
     pub photometric: Photometric,
-    /// The value of pixels outside of the image, if the file names one; a stored value, as [`frame`](crate::DicomFile::frame) gives them.
-    pub padding: Option<i32>,
+    /// The least and the largest value of pixels outside of the image, if the file names one or a range; stored values, as
+    /// [`frame`](crate::DicomFile::frame) gives them.
+    pub padding: Option<[i32; 2]>,
 }
 
 impl PixelLayout {
@@ -62,13 +63,14 @@ impl PixelLayout {
         let representation = field.optional(Tag::REPRESENTATION, "Pixel Representation", 0)?;
 
         let shape = &limits.shape;
-        let size = |tag, name, axis, found: i64, limit: usize| match usize::try_from(found) {
-            Ok(size) if size > limit => Err(DicomError::TooLarge {
+        // In 64 bits, since a component counts in 32 and the file need not.
+        let size = |tag, name, axis, found: i64, limit: usize| match u64::try_from(found) {
+            Ok(size) if size > limit as u64 => Err(DicomError::TooLarge {
                 axis,
-                found: size as u64,
+                found: size,
                 limit: limit as u64,
             }),
-            Ok(size) if size > 0 => Ok(size),
+            Ok(1..) => usize::try_from(found).map_err(|_| bad(tag, name, found, "at least 1")),
             _ => Err(bad(tag, name, found, "at least 1")),
         };
         let rows = size(Tag::ROWS, "Rows", "rows", rows, shape.rows)?;
@@ -133,9 +135,11 @@ impl PixelLayout {
         .with_padding(data))
     }
 
-    /// The padding value is as signed as the pixels, whatever its value representation says; one that no pixel can have is none.
+    /// Padding values are as signed as the pixels, whatever their value representation says; one that no pixel can have is none. The
+    /// limit of a range may lie below the value or above it (PS3.3, C.7.5.1.1.2), and means nothing without it.
     fn with_padding(self, data: &Item<'_>) -> PixelLayout {
-        let padding = data.integer(Tag::PADDING).and_then(|value| {
+        let stored = |tag| {
+            let value = data.integer(tag)?;
             let wrapped = if (-0x8000..=0xffff).contains(&value) && self.bits_allocated <= 16 {
                 let low = (value & 0xffff) as u16;
                 if self.signed {
@@ -147,6 +151,10 @@ impl PixelLayout {
                 value
             };
             i32::try_from(wrapped).ok()
+        };
+        let padding = stored(Tag::PADDING).map(|value| {
+            let limit = stored(Tag::PADDING_LIMIT).unwrap_or(value);
+            [value.min(limit), value.max(limit)]
         });
         PixelLayout { padding, ..self }
     }
@@ -287,8 +295,18 @@ pub(crate) enum Place {
     },
     /// Compressed, in fragments.
     Encapsulated(Fragments),
-    /// Pixels that are no grey, or whose compression is not read.
-    Unread,
+    /// Pixels that are no grey, or whose compression is not read, from here on.
+    Unread { at: usize },
+}
+
+impl Place {
+    /// Where the first byte of the pixels lies.
+    pub(crate) fn start(&self) -> Option<usize> {
+        match self {
+            Place::Native { at, .. } | Place::Unread { at } => Some(*at),
+            Place::Encapsulated(fragments) => fragments.start(),
+        }
+    }
 }
 
 /// Checks that uncompressed pixels are all there.

@@ -119,6 +119,16 @@ pub enum SeriesError {
         /// How many DICOM files there are.
         files: usize,
     },
+    /// Images, but none of a magnetic resonance scanner.
+    #[error(
+        "none of the {images} images is of magnetic resonance: the modality (0008,0060) of a file must be MR, found {found}; send the short-axis cine of cardiac MR"
+    )]
+    NotMagneticResonance {
+        /// How many there are.
+        images: usize,
+        /// What they are.
+        found: String,
+    },
     /// Files of more than one patient.
     #[error(
         "the files are of {patients} different patients, by their patient ID (0010,0020); send the files of one patient"
@@ -226,6 +236,7 @@ impl SeriesError {
     pub fn code(&self) -> &'static str {
         match self {
             SeriesError::NoImages { .. } => "no_images",
+            SeriesError::NotMagneticResonance { .. } => "not_mr",
             SeriesError::SeveralPatients { .. } => "several_patients",
             SeriesError::NoCine { .. } => "no_cine",
             SeriesError::NotShortAxis { .. } => "not_short_axis",

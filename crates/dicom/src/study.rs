@@ -10,12 +10,14 @@ use cinecor_formats::{
 };
 use sha2::{Digest, Sha256};
 
+use crate::archive::ArchivedFile;
 use crate::deidentify::Removed;
 use crate::error::DicomError;
 use crate::facts::{Equipment, Facts, Told};
 use crate::file::DicomFile;
 use crate::header::{self, Identifiers, PATIENT, STUDY_INSTANCE};
 use crate::limits::Limits;
+use crate::modality;
 use crate::pixels::{Photometric, PixelLayout};
 use crate::series::{self, Cine, Plane, SeriesError};
 
@@ -71,6 +73,45 @@ pub struct Study {
     padded: u64,
 }
 
+/// A file that may belong to a study: what it says of itself, and its digest. Of a deflated file in an archive only the header is held.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    digest: [u8; 32],
+    bytes: u64,
+    file: Result<DicomFile, DicomError>,
+}
+
+impl Candidate {
+    /// Reads a file. One that is broken is a candidate too: whether it matters is seen when all are there.
+    pub fn read(bytes: Bytes, limits: &Limits) -> Candidate {
+        Candidate {
+            digest: Sha256::digest(&bytes).into(),
+            bytes: bytes.len() as u64,
+            file: DicomFile::read(bytes, limits),
+        }
+    }
+
+    /// The file, or why it cannot be read.
+    ///
+    /// # Errors
+    /// As [`DicomFile::read`].
+    pub fn file(&self) -> Result<&DicomFile, DicomError> {
+        self.file.as_ref().map_err(Clone::clone)
+    }
+
+    /// Reads a file of an archive.
+    pub fn of_archive(file: ArchivedFile, limits: &Limits) -> Candidate {
+        let candidate = Candidate::read(file.bytes, limits);
+        match file.packed {
+            Some(packed) => Candidate {
+                file: candidate.file.map(|file| file.keep_packed(packed)),
+                ..candidate
+            },
+            None => candidate,
+        }
+    }
+}
+
 /// One file while the study is made.
 struct Read {
     file: DicomFile,
@@ -83,20 +124,16 @@ impl Study {
     /// # Errors
     /// [`StudyError`]: a file that is broken, or files in which there is no such cine.
     pub fn find(
-        files: Vec<Bytes>,
+        mut files: Vec<Candidate>,
         passed_over: usize,
         limits: &Limits,
     ) -> Result<Study, StudyError> {
         let count = files.len();
-        let bytes = files.iter().map(|file| file.len() as u64).sum();
-        let mut files: Vec<([u8; 32], Bytes)> = files
-            .into_iter()
-            .map(|file| (Sha256::digest(&file).into(), file))
-            .collect();
+        let bytes = files.iter().map(|file| file.bytes).sum();
         // From here on nothing depends on the order in which files came.
-        files.sort_by_key(|(digest, _)| *digest);
-        let sha256 = joint_digest(files.iter().map(|(digest, _)| digest));
-        files.dedup_by_key(|(digest, _)| *digest);
+        files.sort_by_key(|file| file.digest);
+        let sha256 = joint_digest(files.iter().map(|file| &file.digest));
+        files.dedup_by_key(|file| file.digest);
         let copies = count - files.len();
 
         let refused = |error| StudyError::File {
@@ -110,8 +147,9 @@ impl Study {
         let mut read: Vec<Read> = Vec::new();
         let mut without_image = passed_over;
         let mut too_large = None;
-        for (digest, bytes) in files {
-            let file = match DicomFile::read(bytes, limits) {
+        let mut other_modalities = Vec::new();
+        for Candidate { digest, file, .. } in files {
+            let file = match file {
                 Ok(file) => file,
                 // A report or a screenshot beside the series: what it is does not matter as long as the cine is there.
                 Err(
@@ -125,12 +163,16 @@ impl Study {
                 }
                 Err(error) => return Err(refused(error)),
             };
+            removed.read(&file);
             let data = file.data();
-            removed.read(&data);
             let Some(layout) = file.pixels().copied() else {
                 without_image += 1;
                 continue;
             };
+            if let Some(modality) = modality::other_than_mr(&data) {
+                other_modalities.push(modality);
+                continue;
+            }
             let of_file = header::planes(
                 &data,
                 read.len(),
@@ -149,6 +191,7 @@ impl Study {
             planes.extend(of_file);
             read.push(Read { file, layout });
         }
+        other_modalities.sort_unstable();
         patients.sort_unstable();
         patients.dedup();
         if patients.len() > 1 {
@@ -156,9 +199,14 @@ impl Study {
             return Err(SeriesError::SeveralPatients { patients }.into());
         }
         if planes.is_empty() {
-            return Err(match too_large {
-                Some(error) => refused(error),
-                None => SeriesError::NoImages { files: count }.into(),
+            return Err(match (other_modalities.is_empty(), too_large) {
+                (false, _) => SeriesError::NotMagneticResonance {
+                    images: other_modalities.len(),
+                    found: modality::listed(other_modalities),
+                }
+                .into(),
+                (true, Some(error)) => refused(error),
+                (true, None) => SeriesError::NoImages { files: count }.into(),
             });
         }
         let Cine {
@@ -205,6 +253,16 @@ impl Study {
                 WarningCode::FilesPassedOver,
                 format!(
                     "{without_image} files were passed over: they are no DICOM, or hold no image of a scanner with a place"
+                ),
+            );
+        }
+        if !other_modalities.is_empty() {
+            tell(
+                WarningCode::FilesPassedOver,
+                format!(
+                    "{} images were passed over: their modality (0008,0060) is not MR but {}",
+                    other_modalities.len(),
+                    modality::listed(other_modalities)
                 ),
             );
         }
@@ -329,7 +387,7 @@ impl Study {
     /// Doubts that only the pixels could raise; complete when every frame was decoded.
     pub fn pixel_warnings(&self) -> Vec<Warning> {
         let detail = format!(
-            "{} pixels hold the padding value of the header (0028,0120), which marks what is outside of the image; they became the darkest value of their image",
+            "{} pixels hold a padding value of the header (0028,0120 and 0028,0121), which marks what is outside of the image; they became the darkest value of their image",
             self.padded
         );
         match self.padded {
@@ -406,18 +464,19 @@ fn voxels(layouts: &[(PixelLayout, Option<(f64, f64)>)]) -> VoxelFormat {
 
 /// Replaces padding by the smallest value of the image, or the largest where white is small, and counts it.
 fn unpad(stored: &mut [i32], layout: &PixelLayout) -> u64 {
-    let Some(padding) = layout.padding else {
+    let Some([least, most]) = layout.padding else {
         return 0;
     };
-    let image = stored.iter().copied().filter(|value| *value != padding);
+    let is_padding = |value: i32| (least..=most).contains(&value);
+    let image = stored.iter().copied().filter(|value| !is_padding(*value));
     let darkest = match layout.photometric {
         Photometric::Monochrome1 => image.max(),
         _ => image.min(),
     };
-    // An image of nothing but padding is an image of that value.
+    // An image of nothing but padding is an image of those values.
     let Some(darkest) = darkest else { return 0 };
     let mut padded = 0;
-    for value in stored.iter_mut().filter(|value| **value == padding) {
+    for value in stored.iter_mut().filter(|value| is_padding(**value)) {
         *value = darkest;
         padded += 1;
     }

@@ -18,6 +18,7 @@ impl Tag {
     pub(crate) const HIGH_BIT: Tag = Tag(0x0028, 0x0102);
     pub(crate) const REPRESENTATION: Tag = Tag(0x0028, 0x0103);
     pub(crate) const PADDING: Tag = Tag(0x0028, 0x0120);
+    pub(crate) const PADDING_LIMIT: Tag = Tag(0x0028, 0x0121);
     pub(crate) const FLOAT_PIXELS: Tag = Tag(0x7fe0, 0x0008);
     pub(crate) const DOUBLE_PIXELS: Tag = Tag(0x7fe0, 0x0009);
     pub(crate) const PIXELS: Tag = Tag(0x7fe0, 0x0010);

@@ -319,7 +319,29 @@ fn the_value_around_the_image_is_as_signed_as_its_pixels() {
         ("US", 5, 5),
     ] {
         let file = explicit(&Way::Explicit.element((0x28, 0x120), vr, &value.to_le_bytes()));
-        assert_eq!(file.pixels().unwrap().padding, Some(expected), "{vr}");
+        let padding = file.pixels().unwrap().padding;
+        assert_eq!(padding, Some([expected; 2]), "{vr}");
+    }
+}
+
+#[test]
+fn a_range_of_values_around_the_image_is_read_in_either_direction() {
+    let range = |way: Way, elements: &[(u16, u16)]| {
+        let elements: Vec<u8> = elements
+            .iter()
+            .flat_map(|(tag, value)| way.short((0x28, *tag), *value))
+            .collect();
+        let file = [meta(way.uid()), elements, image(way)].concat();
+        read(file).unwrap().pixels().unwrap().padding
+    };
+    for way in [Way::Implicit, Way::Explicit, Way::Big] {
+        // -2000 to -5: the pixels have a sign.
+        let (value, limit) = (0xf830, 0xfffb);
+        let expected = Some([-2000, -5]);
+        assert_eq!(range(way, &[(0x120, value), (0x121, limit)]), expected);
+        assert_eq!(range(way, &[(0x120, limit), (0x121, value)]), expected);
+        // A limit alone limits nothing.
+        assert_eq!(range(way, &[(0x121, limit)]), None);
     }
 }
 

@@ -146,7 +146,7 @@ proptest! {
         file.extend(b"DICM");
         let file = if mark { [file, bytes.clone()].concat() } else { bytes.clone() };
         exhaust(file);
-        let _ = files_of_zip([b"PK\x03\x04".to_vec(), bytes].concat().into(), &Limits::default());
+        let _ = files_of_zip([b"PK\x03\x04".to_vec(), bytes].concat().into(), &Limits::default(), drop);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Many DICOM files to one study: places and times decide, not order and names; what is missing, doubled or odd is handled and told, or
 //! refused in words. Every expectation is worked out by hand from the stack that is written.
 
+use std::io::Write as _;
+
 use bytes::Bytes;
-use cinecor_dicom::{Facts, Limits, Sex, Study, StudyError, files_of_zip};
+use cinecor_dicom::{Candidate, Facts, Limits, Sex, Study, StudyError, files_of_zip};
 use cinecor_formats::DataType;
 use cinecor_phantom::dicom::{DataSet, Stack};
 
@@ -21,12 +23,20 @@ fn pixels(frame: usize, slice: usize) -> Vec<u16> {
     (0..ROWS * COLUMNS).map(|at| (first + at) as u16).collect()
 }
 
+fn candidates(files: Vec<Bytes>) -> Vec<Candidate> {
+    let limits = Limits::default();
+    files
+        .into_iter()
+        .map(|file| Candidate::read(file, &limits))
+        .collect()
+}
+
 fn files(sets: &[DataSet]) -> Vec<Bytes> {
     sets.iter().map(|set| set.file().into()).collect()
 }
 
 fn find(sets: &[DataSet]) -> Result<Study, StudyError> {
-    Study::find(files(sets), 0, &Limits::default())
+    Study::find(candidates(files(sets)), 0, &Limits::default())
 }
 
 fn found(sets: &[DataSet]) -> Study {
@@ -422,27 +432,33 @@ fn white_is_turned_around_and_padding_is_dark() {
     // 12 bits: the largest value is 4095.
     let turned: Vec<f32> = expected().iter().map(|value| 4095.0 - value).collect();
     assert_eq!(greys(&mut study), turned);
-    // The first pixel of each image is padding; the smallest of the others is the second.
-    let padded: Vec<DataSet> = (0..FRAMES * SLICES)
-        .map(|at| {
-            let (frame, slice) = (at / SLICES, at % SLICES);
-            let mut values = pixels(frame, slice);
-            values[0] = 4000;
-            stack()
-                .image(frame, slice, &values)
-                .short((0x28, 0x120), 4000)
-        })
-        .collect();
-    let mut study = found(&padded);
-    let found_greys = greys(&mut study);
-    for (image, whole) in found_greys
-        .chunks(ROWS * COLUMNS)
-        .zip(expected().chunks(ROWS * COLUMNS))
-    {
-        assert_eq!(image[0], whole[1]);
-        assert_eq!(image[1..], whole[1..]);
+    // The first pixel of each image is padding, by its value or within a range; the smallest of the others is the second.
+    for (first, limit) in [(4000, None), (4000, Some(4095)), (4090, Some(4095))] {
+        let padded: Vec<DataSet> = (0..FRAMES * SLICES)
+            .map(|at| {
+                let (frame, slice) = (at / SLICES, at % SLICES);
+                let mut values = pixels(frame, slice);
+                values[0] = first;
+                let image = stack()
+                    .image(frame, slice, &values)
+                    .short((0x28, 0x120), 4000);
+                match limit {
+                    Some(limit) => image.short((0x28, 0x121), limit),
+                    None => image,
+                }
+            })
+            .collect();
+        let mut study = found(&padded);
+        let found_greys = greys(&mut study);
+        for (image, whole) in found_greys
+            .chunks(ROWS * COLUMNS)
+            .zip(expected().chunks(ROWS * COLUMNS))
+        {
+            assert_eq!(image[0], whole[1]);
+            assert_eq!(image[1..], whole[1..]);
+        }
+        assert!(study.pixel_warnings()[0].detail.starts_with("12 pixels"));
     }
-    assert!(study.pixel_warnings()[0].detail.starts_with("12 pixels"));
 }
 
 #[test]
@@ -545,6 +561,124 @@ fn what_the_header_tells_is_read_and_the_rest_is_listed_by_tag() {
 }
 
 #[test]
+fn what_stands_before_the_data_set_is_listed_where_it_is_not_kept() {
+    let element = |tag: u16, vr: &str, value: &[u8]| {
+        let mut bytes = [[2, 0], tag.to_le_bytes()].concat();
+        bytes.extend(vr.as_bytes());
+        let length = value.len() as u16;
+        match vr {
+            "OB" => bytes.extend([0, 0, length as u8, 0, 0, 0]),
+            _ => bytes.extend(length.to_le_bytes()),
+        }
+        [bytes, value.to_vec()].concat()
+    };
+    let meta = [
+        element(0x01, "OB", &[0, 1]),
+        element(0x02, "UI", b"1.2.840.10008.5.1.4.1.1.4\0"),
+        element(0x03, "UI", b"2.25.1\0\0"),
+        element(0x12, "UI", b"2.25.7\0\0"),
+        element(0x13, "SH", b"  "),
+        element(0x16, "AE", b"DOE_WARD"),
+        element(0x100, "UI", b"2.25.8\0\0"),
+        element(0x102, "OB", b"DOE^JANE"),
+    ]
+    .concat();
+    // Behind the mark, in front of the transfer syntax.
+    let files = files(&stack().images(pixels))
+        .into_iter()
+        .map(|file| [&file[..132], &meta, &file[132..]].concat().into())
+        .collect();
+    let study = Study::find(candidates(files), 0, &Limits::default()).expect("a study");
+    let removed: Vec<String> = study
+        .removed()
+        .tags
+        .iter()
+        .filter(|tag| tag.0 == 2)
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        removed,
+        [
+            "(0002,0003)",
+            "(0002,0012)",
+            "(0002,0016)",
+            "(0002,0100)",
+            "(0002,0102)",
+        ]
+    );
+}
+
+#[test]
+fn what_no_magnet_made_is_refused_by_its_modality_and_passed_over_beside_mr() {
+    let of = |modality: &str| -> Vec<DataSet> {
+        let other = Stack {
+            series: 2,
+            ..stack()
+        };
+        let images = other.images(pixels).into_iter();
+        images
+            .map(|image| image.text((0x08, 0x60), "CS", modality))
+            .collect()
+    };
+    let text = refused(&of("CT"), "not_mr");
+    assert!(text.contains("found CT (computed tomography);"), "{text}");
+    let mixed = [of("US"), of("DOE^JANE")].concat();
+    let text = refused(&mixed, "not_mr");
+    assert!(
+        text.contains("US (ultrasound), a code that is not known here")
+            && text.contains("none of the 24 images")
+            && !text.contains("DOE"),
+        "{text}"
+    );
+    for taken in ["MR", "mr ", ""] {
+        assert_eq!(codes(&found(&of(taken))), [""; 0], "{taken:?}");
+    }
+    let beside = [stack().images(pixels), of("CT")].concat();
+    let mut study = found(&beside);
+    assert_eq!(codes(&study), ["files_passed_over"]);
+    assert_eq!(greys(&mut study), expected());
+}
+
+/// The files in an archive, deflated but for those at odd places.
+fn zipped(files: &[Bytes]) -> Bytes {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (at, file) in files.iter().enumerate() {
+        let method = match at % 2 {
+            0 => zip::CompressionMethod::Deflated,
+            _ => zip::CompressionMethod::Stored,
+        };
+        let options = zip::write::SimpleFileOptions::default().compression_method(method);
+        writer.start_file(at.to_string(), options).unwrap();
+        writer.write_all(file).unwrap();
+    }
+    writer.finish().unwrap().into_inner().into()
+}
+
+#[test]
+fn a_study_is_the_same_whether_its_files_are_held_or_inflated_again() {
+    let enhanced = stack().enhanced(pixels);
+    for sets in [stack().images(pixels), vec![enhanced]] {
+        let mut unpacked = Vec::new();
+        let limits = Limits::default();
+        files_of_zip(zipped(&files(&sets)), &limits, |file| {
+            unpacked.push(Candidate::of_archive(file, &limits));
+        })
+        .unwrap();
+        let (mut held, mut packed) = (
+            found(&sets),
+            Study::find(unpacked, 0, &limits).expect("a study"),
+        );
+        assert_eq!(greys(&mut held), expected());
+        assert_eq!(greys(&mut packed), expected());
+        assert_eq!(packed.sha256(), held.sha256());
+        assert_eq!(packed.bytes(), held.bytes());
+        assert_eq!(packed.facts(), held.facts());
+        assert_eq!(packed.removed(), held.removed());
+        assert_eq!(packed.header().warnings, held.header().warnings);
+    }
+}
+
+#[test]
 fn files_of_two_patients_or_none_are_refused_and_others_passed_over() {
     let mut images = stack().images(pixels);
     let report = DataSet::new()
@@ -595,7 +729,11 @@ fn a_study_is_sorted_as_pydicom_and_numpy_sort_it() {
     let read = |name: &str| std::fs::read(folder.join(name)).expect(name);
     let golden: serde_json::Value = serde_json::from_slice(&read("study.json")).expect("JSON");
     let limits = Limits::default();
-    let files = files_of_zip(read("study.zip").into(), &limits).expect("an archive");
+    let mut files = Vec::new();
+    files_of_zip(read("study.zip").into(), &limits, |file| {
+        files.push(Candidate::of_archive(file, &limits));
+    })
+    .expect("an archive");
     let mut study = Study::find(files, 0, &limits).expect("a study");
     assert_eq!(codes(&study), [""; 0]);
     let header = study.header();

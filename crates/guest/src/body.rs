@@ -21,6 +21,7 @@ pub struct BodyReader {
     /// Tells the other side that the body was read; dropped at the end, which says that it was.
     _result: FutureWriter<Result<(), ErrorCode>>,
     limits: Limits,
+    announced_bytes: Option<u64>,
     received_bytes: u64,
     inflater: Option<Inflater>,
 }
@@ -37,6 +38,7 @@ impl BodyReader {
         end: FutureReader<Result<Option<Trailers>, ErrorCode>>,
         result: FutureWriter<Result<(), ErrorCode>>,
         coding: ContentCoding,
+        announced_bytes: Option<u64>,
         limits: Limits,
     ) -> BodyReader {
         let inflater = (coding == ContentCoding::Gzip).then(|| Inflater {
@@ -53,9 +55,16 @@ impl BodyReader {
             end: Some(end),
             _result: result,
             limits,
+            announced_bytes,
             received_bytes: 0,
             inflater,
         }
+    }
+
+    /// How many bytes its Content-Length says it has, within the limit. A hint: it may be wrong, and it is the length before a coding is
+    /// undone.
+    pub fn announced_bytes(&self) -> Option<u64> {
+        self.announced_bytes
     }
 
     /// The next bytes, never empty; `None` at the end.

@@ -123,6 +123,7 @@ impl Call {
             body.end,
             body.result,
             coding,
+            announced,
             self.settings.limits,
         ))
     }

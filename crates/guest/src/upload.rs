@@ -2,7 +2,7 @@
 //! it arrives and never gathered; DICOM files are held until all are there.
 
 use bytes::Bytes;
-use cinecor_dicom::{Study, files_of_zip, looks_like_dicom};
+use cinecor_dicom::{Candidate, Study, files_of_zip, looks_like_dicom};
 use cinecor_formats::{
     Decoder, DeflatedChunk, Event, Limits as FormatLimits, SNIFF_BYTES, Warning, WarningCode,
     looks_like_nifti, looks_like_zip,
@@ -25,6 +25,9 @@ const DICOM_PROFILE: &str = "DICOM PS3.15 annex E: Basic Application Confidentia
 
 /// And NIfTI headers.
 const NIFTI_PROFILE: &str = "NIfTI: fields of text and extensions are not kept";
+
+/// How many times as long as what has come of a body the room for it may be.
+const AHEAD: usize = 8;
 
 /// The body of a call that takes files.
 pub enum Upload {
@@ -202,11 +205,20 @@ pub struct FileFacts {
 /// Where the bytes of a file come from.
 trait Source {
     async fn next(&mut self) -> Result<Option<Bytes>, Problem>;
+
+    /// As [`BodyReader::announced_bytes`]; a part of a form announces nothing.
+    fn announced_bytes(&self) -> Option<u64> {
+        None
+    }
 }
 
 impl Source for BodyReader {
     async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
         BodyReader::next(self).await
+    }
+
+    fn announced_bytes(&self) -> Option<u64> {
+        BodyReader::announced_bytes(self)
     }
 }
 
@@ -333,7 +345,7 @@ async fn decode(
 pub struct VolumeFiles {
     limits: Limits,
     nifti: Option<FileFacts>,
-    dicom: Vec<Bytes>,
+    dicom: Vec<Candidate>,
     /// Files that are neither, and the refusal of the first.
     passed_over: usize,
     refusal: Option<Problem>,
@@ -446,22 +458,30 @@ impl VolumeFiles {
         }
         while let Some(chunk) = source.next().await? {
             consumer.arrived().await?;
+            make_room(&mut start, chunk.len(), source.announced_bytes());
             start.extend_from_slice(&chunk);
         }
         start.shrink_to_fit();
         match is_zip {
             true => self.unzip(start.into())?,
-            false => self.dicom.push(start.into()),
+            false => {
+                let limits = dicom_limits(&self.limits);
+                self.dicom.push(Candidate::read(start.into(), &limits));
+            }
         }
         self.check_count()
     }
 
     fn unzip(&mut self, archive: Bytes) -> Result<(), Problem> {
         let limits = dicom_limits(&self.limits);
-        let files = files_of_zip(archive, &limits).map_err(|error| dicom_problem(&error))?;
-        let found = files.len();
-        let (dicom, others): (Vec<Bytes>, Vec<Bytes>) =
-            files.into_iter().partition(|file| looks_like_dicom(file));
+        let (mut found, mut dicom) = (0, Vec::new());
+        files_of_zip(archive, &limits, |file| {
+            found += 1;
+            if looks_like_dicom(&file.bytes) {
+                dicom.push(Candidate::of_archive(file, &limits));
+            }
+        })
+        .map_err(|error| dicom_problem(&error))?;
         if dicom.is_empty() {
             let refusal = || {
                 Problem::new(
@@ -474,7 +494,7 @@ impl VolumeFiles {
             };
             self.refusal.get_or_insert_with(refusal);
         }
-        self.passed_over += others.len();
+        self.passed_over += found - dicom.len();
         self.dicom.extend(dicom);
         Ok(())
     }
@@ -513,6 +533,20 @@ impl VolumeFiles {
             consumer.event(Event::Frame(frame)).await?;
         }
         Ok(dicom_facts(&study))
+    }
+}
+
+/// Room for more bytes of a body that is held whole. A vector that doubles leaves behind as much as it holds, and the memory of a component
+/// never shrinks: so room is made for what the body announces, but at most for [`AHEAD`] times what has come.
+fn make_room(held: &mut Vec<u8>, more: usize, announced_bytes: Option<u64>) {
+    let needed = held.len().saturating_add(more);
+    if needed <= held.capacity() {
+        return;
+    }
+    let announced = announced_bytes.and_then(|bytes| usize::try_from(bytes).ok());
+    if let Some(announced) = announced.filter(|announced| needed <= *announced) {
+        let room = announced.min(needed.saturating_mul(AHEAD));
+        held.reserve_exact(room.saturating_sub(held.len()));
     }
 }
 
