@@ -5,7 +5,7 @@ use cinecor_formats::{Limits, decode, decode_mask};
 use cinecor_measures::compare;
 use cinecor_tests::client::Client;
 use cinecor_tests::host::Options;
-use cinecor_tests::volumes;
+use cinecor_tests::{volumes, wording};
 use ndarray::Axis;
 use serde_json::Value;
 
@@ -113,6 +113,151 @@ fn equal_requests_give_equal_answers() -> Result<()> {
             metrics(client.post(SEGMENT, &volume)?.expect(200)?.json()?),
             numbers
         );
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_told_changes_the_numbers_as_it_says_and_no_voxel() -> Result<()> {
+    let host = Options::new().start()?;
+    let client = Client::new(&host);
+    let volume = volumes::phantom(12, 4)?;
+    let ask = |query: &str| -> Result<Value> {
+        let path = format!("{SEGMENT}?model=cinecor-unet-lite{query}");
+        client.post(&path, &volume)?.expect(200)?.json()
+    };
+    let number = |answer: &Value, pointer: &str| -> Result<f64> {
+        let found = answer.pointer(pointer).and_then(Value::as_f64);
+        found.with_context(|| format!("no {pointer}"))
+    };
+    let plain = ask("")?;
+    let curve = |answer: &Value| -> Result<Vec<f64>> {
+        let values = answer["metrics"]["curve"]["left_ventricle_ml"].as_array();
+        let values = values.context("no curve")?;
+        values
+            .iter()
+            .map(|value| value.as_f64().context("a gap in the curve"))
+            .collect()
+    };
+    let volumes = curve(&plain)?;
+
+    // Phases: the numbers are those of the frames that are told.
+    let told = ask("&ed_frame=3&es_frame=2")?;
+    ensure!(told["metrics"]["phases"]["method"] == "told");
+    let (edv, esv) = (volumes[3], volumes[2]);
+    for (name, expected) in [
+        ("edv_ml", edv),
+        ("esv_ml", esv),
+        ("sv_ml", edv - esv),
+        ("ef_percent", 100.0 * (edv - esv) / edv),
+    ] {
+        let found = number(&told, &format!("/metrics/left_ventricle/{name}"))?;
+        ensure!((found - expected).abs() < 1e-9, "{name}: {found}");
+    }
+
+    // Slices that do not count: their voxels are missing, and nothing else is.
+    let without = ask("&excluded_slices=4,2")?;
+    ensure!(
+        without["metrics"]["conventions"]["excluded_slices"] == serde_json::json!([2, 4])
+            && without["segmentation"]["excluded_slices"] == serde_json::json!([2, 4])
+    );
+    let mask = decode_mask(&base64(&plain["mask"]["data"])?, Limits::default())?.1;
+    // The file holds its spacing in single precision.
+    let voxel_ml = 1.4 * 1.4 * 8.0 / 1000.0;
+    for (frame, (found, whole)) in curve(&without)?.into_iter().zip(&volumes).enumerate() {
+        let of_frame = mask.labels.index_axis(Axis(0), frame);
+        let left_out: usize = [2, 4]
+            .into_iter()
+            .map(|slice| {
+                let labels = of_frame.index_axis(Axis(0), slice);
+                labels.iter().filter(|label| **label == 3).count()
+            })
+            .sum();
+        ensure!(left_out > 0, "frame {frame} has no cavity there");
+        let expected = whole - left_out as f64 * voxel_ml;
+        ensure!(
+            (found - expected).abs() < 1e-4,
+            "frame {frame}: {found} for {expected}"
+        );
+    }
+
+    // Body surface of 180 cm and 81 kg: 180^.725 x 81^.425 x .007184 (DuBois), the root of 180 x 81 / 3600 (Mosteller).
+    for (query, formula, bsa_m2) in [
+        ("", "mosteller", 2.012_461),
+        ("&bsa_formula=dubois", "dubois", 2.006_989),
+    ] {
+        let answer = ask(&format!("&height_cm=180&weight_kg=81{query}"))?;
+        ensure!(answer["metrics"]["body"]["formula"] == formula);
+        let found = number(&answer, "/metrics/body/bsa_m2")?;
+        ensure!((found - bsa_m2).abs() < 1e-4, "{formula}: {found}");
+        let edv = number(&answer, "/metrics/left_ventricle/edv_ml")?;
+        let indexed = number(&answer, "/metrics/left_ventricle/edv_ml_per_m2")?;
+        ensure!((indexed - edv / found).abs() < 1e-9, "{formula}: {indexed}");
+    }
+
+    // The rule at the base is named; where every slice is enclosed it takes nothing away.
+    let enclosed = ask("&basal_rule=mostly_enclosed")?;
+    ensure!(enclosed["metrics"]["conventions"]["basal_rule"] == "mostly_enclosed");
+    ensure!(
+        curve(&enclosed)?
+            .iter()
+            .zip(&volumes)
+            .all(|(some, all)| some <= all)
+    );
+
+    let timed = ask("&heart_rate_bpm=60&frame_ms=250&sex=female&age_years=50")?;
+    ensure!(timed["metrics"]["curve"]["time_ms"] == serde_json::json!([0.0, 250.0, 500.0, 750.0]));
+    let litres = number(&timed, "/metrics/left_ventricle/co_l_min")?;
+    let beat = number(&timed, "/metrics/left_ventricle/sv_ml")?;
+    ensure!((litres - beat * 60.0 / 1000.0).abs() < 1e-9, "{litres}");
+    // The range of women of 45 to 74 years: 61 -/+ 1.96 x 5 %.
+    ensure!(plain["metrics"]["reference"][0]["low"].is_null());
+    ensure!((number(&timed, "/metrics/reference/0/low")? - 51.2).abs() < 1e-9);
+
+    for answer in [&told, &without, &enclosed, &timed] {
+        ensure!(answer["mask"] == plain["mask"]);
+    }
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_told_is_refused_by_its_name() -> Result<()> {
+    let host = Options::new().start()?;
+    let client = Client::new(&host);
+    let volume = volumes::small(3, 3, 6)?;
+    for (query, status, name) in [
+        ("basal_rule=all", 400, "basal_rule"),
+        (
+            "basal_rule=as_segmented&basal_rule=as_segmented",
+            400,
+            "basal_rule",
+        ),
+        ("bsa_formula=haycock", 400, "bsa_formula"),
+        ("excluded_slices=-1", 400, "excluded_slices"),
+        ("excluded_slices=a", 400, "excluded_slices"),
+        ("excluded_slices=1,1", 400, "excluded_slices"),
+        ("excluded_slices=3", 422, "excluded_slices"),
+        ("excluded_slices=0,1,2", 422, "excluded_slices"),
+        // The convention is stated and cannot be chosen.
+        ("papillary=wall", 400, "papillary"),
+        ("frames=3", 422, "frames"),
+        ("ed_frame=-1", 422, "ed_frame"),
+        ("ed_frame=3", 422, "ed_frame"),
+        ("ed_frame=1&es_frame=1", 422, "es_frame"),
+        ("height_cm=3", 422, "height_cm"),
+        ("sex=x", 422, "sex"),
+        ("heart_rate_bpm=0", 422, "heart_rate_bpm"),
+        ("frame_ms=abc", 422, "frame_ms"),
+    ] {
+        let path = format!("{SEGMENT}?model=cinecor-unet-lite&{query}");
+        let answer = client.post(&path, &volume)?.expect(status).context(query)?;
+        answer.problem().context(query)?;
+        let problem = answer.json()?;
+        ensure!(
+            problem["parameter"] == name || problem["field"] == name,
+            "{query}: {problem}"
+        );
+        wording::check(problem["detail"].as_str().unwrap_or_default()).context(query)?;
     }
     Ok(())
 }

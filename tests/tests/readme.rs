@@ -5,6 +5,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use cinecor_formats::{Limits, decode_mask};
+use cinecor_phantom::dicom::Stack;
 use cinecor_tests::client::Client;
 use cinecor_tests::documents;
 use cinecor_tests::host::{Host, Options, root};
@@ -55,6 +56,39 @@ fn the_first_request_is_answered_with_mask_and_numbers() -> Result<()> {
     let mask = std::fs::read(root().join("target/mask.nii.gz"))?;
     let labels = decode_mask(&mask, Limits::for_masks())?.1.labels;
     ensure!((1..=3).all(|code| labels.iter().any(|&label| label == code)));
+    Ok(())
+}
+
+#[test]
+fn dicom_goes_as_an_archive_and_as_a_form() -> Result<()> {
+    let host = Options::new().start()?;
+    let lines = commands("DICOM")?;
+    let [pack, zipped, in_form] = lines.as_slice() else {
+        bail!("three commands were expected: {lines:?}")
+    };
+    let folder = tempfile::tempdir()?;
+    std::fs::create_dir(folder.path().join("study"))?;
+    let stack = Stack::short_axis(2, 3, 64, 64);
+    let images = stack.images(|frame, slice| vec![(100 * frame + 7 * slice) as u16; 64 * 64]);
+    for (index, image) in images.iter().enumerate() {
+        let path = folder.path().join(format!("study/IM-{index:04}.dcm"));
+        std::fs::write(path, image.file())?;
+    }
+    documents::run(pack, folder.path(), &[])?;
+    let mut answers = Vec::new();
+    for line in [zipped, in_form] {
+        documents::run(&at(&host, line), folder.path(), &[])?;
+        let answer = std::fs::read(folder.path().join("answer.json"))?;
+        let answer: Value = serde_json::from_slice(&answer)?;
+        ensure!(
+            answer["study"]["shape"]["slices"] == 3 && answer["study"]["shape"]["frames"] == 2,
+            "{line}: {}",
+            answer["study"]
+        );
+        answers.push(answer);
+    }
+    ensure!(answers[0]["mask"] == answers[1]["mask"]);
+    ensure!(answers[0]["study"]["source"] == answers[1]["study"]["source"]);
     Ok(())
 }
 
