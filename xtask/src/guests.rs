@@ -13,14 +13,18 @@ use crate::workspace::{self, Guest};
 const PAGE: &str = "site";
 
 /// Components that are made of others, for hosts that compose one level only: the name, and from above to below what it is made of.
-const COMPOSED: [(&str, [&str; 2]); 5] = [
+const COMPOSED: [(&str, [&str; 2]); 6] = [
     ("model-unet-local", ["model-unet", "nn-local"]),
     ("models-local", ["models", "nn-local"]),
     ("model-unet-remote", ["model-unet", "nn-remote"]),
     ("models-remote", ["models", "nn-remote"]),
-    // The suite of the inference engines, on the engine that is a component.
+    // The suite of the inference engines, on the engines that are components.
     ("nn-suite-local", ["nn-suite", "nn-local"]),
+    ("nn-suite-remote", ["nn-suite", "nn-remote"]),
 ];
+
+/// Links `cinecor-nn` without the engine that `nn-local` has of it, which is most of its bytes.
+const APART: [&str; 1] = ["nn-remote"];
 
 /// What to build.
 #[derive(clap::Args, Debug)]
@@ -55,19 +59,23 @@ pub(crate) fn build(args: &BuildArgs) -> Result<()> {
         (_, true) => "clippy",
         _ => "build",
     };
-    let mut cargo = toolchain.cargo(verb);
-    for guest in &guests {
-        cargo.args(["--package", &guest.spec]);
+    let mut built = Ok(());
+    for group in together(&guests) {
+        let mut cargo = toolchain.cargo(verb);
+        for guest in group {
+            cargo.args(["--package", &guest.spec]);
+        }
+        match verb {
+            // One guest that does not compile must not hold up the others.
+            "build" => cargo.arg("--keep-going"),
+            "clippy" => cargo.args(["--", "-D", "warnings"]),
+            _ => &mut cargo,
+        };
+        built = built.and(process::run(&mut cargo));
     }
     if verb != "build" {
-        if args.clippy {
-            cargo.args(["--", "-D", "warnings"]);
-        }
-        return process::run(&mut cargo);
+        return built;
     }
-    // One guest that does not compile must not hold up the others.
-    cargo.arg("--keep-going");
-    let built = process::run(&mut cargo);
     let folder = toolchain::build_dir()
         .join(toolchain::TARGET)
         .join("release");
@@ -83,6 +91,17 @@ pub(crate) fn build(args: &BuildArgs) -> Result<()> {
     let shows_demo = guests.iter().any(|guest| guest.package == PAGE);
     let made = if shows_demo { demo::make() } else { Ok(()) };
     built.and(made).and_then(|()| compose(&guests))
+}
+
+/// Those that are built in one call of cargo, which gives a crate the features that any of its users asks for: what links a crate without its
+/// large features is built apart.
+fn together(guests: &[Guest]) -> impl Iterator<Item = Vec<&Guest>> {
+    let (apart, others): (Vec<&Guest>, Vec<&Guest>) = guests
+        .iter()
+        .partition(|guest| APART.contains(&guest.package.as_str()));
+    std::iter::once(others)
+        .chain(apart.into_iter().map(|guest| vec![guest]))
+        .filter(|group| !group.is_empty())
 }
 
 /// Makes those of [`COMPOSED`] that one of these guests is a part of, once all their parts are there.

@@ -190,6 +190,7 @@ impl Config {
     }
 
     /// Threads that an engine computes with.
+    #[cfg(any(feature = "tract", feature = "onnxruntime", feature = "openvino"))]
     pub(crate) fn thread_count(&self) -> usize {
         match self.threads {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),

@@ -111,6 +111,7 @@ impl Tensor {
     }
 
     /// The dimensions as the engines count them.
+    #[cfg(any(feature = "tract", feature = "onnxruntime", feature = "openvino"))]
     pub(crate) fn shape(&self) -> Vec<usize> {
         // u32 fits in usize on every target with more than 16-bit addresses, which is all that wasmtime has.
         self.dims.iter().map(|&d| d as usize).collect()

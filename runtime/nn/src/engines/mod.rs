@@ -19,6 +19,10 @@ mod tract;
 ///
 /// # Errors
 /// A sentence that says why it is not there: not built in, no library, no such device.
+#[allow(
+    unused_variables,
+    reason = "with no engine's feature on, none is opened by name"
+)]
 pub(crate) fn open(
     engine: EngineChoice,
     device: &str,
