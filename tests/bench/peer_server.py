@@ -7,7 +7,8 @@ with the volumes of each frame, but makes none of its checks, intervals, wall se
 - `PUT /volume`, then `GET /slices/{slice}.png?frame=`: one slice of the volume as greyscale PNG, from the array in memory.
 - `GET /live`: a trivial answer.
 
-One process, one session on every core; requests run in FastAPI's threads, since NumPy, SciPy and ONNX Runtime let others run meanwhile.
+One process; requests run in threads, since NumPy, SciPy and ONNX Runtime let others run meanwhile: as many at once as there are cores, each on one
+thread of the engine, and the others wait in line. That takes less processor time and a third of the memory of eight at once on every core.
 """
 
 import base64
@@ -19,6 +20,7 @@ import sys
 import time
 from pathlib import Path
 
+import anyio
 import nibabel
 import numpy
 import onnxruntime
@@ -34,7 +36,7 @@ BATCH = 10
 
 
 class Network:
-    """A model package: its grid, and its graph on every core."""
+    """A model package: its grid, and its graph."""
 
     def __init__(self, package: Path) -> None:
         card = json.loads((package / "model.json").read_text())
@@ -45,7 +47,7 @@ class Network:
         self.neighbours = stated.get("neighbours", 0)
         self.share = card["postprocessing"]["components"]["share"]
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = len(os.sched_getaffinity(0))
+        options.intra_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(str(package / "model.onnx"), options, providers=["CPUExecutionProvider"])
         self.input = self.session.get_inputs()[0].name
 
@@ -140,10 +142,13 @@ class Pictures:
 def served(network: Network) -> FastAPI:
     """The routes."""
     app, pictures = FastAPI(), Pictures()
+    at_once = anyio.Semaphore(len(os.sched_getaffinity(0)))
 
     @app.post("/segment")
     async def segment(request: Request) -> dict[str, object]:
-        return await run_in_threadpool(network.segment, await request.body())
+        body = await request.body()
+        async with at_once:
+            return await run_in_threadpool(network.segment, body)
 
     @app.put("/volume")
     async def volume(request: Request) -> None:

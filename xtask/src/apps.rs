@@ -56,7 +56,12 @@ pub(crate) fn bench(args: &AppArgs) -> Result<()> {
     if !args.asks_for_help() {
         service()?;
         Environment::Tests.set_up()?;
-        Environment::Peers.set_up()?;
+        // What cannot be installed costs its own part of the measurements; the program says which.
+        for environment in [Environment::Peers, Environment::Nnunet] {
+            if let Err(error) = environment.set_up() {
+                say(&format!("{}: {error:#}", environment.folder().display()));
+            }
+        }
     }
     run(&["--package", "cinecor-tests", "--bin", "bench"], args)
 }
@@ -111,6 +116,7 @@ fn run(program: &[&str], args: &AppArgs) -> Result<()> {
     cargo
         .env("CINECOR_PYTHON", Environment::Tests.interpreter())
         .env("CINECOR_PEERS_PYTHON", Environment::Peers.interpreter())
+        .env("CINECOR_NNUNET_PYTHON", Environment::Nnunet.interpreter())
         .envs(python::engine_variables());
     process::run(&mut cargo)
 }

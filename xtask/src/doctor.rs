@@ -98,6 +98,21 @@ fn checks() -> Vec<Check> {
             found: environment(Environment::Tests, "cargo xtask test"),
         },
         Check {
+            what: "inference servers",
+            purpose: "tests of remote inference",
+            found: environment(Environment::Remote, "cargo xtask test"),
+        },
+        Check {
+            what: "bench's Python",
+            purpose: "bench against a server in Python",
+            found: environment(Environment::Peers, "cargo xtask bench"),
+        },
+        Check {
+            what: "nnU-Net",
+            purpose: "bench against nnU-Net",
+            found: environment(Environment::Nnunet, "cargo xtask bench"),
+        },
+        Check {
             what: "training's Python",
             purpose: "training and its tests",
             found: environment(Environment::Weights, "cargo xtask test"),

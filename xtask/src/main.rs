@@ -38,9 +38,9 @@ enum Command {
     Phantom(apps::AppArgs),
     /// Post real hearts to the service and compare the answers with the experts' labels (needs CINECOR_DATA).
     Evaluate(apps::AppArgs),
-    /// Measure speed and memory side by side with the bare engine.
+    /// Measure speed and memory side by side with the bare engine, a server in Python, nnU-Net and others.
     Bench(apps::AppArgs),
-    /// Swap weights and model components again and again, and see that memory does not grow.
+    /// Swap weights and model components again and again, and see that memory does not grow, or, under load, that no request fails.
     Soak(apps::AppArgs),
     /// Put components under the imports of another, as one file: a model component for stock Spin, with an engine under it.
     Compose(apps::AppArgs),

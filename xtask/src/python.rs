@@ -1,9 +1,10 @@
 //! Python environments: what the tests compare with, and the wheels that carry the inference engines' shared libraries.
 //!
-//! Four environments, because one is small and the others are not, and those do not agree on versions:
+//! Five environments, because one is small and the others are not, and those do not agree on versions:
 //! - `target/python` by `tests/requirements.lock`: engines, and the independent tools that golden results come from;
 //! - `target/remote` by `tests/remote/requirements.lock`: Triton and MLServer, for the tests of remote inference;
 //! - `target/peers` by `tests/bench/requirements.lock`: the server in Python that the benches measure beside the service;
+//! - `target/nnunet` by `tests/bench/nnunet/requirements.lock`: nnU-Net, another of those, with the 4 GB of PyTorch that it needs;
 //! - `target/weights/venv` by `weights/requirements.lock`: PyTorch and its 4 GB, made only when training or its tests run.
 
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ pub(crate) enum Environment {
     Remote,
     /// What the peers of the benches need, in `target/peers`.
     Peers,
+    /// nnU-Net, a peer of the benches, in `target/nnunet`.
+    Nnunet,
     /// What training needs, in `target/weights/venv`.
     Weights,
 }
@@ -42,6 +45,7 @@ impl Environment {
             Self::Engines | Self::Tests => workspace::target().join("python"),
             Self::Remote => workspace::target().join("remote"),
             Self::Peers => workspace::target().join("peers"),
+            Self::Nnunet => workspace::target().join("nnunet"),
             Self::Weights => workspace::target().join("weights/venv"),
         }
     }
@@ -51,6 +55,7 @@ impl Environment {
             Self::Engines | Self::Tests => workspace::root().join("tests/requirements.lock"),
             Self::Remote => workspace::root().join("tests/remote/requirements.lock"),
             Self::Peers => workspace::root().join("tests/bench/requirements.lock"),
+            Self::Nnunet => workspace::root().join("tests/bench/nnunet/requirements.lock"),
             Self::Weights => workspace::root().join("weights/requirements.lock"),
         }
     }
@@ -64,7 +69,9 @@ impl Environment {
     fn mark(self) -> PathBuf {
         let name = match self {
             Self::Engines => "engines.installed",
-            Self::Tests | Self::Remote | Self::Peers | Self::Weights => "all.installed",
+            Self::Tests | Self::Remote | Self::Peers | Self::Nnunet | Self::Weights => {
+                "all.installed"
+            }
         };
         self.folder().join(name)
     }
@@ -92,6 +99,7 @@ impl Environment {
             Self::Tests => "tests compare with independent tools in Python",
             Self::Remote => "tests ask real inference servers, which come in Python wheels",
             Self::Peers => "the service is measured beside a server in Python",
+            Self::Nnunet => "the service is measured beside nnU-Net",
             Self::Weights => "training runs on PyTorch",
         };
         let folder = self.folder();
