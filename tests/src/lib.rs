@@ -13,5 +13,6 @@ pub mod raw;
 pub mod soak;
 pub mod swapping;
 pub mod traces;
+pub mod under_load;
 pub mod volumes;
 pub mod wording;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use crate::client::Client;
 use crate::host::Host;
 use crate::packages::{Package, address};
-use crate::swapping::{Application, guest, reload};
+use crate::swapping::{Application, guest, reloaded};
 use crate::volumes;
 
 /// Versions that take turns.
@@ -122,8 +122,7 @@ impl Soak {
             client.send("POST", &activate, &[], None)?.expect(200)?;
             if self.components_every > 0 && swap % self.components_every == 0 {
                 application.put(&components[swapped % 2])?;
-                let (content, said) = reload(&host)?;
-                ensure!(content && said.contains("segment: "), "{said}");
+                reloaded(&host)?;
                 swapped += 1;
             }
             client.post("/api/v1/segment", &volume)?.expect(200)?;

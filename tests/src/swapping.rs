@@ -121,3 +121,13 @@ pub fn reload(host: &Host) -> Result<(bool, String)> {
         String::from_utf8_lossy(&said).into_owned(),
     ))
 }
+
+/// [`reload`], which has to have swapped the model component under `segment`.
+///
+/// # Errors
+/// It has not.
+pub fn reloaded(host: &Host) -> Result<()> {
+    let (content, said) = reload(host)?;
+    ensure!(content && said.contains("segment: "), "{said}");
+    Ok(())
+}
