@@ -23,6 +23,9 @@ const VERSION: &str = "1.0.0";
 /// How long a server may take for a line that is waited for, on a machine that is busy with other tests.
 const DEADLINE: Duration = Duration::from_secs(120);
 
+/// What a server has for an answer where nothing else is said.
+const DEFAULT_MS: i64 = 60_000;
+
 /// One server at a time: pytriton, whose parts meet in memory that the machine has once, now and then waits for ever where several start or die
 /// side by side; and each computes on every core.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -148,48 +151,69 @@ impl Remote {
         self.wait_for("ready")
     }
 
-    /// A host that infers there, with the graph under the name that the server has it by.
+    /// A host that infers there.
     fn host(&self, by: By) -> Result<Host> {
-        let models = self.folder.path().join("models");
-        let version = models.join(MODEL).join(VERSION);
-        std::fs::create_dir_all(&version)?;
-        std::fs::copy(graph(), version.join("model.onnx"))?;
-        if self.kind.version() != VERSION {
-            let named = json!({ "model": MODEL, "version": self.kind.version() });
-            std::fs::write(version.join("remote.json"), named.to_string())?;
-        }
-        std::fs::copy(
-            graph().with_file_name("model.json"),
-            version.join("model.json"),
-        )?;
         let url = format!("http://127.0.0.1:{}", self.port);
-        let options = Options::new().variable("default_model", MODEL);
-        let models = models.to_string_lossy().into_owned();
-        if by == By::Host {
-            let mut settings = toml::Table::new();
-            settings.insert("url".to_owned(), url.into());
-            return options
-                .setting("nn", "engine", "kserve")
-                .setting("nn", "device", "remote")
-                .setting("nn", "models", vec![models])
-                .setting("nn", "kserve", settings)
-                .start();
-        }
-        // The manifest that ships, with the graphs mounted that the server has. Its paths are relative to where it lies.
-        let shipped = std::fs::read_to_string(root().join("spin.toml"))?;
-        let root = root().to_string_lossy().into_owned();
-        let changed = shipped
-            .replace("\"weights/models\"", &format!("\"{models}\""))
-            .replace("\"target/", &format!("\"{root}/target/"))
-            .replace("\"frontend\"", &format!("\"{root}/frontend\""));
-        let manifest = self.folder.path().join("spin.toml");
-        std::fs::write(&manifest, changed)?;
-        options
-            .manifest(&manifest)
-            .argument("--profile=remote")
-            .variable("remote_url", &url)
-            .start()
+        asking(
+            by,
+            &url,
+            self.kind.version(),
+            DEFAULT_MS,
+            self.folder.path(),
+            Options::new(),
+        )
     }
+}
+
+/// A host that infers on the server at `url`, which has so long for an answer and has the graph under `version`. What it is made of lies in `folder`.
+fn asking(
+    by: By,
+    url: &str,
+    version_there: &str,
+    timeout_ms: i64,
+    folder: &Path,
+    options: Options,
+) -> Result<Host> {
+    let models = folder.join("models");
+    let version = models.join(MODEL).join(VERSION);
+    std::fs::create_dir_all(&version)?;
+    std::fs::copy(graph(), version.join("model.onnx"))?;
+    if version_there != VERSION {
+        let named = json!({ "model": MODEL, "version": version_there });
+        std::fs::write(version.join("remote.json"), named.to_string())?;
+    }
+    std::fs::copy(
+        graph().with_file_name("model.json"),
+        version.join("model.json"),
+    )?;
+    let options = options.variable("default_model", MODEL);
+    let models = models.to_string_lossy().into_owned();
+    if by == By::Host {
+        let mut settings = toml::Table::new();
+        settings.insert("url".to_owned(), url.into());
+        settings.insert("timeout_ms".to_owned(), timeout_ms.into());
+        return options
+            .setting("nn", "engine", "kserve")
+            .setting("nn", "device", "remote")
+            .setting("nn", "models", vec![models])
+            .setting("nn", "kserve", settings)
+            .start();
+    }
+    // The manifest that ships, with the graphs mounted that the server has. Its paths are relative to where it lies.
+    let shipped = std::fs::read_to_string(root().join("spin.toml"))?;
+    let root = root().to_string_lossy().into_owned();
+    let changed = shipped
+        .replace("\"weights/models\"", &format!("\"{models}\""))
+        .replace("\"target/", &format!("\"{root}/target/"))
+        .replace("\"frontend\"", &format!("\"{root}/frontend\""));
+    let manifest = folder.join("spin.toml");
+    std::fs::write(&manifest, changed)?;
+    options
+        .manifest(&manifest)
+        .argument("--profile=remote")
+        .variable("remote_url", url)
+        .variable("remote_timeout_ms", &timeout_ms.to_string())
+        .start()
 }
 
 impl Drop for Remote {
@@ -397,5 +421,36 @@ fn a_server_that_is_not_there_is_told_by_readiness_and_by_every_request() -> Res
         (&version["engine"], &version["loaded"]),
         (&json!("kserve"), &json!(false))
     );
+    Ok(())
+}
+
+/// Both ways of asking a server.
+const BOTH: [By; 2] = [By::Host, By::Component];
+
+#[test]
+fn a_server_that_says_nothing_is_waited_for_as_long_as_is_configured() -> Result<()> {
+    // Accepts, by the system's queue, and never answers.
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let url = format!("http://{}", listener.local_addr()?);
+    for by in BOTH {
+        let folder = tempfile::tempdir()?;
+        let host = asking(by, &url, VERSION, 500, folder.path(), Options::new())?;
+        let client = Client::new(&host);
+        let asked = client.post("/api/v1/segment", &volumes::small(2, 1, 6)?)?;
+        assert_eq!(asked.expect(502)?.problem()?, "engine-unreachable");
+        client.get("/api/v1/health/live")?.expect(200)?;
+        host.logged("within 500 ms")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_component_without_an_address_is_told_as_a_server_that_is_not_there() -> Result<()> {
+    let host = Options::new()
+        .argument("--profile=remote")
+        .variable("default_model", MODEL)
+        .start()?;
+    let asked = Client::new(&host).post("/api/v1/segment", &volumes::small(2, 1, 6)?)?;
+    assert_eq!(asked.expect(502)?.problem()?, "engine-unreachable");
     Ok(())
 }

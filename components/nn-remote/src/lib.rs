@@ -57,6 +57,9 @@ const URL: &str = "remote_url";
 /// Variable with a bearer token; empty is none.
 const TOKEN: &str = "remote_token";
 
+/// Variable with the time that the server has for a whole answer, in ms; where it is missing, the engine's own default.
+const TIMEOUT: &str = "remote_timeout_ms";
+
 /// The server that the variables name. Whether it is there is found out when a graph is loaded.
 fn open(models: Vec<PathBuf>, uploaded: Arc<dyn GraphStore>) -> Result<Alone, String> {
     let mut config = Config {
@@ -69,6 +72,13 @@ fn open(models: Vec<PathBuf>, uploaded: Arc<dyn GraphStore>) -> Result<Alone, St
     };
     config.kserve.url = variables::get(URL)
         .map_err(|error| format!("the variable {URL} cannot be read: {error:?}"))?;
+    if let Ok(text) = variables::get(TIMEOUT) {
+        config.kserve.timeout_ms = text.parse().map_err(|_| {
+            format!(
+                "the variable {TIMEOUT} is {text:?}; a whole number of milliseconds is expected"
+            )
+        })?;
+    }
     let token = variables::get(TOKEN).unwrap_or_default();
     let http = Http::new(&config.kserve, &token)?;
     let engine = cinecor_nn::kserve(Box::new(http), &config);
