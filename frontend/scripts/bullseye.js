@@ -1,50 +1,47 @@
 /**
- * The left ventricle's wall as a bull's-eye: names and places of the American Heart Association's segments, and colours of their values.
- * Pure: no DOM.
+ * The left ventricle's wall as a bull's-eye: colours of the segments' values, and how they are drawn. Which segments there are, their names
+ * and their places are the service's (`myocardium.segments` of the metrics). Pure: no DOM.
  *
- * Segments, their names and their angles are those of Cerqueira et al., Circulation 2002;105:539. The view is from the apex towards the
- * base, as on short-axis slices: anterior at the top, the septum on the left. Angles run counterclockwise from the right, in degrees.
+ * The view is from the apex towards the base, as on short-axis slices: anterior at the top, the septum on the left. Angles run
+ * counterclockwise from the right, in degrees.
  */
 
 import { number } from './format.js';
 
 /**
- * @typedef {{number: number, name: string, ring: Ring, from: number, to: number}} Segment
- * @typedef {{name: string, inner: number, outer: number}} Ring
+ * @typedef {{number: number, name: string, inner: number, outer: number, from: number, to: number}} Segment
+ *   radii in units of the drawing, whose middle is 0, 0
  * @typedef {{key: string, name: string, unit: string, digits: number, low: number, high: number}} Scale
  */
 
-/** Radii in units of the drawing, whose middle is 0, 0. */
-const RINGS = {
-  basal: { name: 'basal', inner: 74, outer: 104 },
-  mid: { name: 'mid', inner: 44, outer: 74 },
-  apical: { name: 'apical', inner: 16, outer: 44 },
-};
-
-/** Radius of the apical cap, segment 17, which has no value. */
-export const CAP_RADIUS = RINGS.apical.inner;
+/** Radius of the plot. */
+const RADIUS = 104;
 
 /** Half the width of the drawing; the ring's outside leaves room for the names of the walls. */
 export const HALF_WIDTH = 126;
 
-const SIXTHS = ['anterior', 'anteroseptal', 'inferoseptal', 'inferior', 'inferolateral', 'anterolateral'];
-const QUARTERS = ['anterior', 'septal', 'inferior', 'lateral'];
-
-/** @type {Segment[]} */
-export const SEGMENTS = [
-  ...around(RINGS.basal, SIXTHS, 1, 60),
-  ...around(RINGS.mid, SIXTHS, 7, 60),
-  ...around(RINGS.apical, QUARTERS, 13, 45),
-];
+/**
+ * The segments of the wall, in the order of their values.
+ * @param {any} metrics the metrics document of the service
+ * @returns {Segment[]} empty where none is known
+ */
+export function segmentsOf(metrics) {
+  return (metrics?.myocardium?.segments ?? []).map((/** @type {any} */ { number: place, name, inner, outer, from_degrees: from, to_degrees: to }) => ({
+    number: place,
+    name,
+    inner: inner * RADIUS,
+    outer: outer * RADIUS,
+    from,
+    to,
+  }));
+}
 
 /**
- * The segments of a ring; the first lies around the top.
- * @param {Ring} ring @param {string[]} walls @param {number} first number of the first @param {number} start where the first begins
- * @returns {Segment[]}
+ * Radius of the apical cap within the innermost ring, which has no value.
+ * @param {Segment[]} segments
  */
-function around(ring, walls, first, start) {
-  const width = 360 / walls.length;
-  return walls.map((wall, index) => ({ number: first + index, name: `${ring.name} ${wall}`, ring, from: start + index * width, to: start + (index + 1) * width }));
+export function capRadius(segments) {
+  return Math.min(...segments.map(({ inner }) => inner));
 }
 
 /**
@@ -71,13 +68,13 @@ function point(radius, degrees) {
  * Outline of a segment as the `d` of an SVG path.
  * @param {Segment} segment
  */
-export function outline({ ring, from, to }) {
+export function outline({ inner, outer, from, to }) {
   const at = (/** @type {number} */ radius, /** @type {number} */ degrees) => point(radius, degrees).map((value) => value.toFixed(2)).join(' ');
   return [
-    `M ${at(ring.outer, from)}`,
-    `A ${ring.outer} ${ring.outer} 0 0 0 ${at(ring.outer, to)}`,
-    `L ${at(ring.inner, to)}`,
-    `A ${ring.inner} ${ring.inner} 0 0 1 ${at(ring.inner, from)}`,
+    `M ${at(outer, from)}`,
+    `A ${outer} ${outer} 0 0 0 ${at(outer, to)}`,
+    `L ${at(inner, to)}`,
+    `A ${inner} ${inner} 0 0 1 ${at(inner, from)}`,
     'Z',
   ].join(' ');
 }
@@ -87,8 +84,8 @@ export function outline({ ring, from, to }) {
  * @param {Segment} segment
  * @returns {[number, number]}
  */
-export function middle({ ring, from, to }) {
-  return point((ring.inner + ring.outer) / 2, (from + to) / 2);
+export function middle({ inner, outer, from, to }) {
+  return point((inner + outer) / 2, (from + to) / 2);
 }
 
 /**
@@ -148,7 +145,7 @@ export function inkOn(hex) {
 export function shownSegments(metrics, scale) {
   const values = metrics?.myocardium?.[scale.key]?.segments;
   if (!values) return [];
-  return SEGMENTS.map((segment, index) => {
+  return segmentsOf(metrics).map((segment, index) => {
     const value = values[index];
     const text = number(value, scale.digits);
     const name = `${segment.number} ${segment.name}`;
@@ -164,7 +161,8 @@ export function shownSegments(metrics, scale) {
  * @param {number} segmentNumber
  */
 export function segmentText(metrics, segmentNumber) {
-  const segment = SEGMENTS[segmentNumber - 1];
+  const segment = segmentsOf(metrics)[segmentNumber - 1];
+  if (!segment) return '';
   const parts = SCALES.map(({ key, name, unit, digits }) => {
     const text = number(metrics?.myocardium?.[key]?.segments?.[segmentNumber - 1], digits);
     return `${name.toLowerCase()} ${text} ${unit}`;
@@ -174,23 +172,25 @@ export function segmentText(metrics, segmentNumber) {
 
 /**
  * The segment that an arrow key leads to: left and right go around the ring, up and down from ring to ring.
+ * @param {Segment[]} segments
  * @param {number} segmentNumber
  * @param {string} key name of the key
  * @returns {number} the same where the key leads nowhere
  */
-export function stepped(segmentNumber, key) {
-  const here = SEGMENTS[segmentNumber - 1];
-  const ring = SEGMENTS.filter((one) => one.ring === here.ring);
+export function stepped(segments, segmentNumber, key) {
+  const here = segments.find((one) => one.number === segmentNumber);
+  if (!here) return segmentNumber;
+  const ring = segments.filter((one) => one.outer === here.outer);
   const index = ring.indexOf(here);
   const turn = { ArrowLeft: 1, ArrowRight: -1 }[key];
   if (turn !== undefined) return ring[(index + turn + ring.length) % ring.length].number;
-  const rings = Object.values(RINGS);
+  const rings = [...new Set(segments.map(({ outer }) => outer))].sort((one, other) => other - one);
   const out = { ArrowUp: -1, ArrowDown: 1 }[key];
-  const next = out === undefined ? undefined : rings[rings.indexOf(here.ring) + out];
+  const next = out === undefined ? undefined : rings[rings.indexOf(here.outer) + out];
   if (!next) return segmentNumber;
   const angle = (here.from + here.to) / 2;
   const away = (/** @type {Segment} */ one) => Math.abs(((angle - (one.from + one.to) / 2 + 540) % 360) - 180);
-  return SEGMENTS.filter((one) => one.ring === next).reduce((best, one) => (away(one) < away(best) ? one : best)).number;
+  return segments.filter((one) => one.outer === next).reduce((best, one) => (away(one) < away(best) ? one : best)).number;
 }
 
 /** @type {Record<string, string>} */

@@ -85,7 +85,18 @@ function start(stage, run) {
   const { signal } = work;
   api.forgetPictures();
   store.change((now) => state.started(now, stage));
-  return attempt(() => run(signal));
+  return attempt(() => run(signal).catch((cause) => {
+    learn(cause);
+    throw cause;
+  }));
+}
+
+/**
+ * Uploads, reviews and changes all take a clinician's key: where one of them is refused, the others would be.
+ * @param {unknown} cause
+ */
+function learn(cause) {
+  if (cause instanceof api.ServiceError && cause.problem.status === 403) store.change((now) => state.allowed(now, false));
 }
 
 /** @param {any} study @param {AbortSignal} signal */
@@ -134,6 +145,7 @@ async function alter(change) {
     // Somebody else was faster: what they did is shown with the refusal.
     if (cause instanceof api.ServiceError && cause.problem.status === 412) await attempt(refresh);
     store.change((now) => state.changed(now, false));
+    learn(cause);
     fail(cause);
     return false;
   }
@@ -194,6 +206,7 @@ const actions = {
   /** @param {string} key */
   useKey: (key) => attempt(() => {
     api.useKey(key);
+    store.change((now) => state.allowed(now, true));
     return refreshAll();
   }),
   /** @param {Partial<state.View>} change */

@@ -5,6 +5,9 @@
 /** The longest note of a review, in characters: `REVIEW_NOTE_CHARS` of `crates/web`. */
 export const NOTE_MAX_CHARACTERS = 2000;
 
+/** Stands where the controls stood that a key does not allow. */
+export const READS_ONLY = 'The key in use may look, but not review, correct or keep choices: that takes the key of a clinician.';
+
 /**
  * What a revision changed, by the names of the service.
  * @type {Record<string, string>}

@@ -17,12 +17,12 @@ import { settled } from './models.js';
  * @typedef {{choices: import('./measuring.js').Choices, metrics: any, problem: Problem | null}} Trial
  * @typedef {{phase: Phase, needsKey: boolean, keyRefused: boolean, problem: Problem | null, progress: Progress | null,
  *   study: any, segmentation: any, metrics: any, truth: any, trial: Trial | null, revisions: any[],
- *   tag: string, changing: boolean, studies: any[], older: string | null, models: any[],
+ *   tag: string, changing: boolean, mayChange: boolean, studies: any[], older: string | null, models: any[],
  *   wanted: import('./models.js').Wanted, theme: Theme, view: View}} State
  *
  * `trial` is how the mask would be measured with other choices; its `metrics` are `null` until they are there. `wanted` is the model that
  * the next request asks for. `revisions` are those of the segmentation, the last one first; `tag` is what the service knows the one in view
- * by; `changing` is whether a review or a change is on its way.
+ * by; `changing` is whether a review or a change is on its way, `mayChange` is false once the service has said that the key allows none.
  * `truth` is what is known of the demonstration heart; `null` for every other study. `older` is where the list of kept studies goes on;
  * `null` where it is whole.
  */
@@ -43,6 +43,7 @@ export function initialState() {
     revisions: [],
     tag: '',
     changing: false,
+    mayChange: true,
     studies: [],
     older: null,
     models: [],
@@ -175,8 +176,8 @@ export function listed(state, studies, older = null) {
  * @returns {State}
  */
 export function cleared(state) {
-  const { studies, older, models, wanted, theme } = state;
-  return { ...initialState(), studies, older, models, wanted, theme };
+  const { studies, older, models, mayChange, wanted, theme } = state;
+  return { ...initialState(), studies, older, models, mayChange, wanted, theme };
 }
 
 /**
@@ -197,6 +198,16 @@ export function revised(state, { segmentation, metrics, revisions, tag }) {
  */
 export function changed(state, changing) {
   return { ...state, changing };
+}
+
+/**
+ * The service has said whether the key allows reviews and changes, or there is another key, of which that is not known.
+ * @param {State} state
+ * @param {boolean} mayChange
+ * @returns {State}
+ */
+export function allowed(state, mayChange) {
+  return { ...state, mayChange };
 }
 
 /**

@@ -594,6 +594,9 @@ describe('the page with keys', { skip: !browser, concurrency: false }, () => {
     await page.locator('.studies .link').first().click();
     await page.waitForSelector(DONE, PATIENCE);
     await page.waitForSelector('.slice[data-shown]');
+    // What the key does not allow is not offered, and why stands there.
+    assert.match(await page.locator('#denied').innerText(), /clinician/);
+    for (const control of ['#approve', '#reject', '#mask-send']) assert.ok(await page.locator(control).isHidden(), control);
     await page.click('#again');
     await page.waitForSelector('.problem:not([hidden])', PATIENCE);
     assert.match(await page.locator('.problem').innerText(), /clinician/);

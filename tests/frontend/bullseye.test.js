@@ -4,25 +4,37 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { colourAt, inkOn, luminance, middle, outline, SCALES, SEGMENTS, segmentText, shownSegments, stepped, wallRules } from '../../frontend/scripts/bullseye.js';
+import { capRadius, colourAt, inkOn, luminance, middle, outline, SCALES, segmentsOf, segmentText, shownSegments, stepped, wallRules } from '../../frontend/scripts/bullseye.js';
 import { UNKNOWN } from '../../frontend/scripts/format.js';
 
 const values = Array.from({ length: 16 }, (_, index) => index + 1);
+const SIXTHS = ['anterior', 'anteroseptal', 'inferoseptal', 'inferior', 'inferolateral', 'anterolateral'];
+const QUARTERS = ['anterior', 'septal', 'inferior', 'lateral'];
+/** As the service sends them (Cerqueira et al., Circulation 2002;105:539): each ring begins with the anterior segment around the top. */
+const segments = [['basal', 1, SIXTHS, 60], ['mid', 0.75, SIXTHS, 60], ['apical', 0.5, QUARTERS, 45]].flatMap(([ring, outer, walls, start], index) => {
+  const width = 360 / walls.length;
+  return walls.map((wall, at) => ({
+    number: 6 * index + 1 + at, name: `${ring} ${wall}`, ring, inner: outer - 0.25, outer, from_degrees: start + at * width, to_degrees: start + (at + 1) * width,
+  }));
+});
 const metrics = {
   myocardium: {
+    segments,
     wall_thickness_mm: { segments: values },
     es_wall_thickness_mm: { segments: values.map((value) => 2 * value) },
     wall_thickening_percent: { segments: values.map((_, index) => (index === 2 ? null : 100)) },
   },
 };
 
-test('segments are numbered and named as the American Heart Association does', () => {
-  // Cerqueira et al., Circulation 2002;105:539, figures 3 and 4.
-  assert.deepEqual(SEGMENTS.map(({ number, name }) => `${number} ${name}`), [
-    '1 basal anterior', '2 basal anteroseptal', '3 basal inferoseptal', '4 basal inferior', '5 basal inferolateral', '6 basal anterolateral',
-    '7 mid anterior', '8 mid anteroseptal', '9 mid inferoseptal', '10 mid inferior', '11 mid inferolateral', '12 mid anterolateral',
-    '13 apical anterior', '14 apical septal', '15 apical inferior', '16 apical lateral',
-  ]);
+const SEGMENTS = segmentsOf(metrics);
+
+test('segments are those of the answer, and none where there are none', () => {
+  assert.deepEqual(SEGMENTS.map(({ number, name }) => [number, name]), segments.map(({ number, name }) => [number, name]));
+  assert.equal(capRadius(SEGMENTS), 26);
+  assert.deepEqual(segmentsOf({ myocardium: {} }), []);
+  assert.deepEqual(segmentsOf(null), []);
+  assert.deepEqual(shownSegments({ myocardium: { ...metrics.myocardium, segments: [] } }, SCALES[0]), []);
+  assert.equal(segmentText({}, 3), '');
 });
 
 test('anterior is at the top, the septum on the left, inferior at the bottom, lateral on the right, base outside', () => {
@@ -44,13 +56,13 @@ test('anterior is at the top, the septum on the left, inferior at the bottom, la
 });
 
 test('the segments of a ring cover it once', () => {
-  for (const ring of new Set(SEGMENTS.map((segment) => segment.ring))) {
-    const own = SEGMENTS.filter((segment) => segment.ring === ring);
+  for (const ring of new Set(SEGMENTS.map(({ outer }) => outer))) {
+    const own = SEGMENTS.filter(({ outer }) => outer === ring);
     assert.equal(own.reduce((sum, { from, to }) => sum + to - from, 0), 360);
     own.forEach(({ to }, index) => assert.equal(to % 360, own[(index + 1) % own.length].from % 360));
   }
   // The outer arc of segment 1 runs from 60 to 120 degrees on a radius of 104.
-  assert.match(outline(SEGMENTS[0]), /^M 52\.00 -90\.07 A 104 104 0 0 0 -52\.00 -90\.07 L -37\.00 -64\.09 A 74 74 0 0 1 37\.00 -64\.09 Z$/);
+  assert.match(outline(SEGMENTS[0]), /^M 52\.00 -90\.07 A 104 104 0 0 0 -52\.00 -90\.07 L -39\.00 -67\.55 A 78 78 0 0 1 39\.00 -67\.55 Z$/);
 });
 
 test('the scale gets brighter all the way, and what is written on it can be read', () => {
@@ -76,9 +88,9 @@ test('a segment has its own value, and none where it is not known', () => {
 });
 
 test('arrow keys go around a ring and from ring to ring', () => {
-  assert.deepEqual([stepped(1, 'ArrowLeft'), stepped(1, 'ArrowRight'), stepped(6, 'ArrowLeft'), stepped(13, 'ArrowRight')], [2, 6, 1, 16]);
-  assert.deepEqual([stepped(1, 'ArrowDown'), stepped(10, 'ArrowDown'), stepped(16, 'ArrowUp'), stepped(14, 'ArrowUp')], [7, 15, 11, 8]);
-  assert.deepEqual([stepped(1, 'ArrowUp'), stepped(13, 'ArrowDown'), stepped(5, 'Tab')], [1, 13, 5]);
+  assert.deepEqual([stepped(SEGMENTS, 1, 'ArrowLeft'), stepped(SEGMENTS, 1, 'ArrowRight'), stepped(SEGMENTS, 6, 'ArrowLeft'), stepped(SEGMENTS, 13, 'ArrowRight')], [2, 6, 1, 16]);
+  assert.deepEqual([stepped(SEGMENTS, 1, 'ArrowDown'), stepped(SEGMENTS, 10, 'ArrowDown'), stepped(SEGMENTS, 16, 'ArrowUp'), stepped(SEGMENTS, 14, 'ArrowUp')], [7, 15, 11, 8]);
+  assert.deepEqual([stepped(SEGMENTS, 1, 'ArrowUp'), stepped(SEGMENTS, 13, 'ArrowDown'), stepped(SEGMENTS, 5, 'Tab')], [1, 13, 5]);
 });
 
 test('the rule of the apex is told, and one that the page does not know keeps its name', () => {

@@ -2,7 +2,7 @@
  * The wall of the left ventricle, segment by segment: three bull's-eyes, and the same numbers as a table.
  */
 
-import { CAP_RADIUS, colourAt, HALF_WIDTH, middle, outline, SCALES, SEGMENTS, segmentText, shownSegments, stepped, wallRules } from '../bullseye.js';
+import { capRadius, colourAt, HALF_WIDTH, middle, outline, SCALES, segmentsOf, segmentText, shownSegments, stepped, wallRules } from '../bullseye.js';
 import { number } from '../format.js';
 import { drawn, element } from './elements.js';
 
@@ -43,7 +43,7 @@ export function mount(root) {
     if (from === null || !event.key.startsWith('Arrow')) return;
     event.preventDefault();
     const map = /** @type {SVGElement} */ (/** @type {Element} */ (event.target).closest('svg'));
-    const next = /** @type {SVGElement} */ (map.querySelector(`[data-segment="${stepped(from, event.key)}"]`));
+    const next = /** @type {SVGElement} */ (map.querySelector(`[data-segment="${stepped(segmentsOf(shown), from, event.key)}"]`));
     // One stop for the whole map: the tab key leads on from here.
     for (const one of map.querySelectorAll('.segment')) one.setAttribute('tabindex', one === next ? '0' : '-1');
     next.focus();
@@ -60,7 +60,7 @@ export function mount(root) {
       unknown.hidden = known.length > 0;
       point(null);
       rules.textContent = wallRules(metrics?.conventions);
-      body.replaceChildren(...SEGMENTS.map((segment) => element(
+      body.replaceChildren(...segmentsOf(metrics).map((segment) => element(
         'tr',
         {},
         element('th', { scope: 'row' }, `${segment.number} ${segment.name}`),
@@ -85,7 +85,7 @@ function bullseye(scale, segments) {
     'svg',
     { viewBox: `${-HALF_WIDTH} ${-HALF_WIDTH} ${2 * HALF_WIDTH} ${2 * HALF_WIDTH}`, role: 'group', 'aria-label': `${scale.name}, by segment, in ${scale.unit}`, 'data-map': scale.key },
     ...WALLS.map(({ name, x, y, turn }) => drawn('text', { class: 'wall', x, y, transform: `rotate(${turn} ${x} ${y})` }, name)),
-    drawn('circle', { class: 'unknown', r: CAP_RADIUS }),
+    drawn('circle', { class: 'unknown', r: capRadius(segments.map(({ segment }) => segment)) }),
     ...segments.map(({ segment, text, fill, ink, label }, index) => {
       const [x, y] = middle(segment);
       return drawn(

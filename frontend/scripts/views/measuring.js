@@ -5,6 +5,7 @@
 import { element } from './elements.js';
 import { phaseSentence } from '../format.js';
 import { checkName, checksOf, verdictOf } from '../quality.js';
+import { READS_ONLY } from '../review.js';
 import { BASAL_RULES, BSA_FORMULAS, choicesOf, comparison, phaseRows, sameChoices } from '../measuring.js';
 
 /** What stands in a list of frames for one that the service finds. */
@@ -32,7 +33,8 @@ export function mount(root, actions) {
   const comparedTable = element('table', { class: 'numbers compared' }, element('thead', {}, element('tr', {}, ...comparedHead)), compared);
   const said = element('p', { class: 'refused', role: 'status' });
   const judged = element('p', { class: 'small' });
-  const trial = element('div', { class: 'trial', hidden: true }, element('h3', {}, 'With these choices'), said, comparedTable, judged, element('div', { class: 'row' }, keep, undo));
+  const denied = element('p', { class: 'small', hidden: true }, READS_ONLY);
+  const trial = element('div', { class: 'trial', hidden: true }, element('h3', {}, 'With these choices'), said, comparedTable, judged, denied, element('div', { class: 'row' }, keep, undo));
   const hint = element('p', { class: 'small' }, 'Choose another phase, leave out a slice or take another rule: what the numbers would be stands here beside those that are kept.');
   root.append(
     element('h2', {}, 'Phases and rules'),
@@ -100,7 +102,8 @@ export function mount(root, actions) {
         write(choicesOf(metrics));
       }
       const isLast = segmentation.revision === (next.revisions[0]?.revision ?? segmentation.revision);
-      keep.hidden = !isLast;
+      keep.hidden = !isLast || !next.mayChange;
+      denied.hidden = next.mayChange;
       keep.disabled = next.changing || !tried?.metrics;
       if (tried === shownTrial && trial.hidden === !tried) return;
       shownTrial = tried;

@@ -3,7 +3,7 @@
  */
 
 import { element } from './elements.js';
-import { historyLines, NOTE_MAX_CHARACTERS, reviewText, revisionText } from '../review.js';
+import { historyLines, NOTE_MAX_CHARACTERS, READS_ONLY, reviewText, revisionText } from '../review.js';
 
 /** @type {[string, string][]} */
 const FILES = [
@@ -23,6 +23,7 @@ export function mount(root, actions) {
   const note = element('textarea', { rows: 2, maxLength: NOTE_MAX_CHARACTERS, name: 'note' });
   const approve = element('button', { type: 'button', id: 'approve' }, 'Approve');
   const reject = element('button', { type: 'button', class: 'quiet', id: 'reject' }, 'Reject');
+  const denied = element('p', { class: 'small', id: 'denied', hidden: true }, READS_ONLY);
   const verdict = element('div', {}, element('label', { class: 'field' }, element('span', {}, 'Note (no patient’s name)'), note), element('div', { class: 'row' }, approve, reject));
 
   const file = element('input', { type: 'file', id: 'mask-file', accept: '.nii,.gz' });
@@ -50,7 +51,7 @@ export function mount(root, actions) {
   root.append(
     element('h2', {}, 'Review'),
     element('div', { class: 'halves' },
-      element('div', {}, state, where, verdict, correction),
+      element('div', {}, state, where, denied, verdict, correction),
       element('div', {}, element('h3', {}, 'Report and files'), element('div', { class: 'row' }, report, ...save), element('h3', {}, 'History'), history)),
   );
 
@@ -76,11 +77,12 @@ export function mount(root, actions) {
   let shownRevisions = null;
   return {
     /** @param {import('../state.js').State} next */
-    update({ segmentation, revisions, changing, view }) {
+    update({ segmentation, revisions, changing, mayChange, view }) {
       if (!segmentation) return;
       frame = view.frame;
       const isLast = segmentation.revision === (revisions[0]?.revision ?? segmentation.revision);
-      verdict.hidden = correction.hidden = !isLast;
+      verdict.hidden = correction.hidden = !isLast || !mayChange;
+      denied.hidden = mayChange;
       for (const button of [approve, reject, send]) button.disabled = changing;
       if (segmentation === shown && revisions === shownRevisions) return;
       shown = segmentation;
