@@ -213,6 +213,16 @@ fn bad_spacing(source: &SourceHeader, unit: &'static str, error: &VolumeError) -
     DecodeError::BadSpacing { index, found, unit }
 }
 
+/// [`check_slice_axis`] by pixdim alone, of a header that is refused anyway; lengths that cannot be are another reason's.
+pub(crate) fn check_lengths(source: &SourceHeader) -> Result<(), DecodeError> {
+    let (unit_mm, _) = length_unit(source.xyzt_units, &mut Vec::new());
+    let &[_, column, row, slice, ..] = &source.pixdim;
+    match Spacing::new(row * unit_mm, column * unit_mm, slice * unit_mm) {
+        Ok(spacing) => check_slice_axis(&spacing),
+        Err(_) => Ok(()),
+    }
+}
+
 fn check_slice_axis(spacing: &Spacing) -> Result<(), DecodeError> {
     let Spacing {
         row_mm,

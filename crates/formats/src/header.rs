@@ -402,6 +402,10 @@ impl RawHeader {
         ];
         for (axis, found, limit) in axes {
             if found > limit as u64 {
+                // Rows or columns that lie where slices belong are more than slices can be: that is what is wrong.
+                if axis == "slices" {
+                    crate::geometry::check_lengths(&self.source)?;
+                }
                 return Err(DecodeError::TooLarge {
                     axis,
                     found,
