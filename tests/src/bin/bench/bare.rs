@@ -9,10 +9,10 @@ use cinecor_tests::volumes;
 use serde_json::Value;
 
 use crate::report::{Goal, Part, Row, median};
-use crate::service::{Asked, Turns, number, one_shot, package, python, ready, text};
+use crate::service::{Asked, Shot, Turns, number, one_shot, package, python, ready, text};
 
 /// Slices handed to the engine at once, as the service does.
-const BATCH: usize = 10;
+pub(crate) const BATCH: usize = 10;
 /// Starts of the host.
 const STARTS: usize = 5;
 const STAGES: [&str; 5] = ["decode", "preprocess", "inference", "postprocess", "total"];
@@ -22,25 +22,9 @@ pub(crate) fn against_the_bare_engine(options: &Options) -> Result<Part> {
     let (host, _) = ready(options)?;
     let client = Client::new(&host);
     let first = one_shot(&client, &volumes::phantom(11, 1)?)?;
-    let model = first.model()?;
-    let folder = package(model)?;
-    let card: Value = serde_json::from_slice(&std::fs::read(folder.join("model.json"))?)?;
-    let canvas = &card["preprocessing"]["canvas"];
-    let mut engine = Asked::start(
-        Command::new(python("CINECOR_PYTHON")?)
-            .arg(root().join("tests/bench/bare_engine.py"))
-            .arg(folder.join("model.onnx"))
-            .arg(canvas["rows"].to_string())
-            .arg(canvas["columns"].to_string()),
-    )?;
+    let (mut engine, note) = bare_engine(&first)?;
     let mut rows = Vec::new();
-    let mut notes = vec![format!(
-        "The bare engine is the graph of {} {} in Python on ONNX Runtime, on every core, with tensors of {} × {} in batches of {BATCH}.",
-        text(&model["name"]),
-        text(&model["version"]),
-        canvas["rows"],
-        canvas["columns"]
-    )];
+    let mut notes = vec![note];
     let shapes = [
         (
             "20 slices of 256 × 256, one shot",
@@ -101,6 +85,29 @@ pub(crate) fn against_the_bare_engine(options: &Options) -> Result<Part> {
         rows,
         notes,
     })
+}
+
+/// The bare engine with the graph that answered, and what it is in a sentence.
+pub(crate) fn bare_engine(answered: &Shot) -> Result<(Asked, String)> {
+    let model = answered.model()?;
+    let folder = package(model)?;
+    let card: Value = serde_json::from_slice(&std::fs::read(folder.join("model.json"))?)?;
+    let canvas = &card["preprocessing"]["canvas"];
+    let engine = Asked::start(
+        Command::new(python("CINECOR_PYTHON")?)
+            .arg(root().join("tests/bench/bare_engine.py"))
+            .arg(folder.join("model.onnx"))
+            .arg(canvas["rows"].to_string())
+            .arg(canvas["columns"].to_string()),
+    )?;
+    let note = format!(
+        "The bare engine is the graph of {} {} in Python on ONNX Runtime, on every core, with tensors of {} × {} in batches of {BATCH}.",
+        text(&model["name"]),
+        text(&model["version"]),
+        canvas["rows"],
+        canvas["columns"]
+    );
+    Ok((engine, note))
 }
 
 /// Every precision that the package has and that can run here, turn by turn: the inference time that the answers tell.

@@ -2,6 +2,7 @@
 //! sides run on the same machine, turn by turn. Each part stands by itself: what one found is kept where another fails.
 
 mod bare;
+mod dicom;
 mod nnunet;
 mod portable;
 mod python;
@@ -29,9 +30,10 @@ struct Cli {
 
 type Measure = fn(&Options) -> Result<Part>;
 
-const PARTS: [(&str, Measure); 8] = [
+const PARTS: [(&str, Measure); 9] = [
     ("Start", bare::start),
     ("Against the bare engine", bare::against_the_bare_engine),
+    ("DICOM", dicom::as_dicom),
     ("Precisions", bare::precisions),
     ("Against a Python server", python::against_python),
     ("Against nnU-Net", nnunet::against_nnunet),

@@ -135,14 +135,19 @@ impl Asked {
     }
 
     pub(crate) fn ask(&mut self, line: &str) -> Result<f64> {
+        let answer = self.say(line)?;
+        answer
+            .parse()
+            .with_context(|| format!("{line:?} was answered with {answer:?}"))
+    }
+
+    /// What it answers, as it stands.
+    pub(crate) fn say(&mut self, line: &str) -> Result<String> {
         writeln!(self.input, "{line}")?;
         self.input.flush()?;
         let mut answer = String::new();
         self.output.read_line(&mut answer)?;
-        answer
-            .trim()
-            .parse()
-            .with_context(|| format!("{line:?} was answered with {answer:?}"))
+        Ok(answer.trim().to_owned())
     }
 }
 
