@@ -8,6 +8,7 @@ use crate::capability::{AppSpec, Capability as _, LocalServices};
 use crate::ctx::Ctx;
 use crate::instance::{Blueprint, Link, Times};
 use crate::manifest::Manifest;
+use crate::memory::Freed;
 use crate::metrics::{Metrics, Now};
 use crate::router::Router;
 use crate::settings::Limits;
@@ -400,6 +401,7 @@ impl App {
         }
         self.loader.code.prune(&services);
         self.services.store(Arc::new(services));
+        crate::memory::give_back();
         for change in &swapped {
             // What is idle ends at once; what works ends when it is done.
             if let Some(old) = current.get(&change.component) {
@@ -610,6 +612,7 @@ impl Loader {
             metrics: self.metrics.clone(),
             settings: settings.clone(),
             retirement: Arc::default(),
+            _freed: Freed,
         };
         Ok(Service {
             id: id.into(),

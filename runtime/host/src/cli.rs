@@ -150,6 +150,7 @@ const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// # Errors
 /// Whatever keeps the application from being served, in words for whoever started it.
 pub fn run() -> anyhow::Result<()> {
+    crate::memory::bound_arenas();
     let command = Cli::parse().command;
     crate::log::start();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -271,6 +272,7 @@ impl Up {
             },
         };
         let app = tokio::task::spawn_blocking(move || App::load(spec, &options)).await??;
+        crate::memory::give_back();
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("cannot listen on {listen}"))?;

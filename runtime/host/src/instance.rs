@@ -4,6 +4,7 @@
 use crate::app::Capabilities;
 use crate::capability::Capability as _;
 use crate::ctx::Ctx;
+use crate::memory::Freed;
 use crate::metrics::Metrics;
 use crate::settings::ComponentSettings;
 use crate::static_files::Mounts;
@@ -33,6 +34,8 @@ pub struct Blueprint {
     pub(crate) times: Times,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) retirement: Arc<Retirement>,
+    /// The last field, and so the last to go.
+    pub(crate) _freed: Freed,
 }
 
 /// Whether another component has taken over, and who has to be told.

@@ -29,6 +29,7 @@ pub mod instance;
 pub mod key_value;
 pub mod log;
 pub mod manifest;
+mod memory;
 pub mod metrics;
 pub mod outbound_http;
 pub mod reload;
