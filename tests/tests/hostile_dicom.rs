@@ -191,6 +191,10 @@ fn a_service_refuses_each_upload_and_lives_on() -> Result<()> {
     let peak = peak_memory_bytes(host.pid())?;
     ensure!(peak < PEAK_BYTES, "{peak} bytes");
     ensure!(host.is_running());
+    // Whatever was sent was refused by the code that is there to refuse it.
+    for word in ["panicked", "wasm trap"] {
+        ensure!(!host.log().contains(word), "the log says {word}");
+    }
     send(path, &kind, &good)?.expect(200)?;
     let studies = client.get("/api/v1/studies")?.expect(200)?.json()?;
     ensure!(
