@@ -9,10 +9,13 @@ use serde_json::{Value, json};
 
 const NIFTI: &str = "application/x-nifti";
 
-/// The variants of the active version: precision, digest, and whether it can run here.
-fn variants(client: &Client) -> Result<Vec<(String, String, bool)>> {
+/// The packages that ship, of which the first answers when a request names none.
+const PACKAGES: [&str; 2] = ["cinecor-unet", "cinecor-unet-lite"];
+
+/// The variants of a package's active version: precision, digest, and whether it can run here.
+fn variants(client: &Client, package: &str) -> Result<Vec<(String, String, bool)>> {
     let list = client
-        .get("/api/v1/models/cinecor-unet")?
+        .get(&format!("/api/v1/models/{package}"))?
         .expect(200)?
         .json()?;
     let model = &list["items"][0];
@@ -40,44 +43,48 @@ fn a_precision_runs_as_its_own_graph_or_is_refused_and_masks_agree() -> Result<(
     let host = Options::new().start()?;
     let client = Client::new(&host);
     let volume = volumes::phantom(12, 1)?;
-    let ask = |precision: &str| format!("/api/v1/segment?frames=0&precision={precision}");
-    let mask = |precision: &str| -> Result<Vec<u8>> {
-        let headers = [("accept", NIFTI)];
-        let answer = client.send("POST", &ask(precision), &headers, Some(&volume))?;
-        Ok(answer.expect(200)?.body)
-    };
-    let variants = variants(&client)?;
-    let named: Vec<&str> = variants.iter().map(|(name, ..)| name.as_str()).collect();
-    assert_eq!(named, ["fp32", "bf16", "int8"]);
-    let whole = mask("fp32")?;
-    for (precision, digest, runs) in &variants {
-        let answer = client.post(&ask(precision), &volume)?;
-        if !runs {
-            // A processor that does not multiply it: nothing else is computed in its place.
-            assert_eq!(answer.expect(422)?.problem()?, "model-unusable");
-            continue;
-        }
-        let model = answer.expect(200)?.json()?["segmentation"]["model"].clone();
-        assert_eq!(
-            (&model["precision"], &model["digest"]),
-            (&json!(precision), &json!(digest))
-        );
-        let form = Form::new().file("reference", "fp32.nii", &whole).file(
-            "prediction",
-            "other.nii",
-            &mask(precision)?,
-        );
-        let headers = [("content-type", Form::content_type())];
-        let headers: Vec<_> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
-        let compared = client
-            .send("POST", "/api/v1/compare", &headers, Some(&form.finish()))?
-            .expect(200)?
-            .json()?;
-        for structure in ["right_ventricle", "myocardium", "left_ventricle"] {
-            let dice = found_dice(&compared, structure)
-                .with_context(|| format!("no Dice of {structure} in {compared}"))?;
-            // Rounding moves single voxels of an outline.
-            ensure!(dice >= 0.98, "{precision}, {structure}: {dice}");
+    for package in PACKAGES {
+        let ask = |precision: &str| {
+            format!("/api/v1/segment?frames=0&model={package}&precision={precision}")
+        };
+        let mask = |precision: &str| -> Result<Vec<u8>> {
+            let headers = [("accept", NIFTI)];
+            let answer = client.send("POST", &ask(precision), &headers, Some(&volume))?;
+            Ok(answer.expect(200)?.body)
+        };
+        let variants = variants(&client, package)?;
+        let named: Vec<&str> = variants.iter().map(|(name, ..)| name.as_str()).collect();
+        assert_eq!(named, ["fp32", "bf16", "int8"], "{package}");
+        let whole = mask("fp32")?;
+        for (precision, digest, runs) in &variants {
+            let answer = client.post(&ask(precision), &volume)?;
+            if !runs {
+                // A processor that does not multiply it: nothing else is computed in its place.
+                assert_eq!(answer.expect(422)?.problem()?, "model-unusable");
+                continue;
+            }
+            let model = answer.expect(200)?.json()?["segmentation"]["model"].clone();
+            assert_eq!(
+                (&model["name"], &model["precision"], &model["digest"]),
+                (&json!(package), &json!(precision), &json!(digest))
+            );
+            let form = Form::new().file("reference", "fp32.nii", &whole).file(
+                "prediction",
+                "other.nii",
+                &mask(precision)?,
+            );
+            let headers = [("content-type", Form::content_type())];
+            let headers: Vec<_> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
+            let compared = client
+                .send("POST", "/api/v1/compare", &headers, Some(&form.finish()))?
+                .expect(200)?
+                .json()?;
+            for structure in ["right_ventricle", "myocardium", "left_ventricle"] {
+                let dice = found_dice(&compared, structure)
+                    .with_context(|| format!("no Dice of {structure} in {compared}"))?;
+                // Rounding moves single voxels of an outline.
+                ensure!(dice >= 0.98, "{package}, {precision}, {structure}: {dice}");
+            }
         }
     }
     Ok(())
@@ -115,7 +122,10 @@ fn a_kept_study_has_a_segmentation_for_each_precision() -> Result<()> {
     };
     let first = ask("fp32")?.expect(201)?.json()?;
     assert_eq!(ask("fp32")?.expect(200)?.json()?["id"], first["id"]);
-    for (precision, _, runs) in variants(&client)?.iter().filter(|of| of.0 != "fp32") {
+    for (precision, _, runs) in variants(&client, PACKAGES[0])?
+        .iter()
+        .filter(|of| of.0 != "fp32")
+    {
         let answer = ask(precision)?;
         if *runs {
             assert_ne!(answer.expect(201)?.json()?["id"], first["id"]);

@@ -85,10 +85,12 @@ class Shape:
     open_wall: float
     #: 1 - overlap of the heart in neighbouring slices, by the smaller of the two; mean over the pairs that both show it.
     jump: float
+    #: 1 - roundness of the heart's outline in a slice, 4 π area / outline², at most 1; mean over the slices that show it.
+    ragged: float
 
 
-def shape(labels: np.ndarray) -> Shape:
-    """The shape of the mask `[Z, Y, X]` of one frame."""
+def shape(labels: np.ndarray, row_mm: float, column_mm: float) -> Shape:
+    """The shape of the mask `[Z, Y, X]` of one frame, whose rows and columns lie so far apart."""
     shown = np.stack([(labels == value).any((1, 2)) for value in range(1, CLASSES)])
     gaps = []
     for slices in shown:
@@ -104,17 +106,23 @@ def shape(labels: np.ndarray) -> Shape:
         open_sides += int(((beside != 3) & (beside != 2)).sum())
     heart = labels > 0
     sizes = heart.sum((1, 2))
+    around = np.pad(heart, ((0, 0), (1, 1), (1, 1)))
+    sides = [(around[:, 1:] != around[:, :-1]).sum((1, 2)) * column_mm, (around[:, :, 1:] != around[:, :, :-1]).sum((1, 2)) * row_mm]
+    # The sides of pixels around a disc are 4 / π times as long as its outline.
+    outlines_mm = (np.pi / 4 * (sides[0] + sides[1]))[sizes > 0]
+    roundness = np.minimum(4 * np.pi * sizes[sizes > 0] * row_mm * column_mm / outlines_mm**2, 1)
     pairs = [(heart[z] & heart[z + 1]).sum() / min(sizes[z], sizes[z + 1]) for z in range(len(labels) - 1) if min(sizes[z], sizes[z + 1])]
     return Shape(
         1 - float(shown.any(1).mean()),
         float(np.mean(gaps)) if gaps else 0.0,
         open_sides / outline if outline else 0.0,
         1 - float(np.mean(pairs)) if pairs else 0.0,
+        1 - float(roundness.mean()) if len(roundness) else 0.0,
     )
 
 
 #: The numbers that a score is made of, in the order of `features`.
-FEATURES: tuple[str, ...] = ("dice_mean", "dice_worst", "removed", "missing", "gaps", "open_wall", "jump", "volume")
+FEATURES: tuple[str, ...] = ("dice_mean", "dice_worst", "removed", "missing", "gaps", "open_wall", "jump", "ragged", "volume")
 
 #: Dice is taken to lie within these before its log-odds are taken.
 DICE_LIMITS: tuple[float, float] = (0.02, 0.98)
@@ -131,4 +139,4 @@ def features(structures: list[Structure], form: Shape, voxel_ml: float) -> np.nd
     low, high = HEART_ML
     excess = 0.0 if ml <= 0 else max(0.0, np.log(low / ml), np.log(ml / high))
     share = removed / (removed + labelled) if removed else 0.0
-    return np.array([*(np.log(d / (1 - d)) for d in odds), share, form.missing, form.gaps, form.open_wall, form.jump, min(excess, 3.0)])
+    return np.array([*(np.log(d / (1 - d)) for d in odds), share, form.missing, form.gaps, form.open_wall, form.jump, form.ragged, min(excess, 3.0)])

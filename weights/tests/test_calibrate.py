@@ -1,5 +1,6 @@
 """How far probabilities are believed: by hand, and by what must hold whatever was fitted."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -82,12 +83,65 @@ def test_auroc_counts_pairs_and_ties_by_half() -> None:
 
 def test_score_rises_with_what_speaks_for_a_mask_and_never_with_what_speaks_against_it() -> None:
     random = np.random.default_rng(2)
-    features = np.hstack([random.normal(0, 1, (400, 2)), random.uniform(0, 1, (400, 6))])
+    features = np.hstack([random.normal(0, 1, (400, 2)), random.uniform(0, 1, (400, 7))])
     dice = 1 / (1 + np.exp(-(features[:, 0] - 2 * features[:, 2])))
     weights = calibrate.fit_score(features, dice)
     assert weights[1] == pytest.approx(1, abs=0.1) and weights[3] == pytest.approx(-2, abs=0.2)
     assert (weights[1:3] >= 0).all() and (weights[3:] <= 0).all()
     np.testing.assert_allclose(calibrate.scored(weights, features), dice, atol=0.05)
+
+
+def test_score_weighs_only_what_it_is_fitted_on() -> None:
+    random = np.random.default_rng(3)
+    features = np.hstack([random.normal(0, 1, (400, 2)), random.uniform(0, 1, (400, 7))])
+    dice = 1 / (1 + np.exp(-(features[:, 0] - 2 * features[:, 2])))
+    weights = calibrate.fit_score(calibrate.only_fitted(features), dice)
+    assert {name for name, weight in zip(evidence.FEATURES, weights[1:], strict=True) if weight} <= set(calibrate.FITTED)
+    assert weights[1] > 0.5
+
+
+def test_ragged_is_one_less_the_roundness_of_the_outline() -> None:
+    # Four voxels in a row: an outline of ten sides, which are 4 / pi times as long as what they stand for.
+    labels = np.zeros((2, 3, 6), np.uint8)
+    labels[0, 1, 1:5] = [1, 2, 3, 3]
+    found = evidence.shape(labels, 2.0, 2.0).ragged
+    assert found == pytest.approx(1 - 4 * np.pi * 16 / (np.pi / 4 * 20) ** 2)
+    # Four pixels 2 mm high and 1 mm wide, one above the other: an outline of 18 mm around 8 mm². Side by side, it has 12 mm.
+    tall = np.zeros((1, 4, 6), np.uint8)
+    tall[0, :, 2] = 2
+    assert evidence.shape(tall, 2.0, 1.0).ragged == pytest.approx(1 - 4 * np.pi * 8 / (np.pi / 4 * 18) ** 2)
+    wide = np.ascontiguousarray(tall.transpose(0, 2, 1))
+    assert evidence.shape(wide, 2.0, 1.0).ragged == pytest.approx(max(0, 1 - 4 * np.pi * 8 / (np.pi / 4 * 12) ** 2))
+    # A square is rounder than a disc of its outline's sides; a mask that shows nothing is not ragged.
+    labels[0] = 0
+    labels[0, :2, :2] = 3
+    assert evidence.shape(labels, 1.0, 1.0).ragged == 0
+    assert evidence.shape(np.zeros_like(labels), 1.0, 1.0).ragged == 0
+    y, x = np.mgrid[-60:61, -60:61]
+    disc = (np.hypot(y, x) < 50).astype(np.uint8)[None]
+    assert evidence.shape(disc, 1.0, 1.0).ragged < 0.02
+
+
+def test_limits_of_verdicts_are_the_service_s() -> None:
+    source = (Path(__file__).parents[2] / "crates/measures/src/checks.rs").read_text()
+    for name, limit in zip(("SCORE_REJECT", "SCORE_PASS"), calibrate.SERVED_LIMITS, strict=True):
+        assert f"pub const {name}: f64 = {limit};" in source
+
+
+def test_verdicts_count_clean_and_spoilt_volumes_apart() -> None:
+    frames = [observed("a", "ED", 9, 9), observed("b", "ED", 9, 9), observed("c", "ED", 9, 9, 0.5), observed("d", "ED", 9, 9)]
+    frames[2:] = [dataclasses.replace(frame, kind="noise") for frame in frames[2:]]
+    found = calibrate.verdicts(frames, np.array([0.9, 0.8, 0.7, 0.9]))
+    assert found["clean"] == {"volumes": 2, "rejected": 0, "not_passing": 1}
+    assert (found["rejects_of_bad"], found["passes_of_bad"], found["rejects_of_others"], found["passes_of_others"]) == (1, 0, 0, 1)
+
+
+def test_interval_of_the_area_resamples_whole_patients() -> None:
+    # Two patients, of whom either alone is ranked without an error: the interval is a point.
+    score, bad = np.array([0.1, 0.9, 0.2, 0.8]), np.array([True, False, True, False])
+    assert calibrate.auroc_interval(score, bad, np.array(["a", "a", "b", "b"])) == [1, 1]
+    low, high = calibrate.auroc_interval(np.array([0.1, 0.9, 0.8, 0.2]), bad, np.array(["a", "a", "b", "b"]))
+    assert (low, high) == (0, 1)
 
 
 def test_package_that_was_trained_on_the_set_is_not_fitted_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +153,7 @@ def test_package_that_was_trained_on_the_set_is_not_fitted_on_it(tmp_path: Path,
 
 def observed(patient: str, phase: str, found: int, true: int, dice: float = 0.9) -> calibrate.Observed:
     structure = evidence.Structure(found, found, 2.0, found, 0)
-    form = evidence.Shape(0, 0, 0, 0)
+    form = evidence.Shape(0, 0, 0, 0, 0)
     return calibrate.Observed(patient, "as it is", phase, 0.5, [structure] * 3, form, [true] * 3, dice)
 
 

@@ -158,7 +158,7 @@ impl Model {
             structure(&evidence.myocardium, counts.myocardium),
             structure(&evidence.left_ventricle, counts.left_ventricle),
         ];
-        let features = Features::of(&structures, Form::of(labels), spacing.voxel_ml());
+        let features = Features::of(&structures, Form::of(labels, spacing), spacing.voxel_ml());
         Some(weights.score(&features))
     }
 
@@ -200,6 +200,7 @@ fn weights(score: &cinecor_model_card::Score) -> Weights {
                 gaps: of.gaps,
                 open_wall: of.open_wall,
                 jump: of.jump,
+                ragged: of.ragged,
             },
             volume: of.volume,
         },

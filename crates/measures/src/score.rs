@@ -2,8 +2,9 @@
 //! weighed as a model's card tells. The weights are fitted by `weights/cinecor_weights/calibrate.py`, whose `evidence` this copies number
 //! for number. No verdict here: that is `checks`.
 
-use cinecor_volume::Label;
-use ndarray::{ArrayView3, s};
+use cinecor_volume::{Label, Spacing};
+use ndarray::{ArrayView1, ArrayView3, s};
+use std::f64::consts::{FRAC_PI_4, PI};
 
 use crate::profile::around;
 
@@ -53,11 +54,14 @@ pub struct Form {
     pub open_wall: f64,
     /// One less the overlap of the heart in neighbouring slices, by the smaller of the two; mean over the pairs that both show it.
     pub jump: f64,
+    /// One less the roundness of the heart's outline in a slice, 4 π area by the outline squared, at most 1; mean over the slices that
+    /// show it.
+    pub ragged: f64,
 }
 
 impl Form {
     /// The form of the labels `[Z, Y, X]` of one frame.
-    pub fn of(labels: ArrayView3<'_, u8>) -> Form {
+    pub fn of(labels: ArrayView3<'_, u8>, spacing: &Spacing) -> Form {
         let (rows, columns) = around(labels);
         let labels = labels.slice_move(s![.., rows, columns]);
         let structures = [
@@ -77,6 +81,7 @@ impl Form {
             gaps: mean(&gaps),
             open_wall: open_wall(labels),
             jump: jump(labels),
+            ragged: ragged(labels, spacing),
         }
     }
 }
@@ -142,6 +147,37 @@ fn jump(labels: ArrayView3<'_, u8>) -> f64 {
         }
     }
     mean(&jumps)
+}
+
+/// What the mask's outline has more than that of a disc has.
+fn ragged(labels: ArrayView3<'_, u8>, spacing: &Spacing) -> f64 {
+    let mut raggedness = Vec::new();
+    for slice in labels.outer_iter() {
+        let voxels = slice.iter().filter(|&&code| code > 0).count();
+        if voxels == 0 {
+            continue;
+        }
+        let sides_in_rows: usize = slice.rows().into_iter().map(ends).sum();
+        let sides_in_columns: usize = slice.columns().into_iter().map(ends).sum();
+        let along_rows_mm = sides_in_columns as f64 * spacing.column_mm;
+        let along_columns_mm = sides_in_rows as f64 * spacing.row_mm;
+        // The sides of pixels around a disc are 4 / π times as long as its outline.
+        let outline_mm = FRAC_PI_4 * (along_rows_mm + along_columns_mm);
+        let area_mm2 = voxels as f64 * spacing.row_mm * spacing.column_mm;
+        raggedness.push(1.0 - (4.0 * PI * area_mm2 / outline_mm.powi(2)).min(1.0));
+    }
+    mean(&raggedness)
+}
+
+/// How often a line of voxels goes into the heart or out of it; the picture's edge is outside.
+fn ends(line: ArrayView1<'_, u8>) -> usize {
+    let mut within = false;
+    let mut ends = 0;
+    for &code in line {
+        ends += usize::from((code > 0) != within);
+        within = code > 0;
+    }
+    ends + usize::from(within)
 }
 
 /// What a frame's score is made of.
@@ -210,6 +246,7 @@ impl Weights {
             + w.form.gaps * f.form.gaps
             + w.form.open_wall * f.form.open_wall
             + w.form.jump * f.form.jump
+            + w.form.ragged * f.form.ragged
             + w.volume * f.volume;
         1.0 / (1.0 + (-odds).exp())
     }

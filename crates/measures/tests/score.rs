@@ -1,6 +1,7 @@
 //! The score of a mask: worked by hand, against NumPy, and by what must hold for every mask.
 
 use cinecor_measures::score::{self, Features, Form, StructureEvidence, Weights};
+use cinecor_volume::Spacing;
 use ndarray::{Array3, ArrayView3};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -16,6 +17,21 @@ fn numbers(value: &Value) -> Vec<f64> {
         .collect()
 }
 
+/// Pixels of one millimetre.
+const EVEN: Spacing = Spacing {
+    row_mm: 1.0,
+    column_mm: 1.0,
+    slice_mm: 8.0,
+};
+
+fn spacing(mm: &[f64]) -> Spacing {
+    Spacing {
+        row_mm: mm[0],
+        column_mm: mm[1],
+        slice_mm: 8.0,
+    }
+}
+
 /// In the order of the golden's list.
 fn features(of: &[f64]) -> Features {
     Features {
@@ -27,17 +43,19 @@ fn features(of: &[f64]) -> Features {
             gaps: of[4],
             open_wall: of[5],
             jump: of[6],
+            ragged: of[7],
         },
-        volume: of[7],
+        volume: of[8],
     }
 }
 
-fn list(of: &Features) -> [f64; 8] {
+fn list(of: &Features) -> [f64; 9] {
     let Form {
         missing,
         gaps,
         open_wall,
         jump,
+        ragged,
     } = of.form;
     [
         of.dice_mean,
@@ -47,6 +65,7 @@ fn list(of: &Features) -> [f64; 8] {
         gaps,
         open_wall,
         jump,
+        ragged,
         of.volume,
     ]
 }
@@ -91,7 +110,7 @@ fn features_and_scores_are_those_of_numpy() {
             .map(|i| structure(rows[i][0], rows[i][1], rows[i][2] as u64, rows[i][3] as u64));
         let found = Features::of(
             &structures,
-            Form::of(labels.view()),
+            Form::of(labels.view(), &spacing(&numbers(&case["spacing_mm"]))),
             case["voxel_ml"].as_f64().expect("ml"),
         );
         for (found, expected) in list(&found).iter().zip(numbers(&case["features"])) {
@@ -115,17 +134,45 @@ fn features_and_scores_are_those_of_numpy() {
 fn a_ventricle_in_its_wall_has_no_open_outline_and_a_bare_one_has() {
     // One voxel of cavity: walled on three sides, free on the fourth.
     let labels = [0, 2, 0, 2, 3, 2, 0, 0, 0];
-    let form = Form::of(ArrayView3::from_shape((1, 3, 3), &labels).expect("3 by 3"));
+    let form = Form::of(
+        ArrayView3::from_shape((1, 3, 3), &labels).expect("3 by 3"),
+        &EVEN,
+    );
     assert_eq!((form.open_wall, form.gaps, form.jump), (0.25, 0.0, 0.0));
     assert!((form.missing - 1.0 / 3.0).abs() < 1e-12);
     // Of three slices the middle one shows nothing; the outer two are no neighbours.
     let labels = [3, 0, 3];
-    let form = Form::of(ArrayView3::from_shape((3, 1, 1), &labels).expect("3 slices"));
+    let form = Form::of(
+        ArrayView3::from_shape((3, 1, 1), &labels).expect("3 slices"),
+        &EVEN,
+    );
     assert!((form.gaps - 1.0 / 3.0).abs() < 1e-12);
     // Two slices of two voxels that share one.
     let labels = [1, 1, 0, 0, 1, 1];
-    let form = Form::of(ArrayView3::from_shape((2, 1, 3), &labels).expect("2 slices"));
+    let form = Form::of(
+        ArrayView3::from_shape((2, 1, 3), &labels).expect("2 slices"),
+        &EVEN,
+    );
     assert_eq!(form.jump, 0.5);
+}
+
+#[test]
+fn an_outline_is_ragged_by_what_it_has_more_than_a_disc() {
+    // Four pixels 2 mm high and 1 mm wide, one above the other: an outline of 18 mm around 8 mm².
+    let form = Form::of(
+        ArrayView3::from_shape((1, 4, 1), &[1, 2, 2, 3]).expect("4 rows"),
+        &spacing(&[2.0, 1.0]),
+    );
+    let pi = std::f64::consts::PI;
+    let expected = 1.0 - 4.0 * pi * 8.0 / (pi / 4.0 * 18.0_f64).powi(2);
+    assert!((form.ragged - expected).abs() < 1e-12, "{}", form.ragged);
+    // A square comes out rounder than round, which is no more than round; and an empty slice beside it does not count.
+    let square = [3, 0, 0, 0];
+    let form = Form::of(
+        ArrayView3::from_shape((2, 1, 2), &square).expect("2 slices"),
+        &EVEN,
+    );
+    assert_eq!(form.ragged, 0.0);
 }
 
 #[test]
@@ -137,7 +184,7 @@ fn a_mask_that_its_network_is_sure_of_scores_as_its_dice_predicts() {
         intercept: 0.0,
         coefficients: Features {
             dice_mean: 1.0,
-            ..features(&[0.0; 8])
+            ..features(&[0.0; 9])
         },
     };
     let score = weights.score(&Features::of(&sure, Form::default(), 10.0));
@@ -156,10 +203,10 @@ proptest! {
         removed in 0_u64..50,
         voxel_ml in 0.0..100.0_f64,
     ) {
-        let form = Form::of(ArrayView3::from_shape((2, 3, 4), &labels).expect("2 by 3 by 4"));
+        let form = Form::of(ArrayView3::from_shape((2, 3, 4), &labels).expect("2 by 3 by 4"), &EVEN);
         let weights = Weights {
             intercept: 0.2,
-            coefficients: features(&[1.0, 0.5, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0]),
+            coefficients: features(&[1.0, 0.5, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0]),
         };
         let of = |share: f64| {
             let one = structure(expected, share * agreeing * expected.min(labelled as f64), labelled, removed);

@@ -73,6 +73,8 @@ pub struct Coefficients {
     pub open_wall: f64,
     /// Of the offset from slice to slice.
     pub jump: f64,
+    /// Of how far the heart's outline is from round; 0 in cards that do not know it.
+    pub ragged: f64,
     /// Of the logarithm by which the heart is too large or too small for an adult's.
     pub volume: f64,
 }
@@ -163,6 +165,7 @@ fn score(raw: raw::Score) -> Result<Score, Error> {
         gaps,
         open_wall,
         jump,
+        ragged,
         volume,
     } = raw.coefficients;
     let found = [
@@ -174,6 +177,7 @@ fn score(raw: raw::Score) -> Result<Score, Error> {
         gaps,
         open_wall,
         jump,
+        ragged,
         volume,
     ];
     if let Some(found) = found.iter().find(|found| found.abs() > LARGEST) {
@@ -193,6 +197,7 @@ fn score(raw: raw::Score) -> Result<Score, Error> {
             gaps,
             open_wall,
             jump,
+            ragged,
             volume,
         },
     })

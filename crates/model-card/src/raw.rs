@@ -318,5 +318,7 @@ pub(crate) struct Coefficients {
     pub(crate) gaps: f64,
     pub(crate) open_wall: f64,
     pub(crate) jump: f64,
+    #[serde(default)]
+    pub(crate) ragged: f64,
     pub(crate) volume: f64,
 }

@@ -97,6 +97,8 @@ fn reads_how_far_the_probabilities_are_to_be_believed() {
     );
     let score = known.score.expect("it has a score");
     assert_eq!((score.intercept, score.coefficients.volume), (0.5, -0.5));
+    // Cards from before it was known do without.
+    assert_eq!(score.coefficients.ragged, 0.0);
 }
 
 #[test]
@@ -380,6 +382,16 @@ fn the_schema_and_the_parser_agree() {
             "/calibration",
             with_calibration("/score/intercept", json!(1001)),
             false,
+        ),
+        (
+            "/calibration",
+            with_calibration("/score/coefficients/ragged", json!(1001)),
+            false,
+        ),
+        (
+            "/calibration",
+            with_calibration("/score/coefficients/ragged", json!(-2)),
+            true,
         ),
     ];
     for field in [

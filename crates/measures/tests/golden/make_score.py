@@ -10,7 +10,7 @@ import numpy as np
 from cinecor_weights import evidence
 
 random = np.random.default_rng(11)
-WEIGHTS = [-0.8, 1.4, 0.3, -3.2, -0.7, -0.4, -0.8, -2.3, -0.6]
+WEIGHTS = [-0.8, 1.4, 0.3, -3.2, -0.7, -0.4, -0.8, -2.3, -1.7, -0.6]
 
 
 def main() -> None:
@@ -24,7 +24,8 @@ def main() -> None:
             agreeing = count * random.uniform(0.5, 1)
             structures.append(evidence.Structure(agreeing + random.uniform(0, 9), agreeing, 1.0, count, int(random.integers(0, 5))))
         voxel_ml = float(random.uniform(0.5, 60))
-        found = evidence.features(structures, evidence.shape(labels), voxel_ml)
+        spacing_mm = [float(v) for v in random.uniform(0.7, 3, 2)]
+        found = evidence.features(structures, evidence.shape(labels, *spacing_mm), voxel_ml)
         odds = WEIGHTS[0] + found @ np.array(WEIGHTS[1:])
         cases.append(
             {
@@ -33,6 +34,7 @@ def main() -> None:
                 "labels": "".join(map(str, labels.ravel())),
                 "structures": [[s.expected, s.agreeing, s.labelled, s.removed] for s in structures],
                 "voxel_ml": voxel_ml,
+                "spacing_mm": spacing_mm,
                 "features": found.tolist(),
                 "score": 1 / (1 + np.exp(-odds)),
             }
