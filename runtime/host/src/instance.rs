@@ -118,6 +118,7 @@ impl Link {
 
     fn serve(&self, worker: &Arc<Worker>, exceeded: Arc<AtomicBool>) {
         let _ = self.exceeded.set(exceeded);
+        worker.working.store(true, SeqCst);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match *state {
             LinkState::Queued => {
@@ -136,6 +137,8 @@ impl Link {
 pub struct Worker {
     /// Requests that somebody waits for.
     live: AtomicUsize,
+    /// A request was taken and the instance has not been without work since: it may go on after the last response was sent.
+    working: AtomicBool,
     /// A request was left that the instance still works on. It takes no more, and ends when nobody waits for it.
     abandoned: AtomicBool,
     waker: AtomicWaker,
@@ -188,8 +191,10 @@ impl WorkerState for Takes {
             ShouldAccept::Never
         } else if concurrent_count >= self.concurrency
             || self.worker.live.load(SeqCst) >= self.concurrency
+            || self.concurrency == 1 && self.worker.working.load(SeqCst)
         {
-            // A response that is still being sent counts as well: its component may be computing.
+            // A response that is still being sent counts as well: its component may be computing. Where an instance has one request at a time, so
+            // does what it does afterwards: a trap there would take the next request along.
             ShouldAccept::No
         } else {
             ShouldAccept::Yes
@@ -232,6 +237,10 @@ impl WorkerExpiration for Lifetime {
         self.worker.waker.register(cx.waker());
         if self.worker.useless() {
             return Poll::Ready(());
+        }
+        if status == WorkerStatus::Idle && self.worker.working.swap(false, SeqCst) {
+            // Whether another request is taken was asked before this was known: it is asked again.
+            cx.waker().wake_by_ref();
         }
         let allowed = match status {
             WorkerStatus::Requests => self.times.request,
