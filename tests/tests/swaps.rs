@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, ensure};
 use cinecor_tests::client::Client;
-use cinecor_tests::packages::{Package, address};
+use cinecor_tests::packages::{NAME, Package, address};
 use cinecor_tests::soak::Soak;
 use cinecor_tests::swapping::{Application, guest, reload, reloaded};
 use cinecor_tests::under_load::{UnderLoad, segment};
 use cinecor_tests::volumes;
+use serde_json::json;
 
 /// How long a watched file may take to be noticed, compiled and tried.
 const WATCH_PATIENCE: Duration = Duration::from_secs(120);
@@ -111,6 +112,54 @@ fn a_component_that_traps_while_an_upload_is_tried_costs_that_upload_alone() -> 
     client.get(bad)?.expect(404)?;
     let good = Package::of_version("77.0.0")?.zip()?;
     put(&address("77.0.0"), &good)?.expect(201)?;
+    client.get("/api/v1/health/ready")?.expect(200)?;
+    Ok(())
+}
+
+#[test]
+fn a_shadow_that_traps_costs_no_answer_and_is_told() -> Result<()> {
+    // With this version of a package model-rogue traps, whatever it is asked.
+    const TRAPS: &str = "66.6.6";
+    let application = Application::with_model("model-unet")?;
+    let host = application.options().start()?;
+    let client = Client::new(&host);
+    let archive = Package::of_version(TRAPS)?.zip()?;
+    client
+        .send("PUT", &address(TRAPS), &[], Some(&archive))?
+        .expect(201)?;
+    let json = [("content-type", "application/json")];
+    let shadow = format!("/api/v1/models/{NAME}/shadow");
+    let body = json!({ "version": TRAPS }).to_string();
+    client
+        .send("PUT", &shadow, &json, Some(body.as_bytes()))?
+        .expect(200)?;
+    application.put(&guest("model-rogue")?)?;
+    reloaded(&host)?;
+
+    let volume = volumes::of_size(2, 2, 60)?;
+    let study = client.post("/api/v1/studies", &volume)?.expect(201)?;
+    let study = study.header("location").unwrap_or_default().to_owned();
+    let segmentations = format!("{study}/segmentations");
+    let made = client
+        .send("POST", &segmentations, &json, Some(b"{}"))?
+        .expect(201)?
+        .json()?;
+    // It traps once that answer is sent; others are served meanwhile.
+    let until = Instant::now() + WATCH_PATIENCE;
+    while !host.log().contains("trap") {
+        ensure!(Instant::now() < until, "nothing trapped: {}", host.log());
+        client.post("/api/v1/segment", &volume)?.expect(200)?;
+    }
+    let kept = client.get(&segmentations)?.expect(200)?.json()?;
+    assert_eq!(kept["items"][0]["id"], made["id"]);
+    let told = client.get(&shadow)?.expect(200)?.json()?;
+    let told = &told["studies"][0];
+    ensure!(
+        told["failed"]
+            .as_str()
+            .is_some_and(|why| why.contains("not ended")),
+        "{told}"
+    );
     client.get("/api/v1/health/ready")?.expect(200)?;
     Ok(())
 }

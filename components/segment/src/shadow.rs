@@ -55,6 +55,16 @@ async fn compare_and_keep(
         ef_difference_points: None,
         failed: None,
     };
+    // A component that traps takes this one along: what is kept before is what is told of it.
+    result.failed = Some(
+        "The comparison has not ended: it is under way, or the model's component was stopped."
+            .to_owned(),
+    );
+    store
+        .put_shadow_result(&model.name, &result)
+        .await
+        .map_err(storage_problem)?;
+    result.failed = None;
     match masks(store, study, record, &frames, &shadow.version).await {
         Ok(masks) => {
             let Masks {

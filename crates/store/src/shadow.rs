@@ -118,7 +118,7 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         Ok(true)
     }
 
-    /// Keeps what came of a study, while its segmentation and the shadow are there.
+    /// Keeps what came of a study, while its segmentation and the shadow are there; in place of what was kept of it before.
     ///
     /// # Errors
     /// [`StoreError::Backend`].
@@ -132,7 +132,7 @@ impl<K: KeyValue, D: Database> Store<K, D> {
              FROM (SELECT ? AS s, ? AS n, ? AS v, ? AS a, ? AS r) \
              WHERE EXISTS (SELECT 1 FROM segmentations WHERE segmentations.id = s AND state = 'kept') \
              AND EXISTS (SELECT 1 FROM model_shadow WHERE model_shadow.name = n AND model_shadow.version = v) \
-             ON CONFLICT DO NOTHING",
+             ON CONFLICT (segmentation_id) DO UPDATE SET name = excluded.name, version = excluded.version, at_ms = excluded.at_ms, result = excluded.result",
             &[
                 result.segmentation_id.as_str().into(),
                 name.into(),
