@@ -6,14 +6,17 @@ use cinecor_tests::client::Client;
 use cinecor_tests::forms::Form;
 use cinecor_tests::host::{Host, Options, root};
 use cinecor_tests::volumes;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::Receiver;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -440,6 +443,75 @@ fn a_server_that_says_nothing_is_waited_for_as_long_as_is_configured() -> Result
         assert_eq!(asked.expect(502)?.problem()?, "engine-unreachable");
         client.get("/api/v1/health/live")?.expect(200)?;
         host.logged("within 500 ms")?;
+    }
+    Ok(())
+}
+
+/// A server under TLS whose certificate an authority of the tests has signed. It answers every request that it gets with 503.
+struct Secret {
+    url: String,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Secret {
+    fn start() -> Result<Self> {
+        let chain = CertificateDer::from_pem_file(certificates().join("cert.pem"))?;
+        let key = PrivateKeyDer::from_pem_file(certificates().join("key.pem"))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![chain], key)?;
+        let (config, requests) = (Arc::new(config), Arc::new(AtomicUsize::new(0)));
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        // The name that the certificate is for.
+        let url = format!("https://localhost:{}", listener.local_addr()?.port());
+        let counted = requests.clone();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let (config, counted) = (config.clone(), counted.clone());
+                std::thread::spawn(move || -> Result<()> {
+                    let mut connection = rustls::ServerConnection::new(config)?;
+                    let mut tls = rustls::Stream::new(&mut connection, &mut stream);
+                    // A client that does not believe the certificate sends nothing.
+                    if tls.read(&mut [0; 4096])? > 0 {
+                        counted.fetch_add(1, SeqCst);
+                        tls.write_all(
+                            b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+                        )?;
+                    }
+                    Ok(())
+                });
+            }
+        });
+        Ok(Self { url, requests })
+    }
+}
+
+fn certificates() -> PathBuf {
+    root().join("runtime/host/tests/data/tls")
+}
+
+#[test]
+fn a_server_whose_certificate_is_not_believed_is_told_and_sent_nothing() -> Result<()> {
+    for by in BOTH {
+        let server = Secret::start()?;
+        let folder = tempfile::tempdir()?;
+        let volume = volumes::small(2, 1, 6)?;
+        let ask = |options| -> Result<Host> {
+            let host = asking(by, &server.url, VERSION, 20_000, folder.path(), options)?;
+            let asked = Client::new(&host).post("/api/v1/segment", &volume)?;
+            assert_eq!(asked.expect(502)?.problem()?, "engine-unreachable");
+            Ok(host)
+        };
+        ask(Options::new())?;
+        assert_eq!(server.requests.load(SeqCst), 0, "{by:?}");
+        // With the authority among the roots it is asked, and what it answers is what is told.
+        let authority = certificates().join("authority.pem");
+        let trusting = Options::new().environment("SSL_CERT_FILE", &authority.to_string_lossy());
+        let host = ask(trusting)?;
+        ensure!(server.requests.load(SeqCst) > 0, "{by:?}");
+        host.logged("answered 503")?;
     }
     Ok(())
 }
