@@ -3,7 +3,8 @@
 use anyhow::Result;
 use cinecor_formats::{DataType, SourceHeader, VoxelFormat, encode_volume, gzip};
 use cinecor_phantom::{Generator, MAX_GREY, PhantomFrame, Settings};
-use cinecor_volume::{Geometry, Shape, Spacing};
+use cinecor_volume::{Geometry, Shape, Spacing, Turn};
+use ndarray::Axis;
 
 use crate::host::Options;
 
@@ -99,24 +100,45 @@ pub fn phantom(slices: usize, frames: usize) -> Result<Vec<u8>> {
 /// # Errors
 /// As [`phantom`].
 pub fn phantom_with_truth(slices: usize, frames: usize) -> Result<(Vec<u8>, Vec<PhantomFrame>)> {
+    let (generator, shape) = generator(slices, frames)?;
+    let made: Vec<PhantomFrame> = (0..frames).map(|index| generator.frame(index)).collect();
+    let grey = made.iter().flat_map(|frame| &frame.intensities);
+    Ok((file(&generator.geometry(), shape, grey)?, made))
+}
+
+/// The first frame of [`phantom`] with its slices turned, and perhaps in the other order; nothing in the file says so.
+///
+/// # Errors
+/// As [`phantom`].
+pub fn phantom_turned(slices: usize, turn: Turn, reversed: bool) -> Result<Vec<u8>> {
+    let (generator, shape) = generator(slices, 1)?;
+    let mut frame = turn.of(generator.frame(0).intensities.view());
+    if reversed {
+        frame.invert_axis(Axis(0));
+    }
+    let geometry = Geometry::axis_aligned(turn.of_spacing(&generator.geometry().spacing), None);
+    file(&geometry, shape, &frame)
+}
+
+fn generator(slices: usize, frames: usize) -> Result<(Generator, Shape)> {
     let settings = Settings {
         shape: Shape::new(frames, slices, 256, 256)?,
         spacing: Spacing::new(1.4, 1.4, 8.0)?,
         ..Settings::default()
     };
-    let generator = Generator::new(&settings)?;
-    let made: Vec<PhantomFrame> = (0..frames).map(|index| generator.frame(index)).collect();
-    let raw: Vec<u8> = made
-        .iter()
-        .flat_map(|frame| &frame.intensities)
+    Ok((Generator::new(&settings)?, settings.shape))
+}
+
+fn file<'a>(
+    geometry: &Geometry,
+    shape: Shape,
+    grey: impl IntoIterator<Item = &'a f32>,
+) -> Result<Vec<u8>> {
+    let raw: Vec<u8> = grey
+        .into_iter()
         .flat_map(|grey| (grey.clamp(0.0, MAX_GREY).round() as i16).to_le_bytes())
         .collect();
-    let header = SourceHeader::from_geometry(&generator.geometry(), settings.shape);
-    let file = encode_volume(
-        &header,
-        VoxelFormat::unscaled(DataType::I16),
-        settings.shape,
-        &raw,
-    )?;
-    Ok((gzip(&file), made))
+    let header = SourceHeader::from_geometry(geometry, shape);
+    let file = encode_volume(&header, VoxelFormat::unscaled(DataType::I16), shape, &raw)?;
+    Ok(gzip(&file))
 }

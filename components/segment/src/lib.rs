@@ -37,6 +37,7 @@ mod progress;
 mod review;
 mod revise;
 mod shadow;
+mod sight;
 mod work;
 
 use cinecor_guest::{Answer, Call, Request, Response, serve};

@@ -10,7 +10,7 @@ use cinecor_measures::score::{self, Features, Form, Weights};
 use cinecor_measures::{Counts, Factor, Factors};
 use cinecor_model_card::Card;
 use cinecor_store::ModelUsed;
-use cinecor_volume::Spacing;
+use cinecor_volume::{Frame, Spacing};
 use cinecor_web::{PRECISIONS, Problem, ProblemKind};
 use ndarray::ArrayView3;
 
@@ -18,7 +18,6 @@ use crate::bindings::cinecor::model::segmenter::{self, Error, Grid, ModelPackage
 pub(crate) use crate::bindings::cinecor::model::types::{
     Description, Evidence, SegmentedFrame, StructureEvidence,
 };
-use crate::work::Cine;
 
 /// Name of the variable that holds the name of the model that answers when a request names none.
 const DEFAULT_MODEL: &str = "default_model";
@@ -162,24 +161,26 @@ impl Model {
         Some(weights.score(&features))
     }
 
-    /// Segments a frame.
+    /// Segments a frame, in standard layout.
     ///
     /// # Errors
     /// What the model refuses or fails at.
     pub(crate) async fn segment(
         &self,
-        cine: &Cine,
-        intensities: Vec<f32>,
+        spacing: &Spacing,
+        intensities: Frame,
     ) -> Result<SegmentedFrame, Problem> {
+        let (slices, rows, columns) = intensities.dim();
         let size = |size: usize| u32::try_from(size).map_err(Problem::internal);
         let grid = Grid {
-            columns: size(cine.shape.columns)?,
-            rows: size(cine.shape.rows)?,
-            slices: size(cine.shape.slices)?,
-            column_mm: cine.spacing.column_mm,
-            row_mm: cine.spacing.row_mm,
-            slice_mm: cine.spacing.slice_mm,
+            columns: size(columns)?,
+            rows: size(rows)?,
+            slices: size(slices)?,
+            column_mm: spacing.column_mm,
+            row_mm: spacing.row_mm,
+            slice_mm: spacing.slice_mm,
         };
+        let intensities = intensities.into_raw_vec_and_offset().0;
         segmenter::segment(self.package.clone(), grid, intensities)
             .await
             .map_err(problem)

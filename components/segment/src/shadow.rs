@@ -7,10 +7,11 @@ use cinecor_measures::compare;
 use cinecor_store::{SegmentationRecord, ShadowResult, StudyRecord};
 use cinecor_volume::Label;
 use cinecor_web::Problem;
+use cinecor_wire::TimingsJson;
 use ndarray::{Array4, ArrayView4, Axis, concatenate};
 
 use crate::model::Model;
-use crate::work::Cine;
+use crate::sight::Sight;
 
 /// Runs the shadow of the model that made `record`, if it has one, and keeps how the two agree.
 pub(crate) async fn run(store: &GuestStore, study: &StudyRecord, record: &SegmentationRecord) {
@@ -111,7 +112,8 @@ async fn masks(
     let reference = format!("{}@{version}", record.model.name);
     let model = Model::chosen(Some(&reference), None).await?;
     let shape = study.shape().map_err(Problem::internal)?;
-    let cine = Cine::of(shape, &study.geometry().map_err(Problem::internal)?);
+    let spacing = study.geometry().map_err(Problem::internal)?.spacing;
+    let mut sight = Sight::default();
     let voxels = VoxelFormat {
         data_type: DataType::from_code(study.voxels.nifti_datatype).map_err(Problem::internal)?,
         scaling: study.voxels.scaling,
@@ -136,10 +138,10 @@ async fn masks(
             .intensities(&raw, &shape)
             .map_err(Problem::internal)?
             .frame;
-        let segmented = model
-            .segment(&cine, intensities.into_raw_vec_and_offset().0)
+        let seen = sight
+            .see(&model, &spacing, &intensities, &mut TimingsJson::default())
             .await?;
-        beside.push(labelled(segmented.labels)?);
+        beside.push(seen.labels.insert_axis(Axis(0)));
     }
     let joined = |frames: &[Array4<u8>]| {
         let views: Vec<ArrayView4<'_, u8>> = frames.iter().map(|frame| frame.view()).collect();

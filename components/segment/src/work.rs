@@ -14,7 +14,8 @@ use cinecor_web::{Problem, ProblemKind};
 use cinecor_wire::{Preview, TimingsJson, measured_with};
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 
-use crate::model::{Model, SegmentedFrame};
+use crate::model::Model;
+use crate::sight::{Seen, Sight};
 
 /// What is wanted of a cine.
 #[derive(Clone, Debug, Default)]
@@ -86,6 +87,7 @@ pub(crate) struct Work {
     factors: Option<Factors>,
     pictures: Vec<Candidate>,
     timings: TimingsJson,
+    sight: Sight,
     told: [Option<usize>; 2],
 }
 
@@ -143,6 +145,7 @@ impl Work {
             factors: None,
             pictures: Vec::new(),
             timings: TimingsJson::default(),
+            sight: Sight::default(),
             told: [subject.ed_frame, subject.es_frame],
         };
         work.wanted
@@ -197,36 +200,20 @@ impl Work {
         &mut self,
         model: &Model,
         index: usize,
-        intensities: Frame,
+        grey: Frame,
     ) -> Result<(), Problem> {
-        // The model takes the frame away; its grey values are looked at once the labels are there.
-        let grey = intensities.clone();
-        let SegmentedFrame {
+        let Seen {
             labels,
-            preprocess_ms,
-            inference_ms,
-            postprocess_ms,
             evidence,
-            ..
-        } = model
-            .segment(&self.cine, intensities.into_raw_vec_and_offset().0)
+            score,
+        } = self
+            .sight
+            .see(model, &self.cine.spacing, &grey, &mut self.timings)
             .await?;
-        self.timings.preprocess += preprocess_ms;
-        self.timings.inference += inference_ms;
-        self.timings.postprocess += postprocess_ms;
-
-        let Shape {
-            slices,
-            rows,
-            columns,
-            ..
-        } = self.cine.shape;
-        let view =
-            ArrayView3::from_shape((slices, rows, columns), &labels).map_err(Problem::internal)?;
+        let view = labels.view();
         let profile = FrameProfile::of(index, view, Some(grey.view()), &self.cine.grid())
             .map_err(Problem::internal)?;
-        self.scores
-            .extend(model.score(view, &profile.counts(), &evidence, &self.cine.spacing));
+        self.scores.extend(score);
         self.doubts.push(Doubt {
             frame: index,
             right_ventricle_voxels: evidence.right_ventricle.uncertain_voxels,
@@ -240,7 +227,8 @@ impl Work {
             self.keep_picture(index, profile.counts().left_ventricle, &grey, view);
         }
         self.profiles.push(profile);
-        self.masks.push(DeflatedChunk::compress(&labels));
+        self.masks
+            .push(DeflatedChunk::compress(&labels.into_raw_vec_and_offset().0));
         Ok(())
     }
 

@@ -396,14 +396,26 @@ fn middle_over(slices: impl Iterator<Item = (Option<[f64; 2]>, u64)>) -> Option<
     (voxels > 0.0).then(|| [row / voxels, column / voxels])
 }
 
-fn orientation(profile: &FrameProfile) -> Option<Check> {
+/// Whether the right ventricle lies on the side of the left one where short-axis pictures that are shown as usual have it; `None` where one
+/// of them is not there.
+pub fn lies_as_usual(profile: &FrameProfile) -> Option<bool> {
+    let [first, last] = RIGHT_SIDE_DEGREES;
+    right_side_degrees(profile).map(|degrees| (first..=last).contains(&degrees))
+}
+
+/// Where the right ventricle lies from the left one in the picture, degrees anticlockwise from the right.
+fn right_side_degrees(profile: &FrameProfile) -> Option<f64> {
     let slices = || profile.slices.iter();
     let left = middle_over(slices().map(|slice| (slice.middle_mm, slice.heart())))?;
     let right =
         middle_over(slices().map(|slice| (slice.right_middle_mm, slice.counts.right_ventricle)))?;
     // Rows go down, angles anticlockwise.
     let (up, across) = (left[0] - right[0], right[1] - left[1]);
-    let value = up.atan2(across).to_degrees().rem_euclid(360.0);
+    Some(up.atan2(across).to_degrees().rem_euclid(360.0))
+}
+
+fn orientation(profile: &FrameProfile) -> Option<Check> {
+    let value = right_side_degrees(profile)?;
     let [first, last] = RIGHT_SIDE_DEGREES;
     let passed = (first..=last).contains(&value);
     // The nearer limit, the way round the circle.

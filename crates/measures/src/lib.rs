@@ -48,7 +48,7 @@ mod wall;
 
 pub use agreement::{Agreement, StructureAgreement, compare};
 pub use beat::{Beat, SMOOTHER, SmoothCurve};
-pub use checks::{Judged, SCORE_PASS, SCORE_REJECT, assess, checks, verdict};
+pub use checks::{Judged, SCORE_PASS, SCORE_REJECT, assess, checks, lies_as_usual, verdict};
 pub use counts::{Counts, FrameCounts};
 pub use error::Error;
 pub use heart::measure_heart;

@@ -20,12 +20,14 @@
 //! ```
 
 mod same_grid;
+mod turn;
 
 use std::fmt;
 
 use ndarray::{Array3, Array4};
 
 pub use same_grid::{GridDifference, same_grid};
+pub use turn::Turn;
 
 /// The smallest distance in mm between voxels that is taken for true. Cardiac MR is acquired at 0.7 to 3 mm in the plane; a
 /// twentieth of a millimetre is below any scanner and is what a file in metres looks like when its unit is missing.

@@ -1,0 +1,161 @@
+//! How the frames of a cine are shown to the model. A network knows hearts as short-axis pictures are usually shown; files hold them turned and
+//! mirrored too, and what they say of it is often wrong or missing. So the first frame is looked at: where its mask is doubtful, or has the
+//! right ventricle on an unusual side, a few slices are shown to the model in all eight ways, and the way with the best score serves all
+//! frames, if it is better. Masks lie as the file's voxels do, whatever the model was shown.
+
+use cinecor_guest::measure_problem;
+use cinecor_measures::{Counts, FrameProfile, Grid, SCORE_PASS, SCORE_REJECT, lies_as_usual};
+use cinecor_volume::{Frame, LabelFrame, Spacing, Turn};
+use cinecor_web::Problem;
+use cinecor_wire::TimingsJson;
+use ndarray::{ArrayView3, s};
+
+use crate::model::{Evidence, Model, SegmentedFrame};
+
+/// How many slices are shown in all eight ways.
+const SHOWN: usize = 3;
+/// Stacks of fewer slices cover no heart, and are rejected for that whichever way they lie.
+const SLICES_MIN: usize = 5;
+
+/// A frame as the model sees it.
+pub(crate) struct Seen {
+    /// Codes `[Z, Y, X]`, as the frame lies.
+    pub(crate) labels: LabelFrame,
+    pub(crate) evidence: Evidence,
+    /// The mean Dice that the labels are thought to have, when the model's card says how to tell.
+    pub(crate) score: Option<f64>,
+}
+
+/// How the frames of one cine are shown; decided by the first.
+#[derive(Debug, Default)]
+pub(crate) struct Sight {
+    turn: Option<Turn>,
+}
+
+impl Sight {
+    /// Segments a frame.
+    ///
+    /// # Errors
+    /// What the model refuses or fails at.
+    pub(crate) async fn see(
+        &mut self,
+        model: &Model,
+        spacing: &Spacing,
+        grey: &Frame,
+        timings: &mut TimingsJson,
+    ) -> Result<Seen, Problem> {
+        let turn = self.turn.unwrap_or_default();
+        let seen = see_turned(model, spacing, grey, turn, timings).await?;
+        if self.turn.is_some() {
+            return Ok(seen);
+        }
+        if grey.dim().0 >= SLICES_MIN
+            && is_doubtful(&seen, spacing)?
+            && let Some(turn) = best_turn(model, spacing, grey, timings).await?
+        {
+            let turned = see_turned(model, spacing, grey, turn, timings).await?;
+            if turned.score > seen.score {
+                self.turn = Some(turn);
+                return Ok(turned);
+            }
+        }
+        self.turn = Some(turn);
+        Ok(seen)
+    }
+}
+
+/// Whether another look may pay. Without a score there is nothing to choose by.
+fn is_doubtful(seen: &Seen, spacing: &Spacing) -> Result<bool, Problem> {
+    let Some(score) = seen.score else {
+        return Ok(false);
+    };
+    Ok(score < SCORE_PASS || lies_as_usual(&profile(seen.labels.view(), spacing)?) == Some(false))
+}
+
+/// Of the seven other ways the one that the middle slices look best in, if it is better than the way they lie, and good
+/// enough not to be rejected.
+async fn best_turn(
+    model: &Model,
+    spacing: &Spacing,
+    grey: &Frame,
+    timings: &mut TimingsJson,
+) -> Result<Option<Turn>, Problem> {
+    // The mask is in doubt, and so is where it has the heart; the middle of a stack shows both ventricles.
+    let slices = grey.dim().0;
+    let first = slices.saturating_sub(SHOWN) / 2;
+    let last = (first + SHOWN).min(slices);
+    let part = grey.slice(s![first..last, .., ..]).to_owned();
+    let mut best: Option<(Turn, f64)> = None;
+    for turn in Turn::ALL {
+        let spacing = turn.of_spacing(spacing);
+        let shown = show(model, &spacing, turn.of(part.view()), timings).await?;
+        let lies_well =
+            turn.is_none() || lies_as_usual(&profile(shown.labels.view(), &spacing)?) == Some(true);
+        let better = shown
+            .score
+            .filter(|score| lies_well && best.is_none_or(|(_, other)| *score > other));
+        if let Some(score) = better {
+            best = Some((turn, score));
+        }
+    }
+    Ok(best
+        .filter(|(turn, score)| !turn.is_none() && *score >= SCORE_REJECT)
+        .map(|(turn, _)| turn))
+}
+
+/// Shows a frame turned, and turns what is seen back.
+async fn see_turned(
+    model: &Model,
+    spacing: &Spacing,
+    grey: &Frame,
+    turn: Turn,
+    timings: &mut TimingsJson,
+) -> Result<Seen, Problem> {
+    let turned = turn.of(grey.view());
+    let seen = show(model, &turn.of_spacing(spacing), turned, timings).await?;
+    if turn.is_none() {
+        return Ok(seen);
+    }
+    Ok(Seen {
+        labels: turn.undone(seen.labels.view()),
+        ..seen
+    })
+}
+
+/// Has the model segment what it is shown.
+async fn show(
+    model: &Model,
+    spacing: &Spacing,
+    grey: Frame,
+    timings: &mut TimingsJson,
+) -> Result<Seen, Problem> {
+    let shape = grey.dim();
+    let SegmentedFrame {
+        labels,
+        preprocess_ms,
+        inference_ms,
+        postprocess_ms,
+        evidence,
+        ..
+    } = model.segment(spacing, grey).await?;
+    timings.preprocess += preprocess_ms;
+    timings.inference += inference_ms;
+    timings.postprocess += postprocess_ms;
+    let labels = LabelFrame::from_shape_vec(shape, labels).map_err(Problem::internal)?;
+    let counts =
+        Counts::of(labels.view()).map_err(|error| measure_problem(error.fact(), &error))?;
+    let score = model.score(labels.view(), &counts, &evidence, spacing);
+    Ok(Seen {
+        labels,
+        evidence,
+        score,
+    })
+}
+
+fn profile(labels: ArrayView3<'_, u8>, spacing: &Spacing) -> Result<FrameProfile, Problem> {
+    let grid = Grid {
+        spacing: *spacing,
+        right_handed: None,
+    };
+    FrameProfile::of(0, labels, None, &grid).map_err(Problem::internal)
+}
