@@ -3,8 +3,7 @@
 use anyhow::Result;
 use cinecor_formats::{DataType, SourceHeader, VoxelFormat, encode_volume, gzip};
 use cinecor_phantom::{Generator, MAX_GREY, PhantomFrame, Settings};
-use cinecor_volume::{Geometry, Shape, Spacing, Turn};
-use ndarray::Axis;
+use cinecor_volume::{Geometry, Shape, Spacing};
 
 use crate::host::Options;
 
@@ -106,20 +105,6 @@ pub fn phantom_with_truth(slices: usize, frames: usize) -> Result<(Vec<u8>, Vec<
     Ok((file(&generator.geometry(), shape, grey)?, made))
 }
 
-/// The first frame of [`phantom`] with its slices turned, and perhaps in the other order; nothing in the file says so.
-///
-/// # Errors
-/// As [`phantom`].
-pub fn phantom_turned(slices: usize, turn: Turn, reversed: bool) -> Result<Vec<u8>> {
-    let (generator, shape) = generator(slices, 1)?;
-    let mut frame = turn.of(generator.frame(0).intensities.view());
-    if reversed {
-        frame.invert_axis(Axis(0));
-    }
-    let geometry = Geometry::axis_aligned(turn.of_spacing(&generator.geometry().spacing), None);
-    file(&geometry, shape, &frame)
-}
-
 fn generator(slices: usize, frames: usize) -> Result<(Generator, Shape)> {
     let settings = Settings {
         shape: Shape::new(frames, slices, 256, 256)?,
@@ -129,7 +114,11 @@ fn generator(slices: usize, frames: usize) -> Result<(Generator, Shape)> {
     Ok((Generator::new(&settings)?, settings.shape))
 }
 
-fn file<'a>(
+/// Grey values `[T, Z, Y, X]` as gzipped NIfTI-1 of 16 bits.
+///
+/// # Errors
+/// As [`phantom`].
+pub fn file<'a>(
     geometry: &Geometry,
     shape: Shape,
     grey: impl IntoIterator<Item = &'a f32>,

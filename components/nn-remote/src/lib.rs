@@ -57,7 +57,8 @@ const URL: &str = "remote_url";
 /// Variable with a bearer token; empty is none.
 const TOKEN: &str = "remote_token";
 
-/// Variable with the time that the server has for a whole answer, in ms; where it is missing, the engine's own default.
+/// Variable with the time that the server has for a whole answer, in ms; where it is missing or empty, the engine's
+/// own default.
 const TIMEOUT: &str = "remote_timeout_ms";
 
 /// The server that the variables name. Whether it is there is found out when a graph is loaded.
@@ -72,10 +73,17 @@ fn open(models: Vec<PathBuf>, uploaded: Arc<dyn GraphStore>) -> Result<Alone, St
     };
     config.kserve.url = variables::get(URL)
         .map_err(|error| format!("the variable {URL} cannot be read: {error:?}"))?;
-    if let Ok(text) = variables::get(TIMEOUT) {
-        config.kserve.timeout_ms = text.parse().map_err(|_| {
+    let timeout = match variables::get(TIMEOUT) {
+        Err(variables::Error::Undefined(_)) => String::new(),
+        read => {
+            read.map_err(|error| format!("the variable {TIMEOUT} cannot be read: {error:?}"))?
+        }
+    };
+    if !timeout.trim().is_empty() {
+        let told = timeout.trim().parse().ok().filter(|ms| *ms > 0);
+        config.kserve.timeout_ms = told.ok_or_else(|| {
             format!(
-                "the variable {TIMEOUT} is {text:?}; a whole number of milliseconds is expected"
+                "the variable {TIMEOUT} is {timeout:?}; a whole number of milliseconds, at least 1, is expected"
             )
         })?;
     }

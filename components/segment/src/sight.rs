@@ -1,7 +1,7 @@
 //! How the frames of a cine are shown to the model. A network knows hearts as short-axis pictures are usually shown; files hold them turned and
 //! mirrored too, and what they say of it is often wrong or missing. So the first frame is looked at: where its mask is doubtful, or has the
-//! right ventricle on an unusual side, a few slices are shown to the model in all eight ways, and the way with the best score serves all
-//! frames, if it is better. Masks lie as the file's voxels do, whatever the model was shown.
+//! right ventricle on an unusual side, a few slices are shown to the model in all eight ways, and the way with the best score serves this
+//! frame and all that follow, if it is better. Where none is, the next frames are looked at, a few of them. Masks lie as the file's voxels do, whatever the model was shown.
 
 use cinecor_guest::measure_problem;
 use cinecor_measures::{Counts, FrameProfile, Grid, SCORE_PASS, SCORE_REJECT, lies_as_usual};
@@ -14,7 +14,11 @@ use crate::model::{Evidence, Model, SegmentedFrame};
 
 /// How many slices are shown in all eight ways.
 const SHOWN: usize = 3;
-/// Stacks of fewer slices cover no heart, and are rejected for that whichever way they lie.
+/// How many doubtful frames are shown so before they are taken as they lie.
+const TRIES: usize = 3;
+/// How much better a frame has to score turned: an upright heart whose right ventricle lies unusually stays upright.
+const GAIN_MIN: f64 = 0.01;
+/// Stacks of fewer slices cover no heart: they are for a person to look at whichever way they lie, and are shown as they are.
 const SLICES_MIN: usize = 5;
 
 /// A frame as the model sees it.
@@ -26,10 +30,12 @@ pub(crate) struct Seen {
     pub(crate) score: Option<f64>,
 }
 
-/// How the frames of one cine are shown; decided by the first.
+/// How the frames of one cine are shown; decided by the first that is good.
 #[derive(Debug, Default)]
 pub(crate) struct Sight {
     turn: Option<Turn>,
+    /// Frames that were shown in all eight ways, and no way was better.
+    tried: usize,
 }
 
 impl Sight {
@@ -49,17 +55,20 @@ impl Sight {
         if self.turn.is_some() {
             return Ok(seen);
         }
-        if grey.dim().0 >= SLICES_MIN
-            && is_doubtful(&seen, spacing)?
-            && let Some(turn) = best_turn(model, spacing, grey, timings).await?
-        {
+        if grey.dim().0 < SLICES_MIN || self.tried == TRIES || !is_doubtful(&seen, spacing)? {
+            self.turn = Some(turn);
+            return Ok(seen);
+        }
+        // A frame may be bad in every way, and the next one good: what it did not decide, the next one may.
+        self.tried += 1;
+        if let Some(turn) = best_turn(model, spacing, grey, timings).await? {
             let turned = see_turned(model, spacing, grey, turn, timings).await?;
-            if turned.score > seen.score {
+            let better = turned.score.zip(seen.score);
+            if better.is_some_and(|(turned, seen)| turned >= seen + GAIN_MIN) {
                 self.turn = Some(turn);
                 return Ok(turned);
             }
         }
-        self.turn = Some(turn);
         Ok(seen)
     }
 }

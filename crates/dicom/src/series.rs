@@ -121,7 +121,7 @@ pub enum SeriesError {
     },
     /// Images, but none of a magnetic resonance scanner.
     #[error(
-        "none of the {images} images is of magnetic resonance: the modality (0008,0060) of a file must be MR, found {found}; send the short-axis cine of cardiac MR"
+        "among the images, {images} in all, none is of magnetic resonance: the modality (0008,0060) of a file must be MR, found {found}; send the short-axis cine of cardiac MR"
     )]
     NotMagneticResonance {
         /// How many there are.

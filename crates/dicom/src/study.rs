@@ -169,6 +169,10 @@ impl Study {
                 without_image += 1;
                 continue;
             };
+            // Whose image it is counts whatever made it: files of two people are a mistake that nobody should look past.
+            if data.text(PATIENT).is_some() {
+                patients.push(identifiers.number(&data, PATIENT));
+            }
             if let Some(modality) = modality::other_than_mr(&data) {
                 other_modalities.push(modality);
                 continue;
@@ -184,9 +188,6 @@ impl Study {
             if of_file.is_empty() {
                 without_image += 1;
                 continue;
-            }
-            if data.text(PATIENT).is_some() {
-                patients.push(identifiers.number(&data, PATIENT));
             }
             planes.extend(of_file);
             read.push(Read { file, layout });
@@ -260,7 +261,7 @@ impl Study {
             tell(
                 WarningCode::FilesPassedOver,
                 format!(
-                    "{} images were passed over: their modality (0008,0060) is not MR but {}",
+                    "Images that are not of magnetic resonance were passed over, {} of them: their modality (0008,0060) is {}",
                     other_modalities.len(),
                     modality::listed(other_modalities)
                 ),

@@ -626,7 +626,7 @@ fn what_no_magnet_made_is_refused_by_its_modality_and_passed_over_beside_mr() {
     let text = refused(&mixed, "not_mr");
     assert!(
         text.contains("US (ultrasound), a code that is not known here")
-            && text.contains("none of the 24 images")
+            && text.contains("24 in all, none is of magnetic resonance")
             && !text.contains("DOE"),
         "{text}"
     );
@@ -634,6 +634,12 @@ fn what_no_magnet_made_is_refused_by_its_modality_and_passed_over_beside_mr() {
         assert_eq!(codes(&found(&of(taken))), [""; 0], "{taken:?}");
     }
     let beside = [stack().images(pixels), of("CT")].concat();
+    let named = |image: DataSet, patient: &str| image.text((0x10, 0x20), "LO", patient);
+    let one = stack().images(pixels).into_iter();
+    let one = one.map(|image| named(image, "one"));
+    let another = of("CT").into_iter().map(|image| named(image, "another"));
+    let two: Vec<DataSet> = one.chain(another).collect();
+    refused(&two, "several_patients");
     let mut study = found(&beside);
     assert_eq!(codes(&study), ["files_passed_over"]);
     assert_eq!(greys(&mut study), expected());

@@ -205,9 +205,12 @@ fn the_schema_and_the_parser_agree() {
 
     let with_calibration = |pointer: &str, value: Value| {
         let mut calibration = calibration();
-        *calibration
-            .pointer_mut(pointer)
-            .expect("the calibration has the field") = value;
+        let (parent, field) = pointer.rsplit_once('/').expect("a pointer");
+        calibration
+            .pointer_mut(parent)
+            .and_then(Value::as_object_mut)
+            .expect("the calibration has the object")
+            .insert(field.to_owned(), value);
         Some(calibration)
     };
     let digest = "0".repeat(64);

@@ -1,10 +1,14 @@
 //! What the allocator keeps. Composing and compiling components takes some hundred megabytes for a moment, on threads that change, and glibc keeps
 //! what was freed in the arena of the thread it was freed on; of arenas there are eight for each processor. Other allocators are left as they are.
 
-/// Bounds the arenas to one for each processor. Must be called before there are other threads.
+/// Bounds the arenas to one for each processor, at least two, unless the environment bounds them. Must be called before there are other
+/// threads.
 pub(crate) fn bound_arenas() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
+        if std::env::var_os("MALLOC_ARENA_MAX").is_some() {
+            return;
+        }
         let arenas = std::thread::available_parallelism()
             .ok()
             .and_then(|count| libc::c_int::try_from(count.get()).ok())
@@ -33,6 +37,10 @@ pub(crate) struct Freed;
 
 impl Drop for Freed {
     fn drop(&mut self) {
-        give_back();
+        // It takes a moment, which the event loop does not have.
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(give_back)),
+            Err(_) => give_back(),
+        }
     }
 }

@@ -1,6 +1,6 @@
-"""Plans nnU-Net v2 on ACDC's training patients: writes what `nnunet_peer.py` reads, `tests/bench/nnunet/{plans,dataset}.json`.
+"""Plans nnU-Net v2 on ACDC's training patients: writes what `predict.py` reads, `tests/bench/nnunet/{plans,dataset}.json`.
 
-`python nnunet_plan.py folder` takes the folder with `patientNNN/patientNNN_frameFF.nii` and `…_gt.nii`, and runs nnU-Net's own fingerprint and
+`python plan.py folder` takes the folder with `patientNNN/patientNNN_frameFF.nii` and `…_gt.nii`, and runs nnU-Net's own fingerprint and
 planner on it. What is written are medians, percentiles and the architecture that nnU-Net chose; nothing of one patient is in it.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import nibabel
 import numpy
 
-HERE = Path(__file__).parent / "nnunet"
+HERE = Path(__file__).parent
 DATASET = "Dataset027_ACDC"
 
 

@@ -1,6 +1,6 @@
 """nnU-Net v2 on the processor: the 2-D network that its planner chose on ACDC's training patients, in its own predictor.
 
-`python nnunet_peer.py plans.json dataset.json` reads lines `volume.nii.gz mirroring`, 1 or 0, and answers each with the milliseconds that the
+`python predict.py plans.json dataset.json` reads lines `volume.nii.gz mirroring`, 1 or 0, and answers each with the milliseconds that the
 prediction of every frame took: preprocessing, sliding windows that overlap by half (nnU-Net's default), resampling back and argmax. Reading the file does not count.
 
 The weights are random, as the network is made: only the time is compared, and it does not depend on them. One fold; nnU-Net's usual ensemble of
