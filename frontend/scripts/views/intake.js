@@ -2,16 +2,9 @@
  * Where a study comes in: dropped files and folders, chosen ones, the demonstration, or one that is kept.
  */
 
+import { TOLD } from '../facts.js';
 import { dropped } from '../files.js';
 import { element, labelled } from './elements.js';
-
-const FACTS = [
-  { name: 'height_cm', label: 'Height (cm)', min: 30, max: 250, step: 0.1 },
-  { name: 'weight_kg', label: 'Weight (kg)', min: 1, max: 400, step: 0.1 },
-  { name: 'age_years', label: 'Age (years)', min: 0, max: 120, step: 1 },
-  { name: 'heart_rate_bpm', label: 'Heart rate (1/min)', min: 20, max: 250, step: 1 },
-  { name: 'frame_ms', label: 'Time between frames (ms)', min: 1, max: 1000, step: 0.1 },
-];
 
 /**
  * @param {HTMLElement} root
@@ -33,7 +26,7 @@ export function mount(root, actions) {
   const demo = element('button', { type: 'button', id: 'demo', class: 'quiet' }, 'Try the demonstration heart');
   const demoRow = element('div', { class: 'row middle' }, demo, element('span', { class: 'small' }, 'A made-up beating heart whose true volumes are known; nobody’s images.'));
   const label = labelled('Label (no patient’s name)', { type: 'text', name: 'label', maxLength: 200, autocomplete: 'off' });
-  const inputs = FACTS.map(({ label, ...rest }) => labelled(label, { type: 'number', inputMode: 'decimal', ...rest, min: String(rest.min), max: String(rest.max), step: String(rest.step) }));
+  const inputs = TOLD.map(({ label, name, min, max }) => labelled(label, { type: 'number', inputMode: 'decimal', name, min: String(min), max: String(max), step: 'any' }));
   const sex = element(
     'select',
     { name: 'sex' },
@@ -41,11 +34,12 @@ export function mount(root, actions) {
     element('option', { value: 'female' }, 'female'),
     element('option', { value: 'male' }, 'male'),
   );
+  const form = element('form', { class: 'fields' }, label.field, ...inputs.map(({ field }) => field), element('label', { class: 'field' }, element('span', {}, 'Sex'), sex));
   const facts = element(
     'details',
     { class: 'facts' },
     element('summary', {}, 'About the study and the patient: label, and what indexed values and times need'),
-    element('form', { class: 'fields' }, label.field, ...inputs.map(({ field }) => field), element('label', { class: 'field' }, element('span', {}, 'Sex'), sex)),
+    form,
   );
   const kept = element('ul', { class: 'studies' });
   const more = element('button', { type: 'button', class: 'quiet', id: 'older' }, 'Show older studies');
@@ -107,8 +101,11 @@ export function mount(root, actions) {
   return {
     /** @param {import('../state.js').State} state */
     update({ phase, needsKey, studies, older }) {
-      root.hidden = needsKey || (phase !== 'empty' && phase !== 'failed');
-      if (root.hidden) drop.classList.remove('over');
+      const hide = needsKey || (phase !== 'empty' && phase !== 'failed');
+      // What was told holds for one study: the next patient is another one.
+      if (hide && !root.hidden) form.reset();
+      root.hidden = hide;
+      if (hide) drop.classList.remove('over');
       keptBox.hidden = studies.length === 0;
       more.hidden = !older;
       if (studies === shown) return;

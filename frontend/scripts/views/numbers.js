@@ -3,10 +3,12 @@
  */
 
 import { element } from './elements.js';
+import { factSentences } from '../facts.js';
 import { numberRows, phaseSentence, referencePlaces, singleFrameText } from '../format.js';
 
 /** @param {HTMLElement} root */
 export function mount(root) {
+  const facts = element('p', { class: 'small', id: 'facts' });
   const body = element('tbody');
   const levels = element('p', { class: 'small' });
   const truthNote = element('p', { class: 'small', hidden: true }, 'This heart is made up and its volumes are known: they stand below what was measured.');
@@ -24,6 +26,7 @@ export function mount(root) {
   const noPlaces = element('p', { class: 'small' }, 'No reference range is shown: they hold for the sex and ages of the people they were measured on, and these were not told or lie outside.');
   root.append(
     element('h2', {}, 'Numbers'),
+    facts,
     element('table', { class: 'numbers' }, element('thead', {}, element('tr', {}, element('td'), ...head)), body),
     single,
     levels,
@@ -38,7 +41,7 @@ export function mount(root) {
   let shown = null;
   return {
     /** @param {import('../state.js').State} state */
-    update({ metrics, truth }) {
+    update({ study, metrics, truth }) {
       if (metrics === shown) return;
       shown = metrics;
       if (!metrics) return;
@@ -47,6 +50,7 @@ export function mount(root) {
           element('tr', {}, element('th', { scope: 'row' }, quantity), numberCell(left), numberCell(right), element('td', { class: 'unit' }, unit)),
         ),
       );
+      facts.textContent = factSentences(study).join(' ');
       truthNote.hidden = !truth;
       const level = metrics.intervals?.[0]?.level;
       const known = level ? `Below a number: where it probably lies, ${Math.round(100 * level)} times in 100, by the doubt of the model.` : 'How far off the numbers may be is not known for this mask.';
