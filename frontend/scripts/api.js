@@ -41,6 +41,11 @@ export function isAbort(cause) {
   return cause instanceof DOMException && cause.name === 'AbortError';
 }
 
+/** What something fails with that the page itself has given up. */
+export function givenUp() {
+  return new DOMException('given up', 'AbortError');
+}
+
 /** @param {string} value */
 export function useKey(value) {
   key = value.trim();
@@ -143,7 +148,7 @@ export function createStudy(files, facts, onProgress, signal) {
     request.setRequestHeader('Accept', 'application/json');
     request.upload.onprogress = (event) => onProgress(event.loaded, event.total);
     request.onerror = () => reject(unreachable());
-    request.onabort = () => reject(new DOMException('given up', 'AbortError'));
+    request.onabort = () => reject(givenUp());
     request.onload = async () => {
       if (request.status !== 201) {
         reject(new ServiceError(await readProblem(request.status, () => request.responseText)));
@@ -156,7 +161,7 @@ export function createStudy(files, facts, onProgress, signal) {
       }
     };
     if (signal.aborted) {
-      reject(new DOMException('given up', 'AbortError'));
+      reject(givenUp());
       return;
     }
     signal.addEventListener('abort', () => request.abort());
@@ -372,9 +377,10 @@ export async function getFile(studyId, segmentationId, revision, what) {
  * The report to print, as an object URL of its page.
  * @param {string} studyId
  * @param {string} segmentationId
+ * @param {number} revision
  */
-export async function getReport(studyId, segmentationId) {
-  const response = await call(`${segmentationPath(studyId, segmentationId)}/report`, { accept: 'text/html' });
+export async function getReport(studyId, segmentationId, revision) {
+  const response = await call(`${segmentationPath(studyId, segmentationId)}/report?revision=${revision}`, { accept: 'text/html' });
   return URL.createObjectURL(await reach(() => response.blob(), brokenOff));
 }
 

@@ -37,25 +37,52 @@ function byId(id) {
 /** What is under way: `cancel` ends it. */
 let work = new AbortController();
 
-/** What is being tried: the next choice ends the one before. */
-let trial = new AbortController();
+/** What is looked at or tried beside the work: the next ends the one before. */
+let aside = new AbortController();
 
-/** @param {unknown} cause */
-function fail(cause) {
-  if (api.isAbort(cause)) return;
-  if (cause instanceof api.ServiceError) {
-    if (cause.wantsKey) store.change((now) => state.keyWanted(now, api.hasKey()));
-    else store.change((now) => state.failed(now, cause.problem));
-    return;
-  }
-  console.error(cause);
-  store.change((now) => state.failed(now, { title: 'The page failed', detail: 'Reload it and try again. If this happens again, tell whoever runs the service.' }));
+/** What kept a picture from being shown: over with the next one. @type {state.Problem | null} */
+let pictureProblem = null;
+
+/** Ends what is under way and what is looked at: nothing of it is to be shown any longer. */
+function endAll() {
+  work.abort();
+  aside.abort();
+  work = new AbortController();
+  api.forgetPictures();
 }
 
-/** @param {() => Promise<void>} work */
-async function attempt(work) {
+/** Ends what is looked at or tried, for something else. */
+function lookAside() {
+  aside.abort();
+  aside = new AbortController();
+  return aside.signal;
+}
+
+/**
+ * @param {unknown} cause
+ * @param {(now: state.State, problem: state.Problem) => state.State} [become] what a problem makes of the page
+ */
+function fail(cause, become = state.noted) {
+  if (api.isAbort(cause)) return;
+  if (cause instanceof api.ServiceError && cause.wantsKey) {
+    endAll();
+    store.change((now) => state.keyWanted(now, api.hasKey()));
+    return;
+  }
+  if (!(cause instanceof api.ServiceError)) console.error(cause);
+  const problem = cause instanceof api.ServiceError ? cause.problem : { title: 'The page failed', detail: 'Reload it and try again. If this happens again, tell whoever runs the service.' };
+  store.change((now) => become(now, problem));
+}
+
+/**
+ * Does something beside the work. Once it is done, a problem from before it is over.
+ * @param {() => Promise<void>} act
+ */
+async function attempt(act) {
+  const { problem } = store.get();
   try {
-    await work();
+    await act();
+    store.change((now) => (problem !== null && now.problem === problem ? state.noted(now, null) : now));
   } catch (cause) {
     fail(cause);
   }
@@ -78,17 +105,16 @@ async function refreshAll() {
 }
 
 /** @param {string} stage @param {(signal: AbortSignal) => Promise<void>} run */
-function start(stage, run) {
-  work.abort();
-  trial.abort();
-  work = new AbortController();
+async function start(stage, run) {
+  endAll();
   const { signal } = work;
-  api.forgetPictures();
   store.change((now) => state.started(now, stage));
-  return attempt(() => run(signal).catch((cause) => {
+  try {
+    await run(signal);
+  } catch (cause) {
     learn(cause);
-    throw cause;
-  }));
+    fail(cause, state.failed);
+  }
 }
 
 /**
@@ -129,13 +155,14 @@ async function revision(studyId, segmentationId, signal, wanted) {
  * @returns {Promise<boolean>} whether it was done
  */
 async function alter(change) {
-  const { study, segmentation, tag } = store.get();
+  const asked = store.get();
+  const { study, segmentation, tag } = asked;
   const { signal } = work;
   const refresh = async () => {
     const found = await revision(study.id, segmentation.id, signal);
     store.change((now) => state.revised(now, found));
   };
-  trial.abort();
+  aside.abort();
   store.change((now) => state.changed(now, true));
   try {
     await change({ studyId: study.id, segmentationId: segmentation.id, tag });
@@ -144,9 +171,11 @@ async function alter(change) {
   } catch (cause) {
     // Somebody else was faster: what they did is shown with the refusal.
     if (cause instanceof api.ServiceError && cause.problem.status === 412) await attempt(refresh);
-    store.change((now) => state.changed(now, false));
     learn(cause);
-    fail(cause);
+    fail(cause, (now, problem) => {
+      if (state.isInView(now, asked)) return state.noted(state.changed(now, false), problem);
+      return state.noted(now, { ...problem, title: `Of the study before: ${problem.title}` });
+    });
     return false;
   }
 }
@@ -163,13 +192,15 @@ async function upload(files, facts, signal) {
 async function tryOut(choices, signal) {
   store.change((now) => state.tried(now, choices && { choices, metrics: now.trial?.metrics ?? null, problem: null }));
   if (!choices) return;
-  const { study, segmentation } = store.get();
+  const asked = store.get();
+  const { study, segmentation } = asked;
+  const answer = (/** @type {Partial<state.Trial>} */ found) =>
+    store.change((now) => (signal.aborted ? now : state.tried(now, { choices, metrics: null, problem: null, ...found }, asked)));
   try {
-    const metrics = await api.getMetrics(study.id, segmentation.id, segmentation.revision, signal, choicesQuery(choices));
-    store.change((now) => (signal.aborted ? now : state.tried(now, { choices, metrics, problem: null })));
+    answer({ metrics: await api.getMetrics(study.id, segmentation.id, segmentation.revision, signal, choicesQuery(choices)) });
   } catch (cause) {
     // Choices that contradict each other are no failure of the page: what is wrong stands beside them.
-    if (cause instanceof api.ServiceError && !cause.wantsKey) store.change((now) => state.tried(now, { choices, metrics: null, problem: cause.problem }));
+    if (cause instanceof api.ServiceError && !cause.wantsKey) answer({ problem: cause.problem });
     else fail(cause);
   }
 }
@@ -190,7 +221,7 @@ const actions = {
     return start('segment', (signal) => analyse(study, signal));
   },
   cancel: () => {
-    work.abort();
+    endAll();
     store.change(state.cancelled);
     return attempt(refreshList);
   },
@@ -213,12 +244,24 @@ const actions = {
   view: (change) => store.change((now) => state.viewed(now, change)),
   tick: () => store.change(state.ticked),
   /** @param {string} title @param {string} detail */
-  refuse: (title, detail) => store.change((now) => state.failed(now, { title, detail })),
+  refuse: (title, detail) => store.change((now) => state.noted(now, { title, detail })),
+  dismiss: () => store.change((now) => state.noted(now, null)),
   /** @param {any} wanted */
-  picture: (wanted) => {
-    const { study, segmentation } = store.get();
-    return api.getPicture(study.id, segmentation.id, { ...wanted, revision: segmentation.revision });
+  picture: async (wanted) => {
+    const asked = store.get();
+    const { study, segmentation } = asked;
+    try {
+      return await api.getPicture(study.id, segmentation.id, { ...wanted, revision: segmentation.revision });
+    } catch (cause) {
+      throw state.isInView(store.get(), asked) ? cause : api.givenUp();
+    }
   },
+  /** @param {unknown} cause */
+  pictureFailed: (cause) => {
+    fail(cause);
+    pictureProblem = store.get().problem;
+  },
+  pictureDrawn: () => store.change((now) => (pictureProblem !== null && now.problem === pictureProblem ? state.noted(now, null) : now)),
   /** @param {string} what a name in `api.FILES` */
   save: (what) => attempt(async () => {
     const { study, segmentation } = store.get();
@@ -237,7 +280,7 @@ const actions = {
     return attempt(async () => {
       const { study, segmentation } = store.get();
       try {
-        const url = await api.getReport(study.id, segmentation.id);
+        const url = await api.getReport(study.id, segmentation.id, segmentation.revision);
         if (tab) tab.location.href = url;
         setTimeout(() => URL.revokeObjectURL(url), SAVE_WITHIN_MS);
       } catch (cause) {
@@ -247,11 +290,7 @@ const actions = {
     });
   },
   /** @param {import('./measuring.js').Choices | null} choices */
-  tryChoices: (choices) => {
-    trial.abort();
-    trial = new AbortController();
-    return tryOut(choices, trial.signal);
-  },
+  tryChoices: (choices) => tryOut(choices, lookAside()),
   /** What is tried becomes a new revision. */
   keepChoices: () => {
     const { metrics, trial: tried } = store.get();
@@ -264,19 +303,19 @@ const actions = {
   correct: (file, frame) => alter((seen) => api.correctMask(seen, file, frame)),
   /** @param {number} wanted a revision */
   look: (wanted) => attempt(async () => {
+    store.change((now) => state.tried(now, null));
     const { study, segmentation } = store.get();
-    const found = await revision(study.id, segmentation.id, work.signal, wanted);
+    const found = await revision(study.id, segmentation.id, lookAside(), wanted);
     store.change((now) => state.revised(now, found));
   }),
   /** @param {import('./models.js').Wanted} wanted */
   want: (wanted) => store.change((now) => state.asked(now, wanted)),
   /** @param {state.Theme} theme */
   setTheme: (theme) => store.change((now) => state.themed(now, theme)),
-  problem: fail,
 };
 
 const views = [
-  mountMessage(byId('message')),
+  mountMessage(byId('message'), actions),
   mountTheme(byId('appearance'), actions),
   mountKey(byId('key'), actions),
   mountModels(byId('models'), actions, ['empty', 'failed']),
@@ -303,6 +342,7 @@ asTheSystem();
 
 const again = /** @type {HTMLButtonElement} */ (byId('start-again'));
 again.addEventListener('click', () => {
+  endAll();
   store.change(state.cleared);
   document.getElementById('file')?.focus();
   attempt(refreshList);

@@ -81,13 +81,32 @@ export function progressed(state, progress) {
 }
 
 /**
+ * The work failed.
  * @param {State} state
  * @param {Problem} problem
  * @returns {State}
  */
 export function failed(state, problem) {
-  const kept = state.segmentation !== null && state.metrics !== null;
-  return { ...state, phase: kept ? 'done' : 'failed', progress: null, problem };
+  return { ...state, phase: 'failed', progress: null, problem };
+}
+
+/**
+ * Something beside the work went wrong, or with `null`, what went wrong is over: what is in view or under way stays.
+ * @param {State} state
+ * @param {Problem | null} problem
+ * @returns {State}
+ */
+export function noted(state, problem) {
+  return { ...state, problem };
+}
+
+/**
+ * Whether what was asked about is still what the page shows: an answer may come when it is not.
+ * @param {State} state
+ * @param {{study: any, segmentation: any}} asked the state when it was asked
+ */
+export function isInView(state, { study, segmentation }) {
+  return study !== null && state.study?.id === study.id && segmentation !== null && state.segmentation?.id === segmentation.id;
 }
 
 /**
@@ -151,13 +170,13 @@ export function ticked(state) {
 }
 
 /**
- * The service wants a key, or refused the one it was given.
+ * The service wants a key, or refused the one it was given: what an earlier one opened is not shown any longer.
  * @param {State} state
  * @param {boolean} refused
  * @returns {State}
  */
 export function keyWanted(state, refused) {
-  return { ...state, phase: 'empty', progress: null, problem: null, needsKey: true, keyRefused: refused };
+  return { ...cleared(state), studies: [], older: null, needsKey: true, keyRefused: refused };
 }
 
 /**
@@ -181,12 +200,13 @@ export function cleared(state) {
 }
 
 /**
- * The segmentation is there in another revision; the view stays where it is.
+ * The segmentation is there in another revision; the view stays where it is. One that is not in view any longer changes nothing.
  * @param {State} state
  * @param {{segmentation: any, metrics: any, revisions: any[], tag: string}} result
  * @returns {State}
  */
 export function revised(state, { segmentation, metrics, revisions, tag }) {
+  if (!isInView(state, { study: state.study, segmentation })) return state;
   return { ...state, problem: null, segmentation, metrics, revisions, tag, trial: null, changing: false };
 }
 
@@ -211,13 +231,15 @@ export function allowed(state, mayChange) {
 }
 
 /**
- * Other choices of how to measure are tried, answered, refused or, with `null`, given up.
+ * Other choices of how to measure are tried, answered, refused or, with `null`, given up. Those of a revision that is not in view any
+ * longer change nothing.
  * @param {State} state
  * @param {Trial | null} trial
+ * @param {{study: any, segmentation: any}} [asked] the state when they were tried
  * @returns {State}
  */
-export function tried(state, trial) {
-  return { ...state, trial };
+export function tried(state, trial, asked = state) {
+  return isInView(state, asked) && state.segmentation.revision === asked.segmentation.revision ? { ...state, trial } : state;
 }
 
 /**

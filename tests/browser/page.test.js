@@ -450,6 +450,117 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
     await page.close();
   });
 
+  test('what is told of one patient is shown with its source, and not sent with the next', async () => {
+    const { page } = await openPage(browser, host.url);
+    const told = { label: 'bed 7', height_cm: '62.5', weight_kg: '6', age_years: '0.5', heart_rate_bpm: '140', frame_ms: '33.33' };
+    await page.click('#intake .facts summary');
+    for (const [name, value] of Object.entries(told)) await page.fill(`[name=${name}]`, value);
+    await page.selectOption('[name=sex]', 'male');
+    await page.setInputFiles('#file', { name: 'infant.nii.gz', mimeType: 'application/gzip', buffer: takeFrames(demo, 1) });
+    await page.waitForSelector(DONE, PATIENCE);
+    assert.equal(await page.locator('#facts').innerText(), 'Label: bed 7. Told: height 62.5 cm, weight 6 kg, sex male, age 0.5 years, heart rate 140/min, time between frames 33.3 ms.');
+    await page.click('#start-again');
+    for (const name of [...Object.keys(told), 'sex']) assert.equal(await page.inputValue(`#intake [name=${name}]`), '', name);
+    await page.setInputFiles('#file', { name: 'next.nii.gz', mimeType: 'application/gzip', buffer: takeFrames(demo, 2) });
+    await page.waitForSelector(DONE, PATIENCE);
+    assert.equal(await page.locator('#facts').innerText(), 'Not known: height, weight, sex, age, heart rate.');
+    const { study } = await kept(host.url, 2);
+    assert.deepEqual([study.label, study.subject.sources ?? {}], [null, {}]);
+    await page.close();
+  });
+
+  test('answers that come late are not shown with another revision or another study', async () => {
+    const { study, base, first, second } = await twoRevisions(host.url, takeFrames(demo, 3));
+    const { page, complaints } = await openPage(browser, host.url);
+    await page.locator('.studies .link').first().click();
+    await page.waitForSelector(DONE, PATIENCE);
+    const inView = (/** @type {number} */ number) => page.waitForSelector(`.history [aria-current] [data-revision="${number}"]`);
+    await inView(2);
+
+    // A trial of the second revision, whose answer comes while the first is in view.
+    const metrics = await hold(page, /\/metrics\?.*basal_rule/);
+    await page.selectOption('#choose-basal', 'mostly_enclosed');
+    await metrics.asked;
+    await page.click('.history [data-revision="1"]');
+    await inView(1);
+    await metrics.release();
+    assert.ok(await page.locator('.trial').isHidden());
+    assert.equal(await page.inputValue('#choose-basal'), 'as_segmented');
+
+    // The report is of the revision in view.
+    assert.notEqual(first.left_ventricle.edv_ml.toFixed(1), second.left_ventricle.edv_ml.toFixed(1));
+    const waiting = page.waitForEvent('popup');
+    await page.click('#report');
+    const report = await waiting;
+    await report.waitForSelector('h1');
+    assert.ok((await report.locator('body').innerText()).includes(first.left_ventricle.edv_ml.toFixed(1)));
+    await report.close();
+
+    // A review is done, and a new study is wanted before it is shown.
+    await page.click('.history [data-revision="2"]');
+    await inView(2);
+    const revisions = await hold(page, /\/revisions\?/);
+    await page.click('#approve');
+    await revisions.asked;
+    await page.click('#start-again');
+    await page.waitForSelector('body[data-phase="empty"]');
+    await revisions.release();
+    await page.setInputFiles('#file', { name: 'letter.nii.gz', mimeType: 'text/plain', buffer: Buffer.from('Dear doctor, this is a letter.') });
+    await page.waitForSelector('.problem:not([hidden])');
+    assert.equal(await page.evaluate(() => document.body.dataset.phase), 'failed');
+    assert.ok(await page.locator('#result').isHidden());
+    assert.equal((await (await fetch(base)).json()).review.state, 'approved');
+
+    // What becomes of a change is told even then, as what it is.
+    await page.locator('.studies .link').first().click();
+    await page.waitForSelector(DONE, PATIENCE);
+    await inView(2);
+    const review = await hold(page, /\/review$/, { status: 412, contentType: 'application/problem+json', body: '{"title": "It was changed", "detail": "Look again."}' });
+    await page.click('#reject');
+    await review.asked;
+    await page.click('#start-again');
+    await review.release();
+    await page.waitForFunction(() => /Of the study before: It was changed/.test(document.querySelector('.problem').textContent));
+    assert.ok(await page.locator('#intake').isVisible());
+    assert.deepEqual(complaints.filter((text) => !text.startsWith('Failed to load resource')), []);
+    assert.equal((await fetch(`${host.url}/api/v1/studies/${study.id}`, { method: 'DELETE' })).status, 204);
+    await page.close();
+  });
+
+  test('a problem is closed by hand, and is over with the next success', async () => {
+    const { study } = await twoRevisions(host.url, takeFrames(demo, 2));
+    const { page } = await openPage(browser, host.url, { viewport: { width: 320, height: 640 } });
+    await page.locator('.studies .link').first().click();
+    await page.waitForSelector(DONE, PATIENCE);
+    await page.waitForSelector('.slice[data-shown]');
+    const lose = async (/** @type {string} */ control) => {
+      await page.route('**/api/v1/**', (route) => route.abort());
+      await page.click(control);
+      await page.waitForSelector('.problem:not([hidden])');
+      await page.unroute('**/api/v1/**');
+    };
+    await lose('[data-save="csv"]');
+    await page.screenshot({ path: join(PICTURES, 'problem-narrow.png') });
+    await isAccessible(page);
+    const close = page.getByRole('button', { name: 'Close this message' });
+    await close.focus();
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.problem', { state: 'hidden' });
+    await lose('[data-save="csv"]');
+    await save(page, 'csv');
+    await page.waitForSelector('.problem', { state: 'hidden' });
+    // A picture that did not come is over with the next one that does.
+    await page.route('**/slices/**', (route) => route.abort());
+    await page.locator('#slice').fill('0');
+    await page.waitForSelector('.problem:not([hidden])');
+    await page.unroute('**/slices/**');
+    await page.locator('#slice').fill('9');
+    await page.waitForSelector('.slice[data-shown^="9/"]');
+    await page.waitForSelector('.problem', { state: 'hidden' });
+    assert.equal((await fetch(`${host.url}/api/v1/studies/${study.id}`, { method: 'DELETE' })).status, 204);
+    await page.close();
+  });
+
   test('a file that is no study is refused in words, and the next one is taken', async () => {
     const { page } = await openPage(browser, host.url);
     await page.setInputFiles('#file', { name: 'letter.nii.gz', mimeType: 'text/plain', buffer: Buffer.from('Dear doctor, this is a letter.') });
@@ -580,6 +691,16 @@ describe('the page with keys', { skip: !browser, concurrency: false }, () => {
     await page.waitForSelector('.slice[data-shown]');
     assert.equal(readMask((await save(page, 'mask')).bytes).columns, 192);
     assert.ok(!(await page.content()).includes(keys.clinician));
+
+    // The key is not accepted any longer: what it opened is not shown to whoever has the next one.
+    await page.route('**/mask.nii.gz*', (route) => route.fulfill({ status: 401, contentType: 'application/problem+json', body: '{"title": "Not known"}' }));
+    await page.click('[data-save="mask"]');
+    await page.waitForSelector('#key:not([hidden])');
+    assert.ok(await page.locator('#result').isHidden());
+    await enter(page, keys.clinician);
+    await page.setInputFiles('#file', { name: 'letter.nii.gz', mimeType: 'text/plain', buffer: Buffer.from('Dear doctor, this is a letter.') });
+    await page.waitForSelector('.problem:not([hidden])');
+    assert.ok(await page.locator('#result').isHidden());
     await page.close();
   });
 
@@ -665,6 +786,53 @@ async function kept(url, frames = 20) {
   const [segmentation] = (await get(`/api/v1/studies/${study.id}/segmentations`)).items;
   const base = `${url}/api/v1/studies/${study.id}/segmentations/${segmentation.id}`;
   return { study, segmentation, base, metrics: await get(`/api/v1/studies/${study.id}/segmentations/${segmentation.id}/metrics`) };
+}
+
+/**
+ * Keeps a study with two revisions, made without the page: as the model made it, and with a slice left out.
+ * @param {string} url
+ * @param {Buffer} volume
+ */
+async function twoRevisions(url, volume) {
+  const json = async (/** @type {string} */ path, /** @type {RequestInit} */ options = {}) => {
+    const answer = await fetch(url + path, { headers: { 'content-type': 'application/json' }, ...options });
+    assert.ok(answer.ok, `${path} answered ${answer.status}`);
+    return answer.json();
+  };
+  const study = await json('/api/v1/studies', { method: 'POST', headers: {}, body: volume });
+  const { id } = await json(study.links.segmentations, { method: 'POST', body: '{}' });
+  const path = `${study.links.segmentations}/${id}`;
+  const first = await json(`${path}/metrics`);
+  await json(path, { method: 'PATCH', body: '{"excluded_slices": [4]}' });
+  return { study, base: url + path, first, second: await json(`${path}/metrics`) };
+}
+
+/**
+ * Holds the next answer to a request back. `release` lets it come, and ends when the page has dealt with it.
+ * @param {import('playwright-core').Page} page
+ * @param {RegExp} path
+ * @param {Parameters<import('playwright-core').Route['fulfill']>[0]} [answer] another one than that of the service
+ */
+async function hold(page, path, answer) {
+  let ask = () => {};
+  let free = () => {};
+  const asked = new Promise((resolve) => { ask = () => resolve(undefined); });
+  const open = new Promise((resolve) => { free = () => resolve(undefined); });
+  const ended = Promise.race(['requestfinished', 'requestfailed'].map((event) => page.waitForEvent(/** @type {any} */ (event), (/** @type {any} */ request) => path.test(request.url()))));
+  await page.route(path, async (route) => {
+    ask();
+    await open;
+    // What the page has given up cannot be answered.
+    await (answer ? route.fulfill(answer) : route.continue()).catch(() => {});
+  }, { times: 1 });
+  return {
+    asked,
+    release: async () => {
+      free();
+      await ended;
+      await page.evaluate(() => new Promise((resolve) => { requestAnimationFrame(() => requestAnimationFrame(resolve)); }));
+    },
+  };
 }
 
 /** @param {import('playwright-core').Page} page @param {string} what */

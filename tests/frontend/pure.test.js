@@ -10,7 +10,7 @@ import { formOf, inside } from '../../frontend/scripts/files.js';
 import { headlines, notKept, number, numberRows, phaseSentence, progressText, quantityName, referencePlaces, sentence, singleFrameText, UNKNOWN } from '../../frontend/scripts/format.js';
 import { boxAspect, clampIndex, pictureWidth, sliceFrame } from '../../frontend/scripts/geometry.js';
 import { eventReader } from '../../frontend/scripts/sse.js';
-import { asked, cancelled, changed, cleared, createStore, failed, finished, initialState, keyWanted, listed, offered, progressed, revised, started, themed, ticked, tried, viewed } from '../../frontend/scripts/state.js';
+import { asked, cancelled, changed, cleared, createStore, failed, finished, initialState, isInView, keyWanted, listed, noted, offered, progressed, revised, started, themed, ticked, tried, viewed } from '../../frontend/scripts/state.js';
 
 const study = { id: 's', shape: { frames: 20, slices: 9, rows: 200, columns: 160 }, spacing_mm: { row: 1.4, column: 0.7, slice: 8 } };
 const metrics = { phases: { ed_frame: 19, es_frame: 7, method: 'largest_and_smallest_left_ventricle' } };
@@ -255,10 +255,31 @@ test('the view stays within the study and the beat goes round', () => {
   assert.equal(ticked(viewed(done, { playing: true })).view.frame, 0);
 });
 
-test('a problem after a result leaves the result in view', () => {
+test('a problem beside the work leaves what is in view or under way, and one of the work ends it', () => {
   const problem = { title: 'No', detail: 'why' };
-  assert.equal(failed(done, problem).phase, 'done');
-  assert.equal(failed(started(done, 'upload'), problem).phase, 'failed');
+  const busy = progressed(started(done, 'upload'), { stage: 'upload', done: 1, total: 2 });
+  for (const before of [done, busy]) assert.deepEqual(noted(before, problem), { ...before, problem });
+  assert.equal(noted(noted(done, problem), null).problem, null);
+  const { phase, progress } = failed(busy, problem);
+  assert.deepEqual([phase, progress], ['failed', null]);
+});
+
+test('answers about what is not in view any longer change nothing', () => {
+  const answer = { segmentation: { id: 'g', revision: 2 }, metrics, revisions: [{ revision: 2 }], tag: '"t"' };
+  const other = finished(done, { study: { ...study, id: 'r' }, segmentation: { id: 'h', revision: 1 }, metrics });
+  for (const now of [cleared(done), started(done, 'upload'), other]) {
+    assert.equal(revised(now, answer), now);
+    assert.equal(tried(now, { choices: {}, metrics: {}, problem: null }, done), now);
+    assert.ok(!isInView(now, done));
+  }
+  const later = revised(done, answer);
+  assert.ok(isInView(later, done));
+  assert.equal(tried(later, { choices: {}, metrics: {}, problem: null }, done), later, 'a trial is of its revision');
+});
+
+test('a key that is refused takes what an earlier one opened out of sight', () => {
+  const { study: seen, segmentation, metrics: numbers, studies, older, revisions, theme } = keyWanted(listed(themed(done, 'light'), [study], 'next'), true);
+  assert.deepEqual([seen, segmentation, numbers, studies, older, revisions, theme], [null, null, null, [], null, [], 'light']);
 });
 
 test('a wanted key is asked for and forgotten once it works', () => {

@@ -1,15 +1,20 @@
 /**
- * What went wrong, in the words of the service.
+ * What went wrong, in the words of the service, until it is over or closed.
  */
 
 import { element } from './elements.js';
 
-/** @param {HTMLElement} root */
-export function mount(root) {
+/**
+ * @param {HTMLElement} root
+ * @param {{dismiss: () => void}} actions
+ */
+export function mount(root, actions) {
   const title = element('strong');
   const detail = element('p');
   const id = element('p', { class: 'small' });
-  const box = element('div', { class: 'problem', hidden: true }, title, detail, id);
+  const close = element('button', { type: 'button', class: 'quiet close', 'aria-label': 'Close this message' }, '×');
+  const box = element('div', { class: 'problem', hidden: true }, title, detail, id, close);
+  close.addEventListener('click', () => actions.dismiss());
   root.append(box);
   return {
     /** @param {import('../state.js').State} state */

@@ -20,7 +20,7 @@ const WHEEL_STEP = 60;
 /**
  * @param {HTMLElement} root
  * @param {{view: (change: Partial<import('../state.js').View>) => void, tick: () => void, picture: (wanted: any) => Promise<string>,
- *   problem: (cause: unknown) => void}} actions
+ *   pictureFailed: (cause: unknown) => void, pictureDrawn: () => void}} actions
  */
 export function mount(root, actions) {
   const plot = element('div', {
@@ -140,7 +140,7 @@ export function mount(root, actions) {
       await Promise.all([rest, fetchPicture(nextFrame(view.frame, study.shape.frames), view.slice)]);
     } catch (cause) {
       actions.view({ playing: false });
-      actions.problem(cause);
+      actions.pictureFailed(cause);
     }
     stepping = false;
     actions.tick();
@@ -185,10 +185,11 @@ export function mount(root, actions) {
           if (wanted !== name) return;
           await drawSlice(plot, { shape, spacingMm: study.spacing_mm, picture: url, revision: study.id });
           plot.dataset.shown = `${view.slice}/${view.frame}/${view.overlay}`;
+          actions.pictureDrawn();
           if (wanted === name) fetchNeighbours();
         },
         (cause) => {
-          if (wanted === name) actions.problem(cause);
+          if (wanted === name) actions.pictureFailed(cause);
         },
       );
     },
