@@ -135,6 +135,23 @@ function rangeOf(metrics, path, digits) {
 }
 
 /**
+ * What the intervals are worth.
+ * @param {any} metrics
+ * @param {{patients: number, least: number, most: number} | null} judged how often they held in patients the model was judged on
+ */
+export function intervalSentence(metrics, judged) {
+  const level = metrics?.intervals?.[0]?.level;
+  const percent = (/** @type {number} */ share) => number(100 * share);
+  const parts = level
+    ? [
+      `Below a number: an interval by the doubt of the model, meant to hold what an expert would find in ${percent(level)} of 100 patients.`,
+      judged ? `In the ${judged.patients} patients it was judged on, it did so in ${percent(judged.least)} to ${percent(judged.most)} %, by quantity.` : '',
+    ]
+    : ['How far off the numbers may be is not known for this mask.'];
+  return [...parts, metrics?.intervals_reason].filter(Boolean).join(' ');
+}
+
+/**
  * Rows of the table of numbers.
  * @param {any} metrics the metrics document of the service
  * @param {any} [truth] what is known of a phantom, in the same names

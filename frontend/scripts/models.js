@@ -56,3 +56,16 @@ export function settled(models, { model, precision }) {
 export function requestBody({ model, precision }) {
   return { ...(model ? { model } : {}), ...(precision ? { precision } : {}) };
 }
+
+/**
+ * What became of the intervals of a model on patients that it was judged on.
+ * @param {any[]} models those of the service's list
+ * @param {any} model that of a segmentation
+ * @returns {{patients: number, least: number, most: number} | null} shares of the patients, by quantity; `null` where the card does not tell
+ */
+export function judgedIntervals(models, model) {
+  const version = models.find(({ name }) => name === model?.name)?.versions.find((/** @type {any} */ one) => one.version === model.version);
+  const judged = version?.card?.calibration?.judged;
+  const shares = Object.values(judged?.by_quantity ?? {}).filter((share) => typeof share === 'number');
+  return shares.length > 0 && typeof judged.patients === 'number' ? { patients: judged.patients, least: Math.min(...shares), most: Math.max(...shares) } : null;
+}

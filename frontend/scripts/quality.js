@@ -37,21 +37,50 @@ export const CHECKS = {
   contrast: { name: 'Contrast of blood', unit: 'standard deviations', digits: 1, sense: 'least' },
 };
 
-/** @type {Record<string, {sentence: string, badge: string}>} */
+/** Checks of which one that fails rejects, and the limits of the score, of `crates/measures/src/checks.rs`: they tell why a verdict is what it is. */
+export const DECISIVE = ['structures_present', 'ejection', 'spacing', 'heart_size'];
+export const SCORE_PASS = 0.86;
+export const SCORE_REJECT = 0.76;
+
+/** @type {Record<string, {name: string, advice: string, badge: string}>} */
 const VERDICTS = {
-  pass: { sentence: 'Checks passed: look at the contours before using these numbers.', badge: 'checks passed' },
-  review: { sentence: 'For review: check the contours on every slice before using these numbers.', badge: 'for review' },
-  reject: { sentence: 'Rejected: the checks failed. Do not use these numbers.', badge: 'rejected' },
+  pass: { name: 'Checks passed', advice: 'Look at the contours before using these numbers.', badge: 'checks passed' },
+  review: { name: 'For review', advice: 'Check the contours on every slice before using these numbers.', badge: 'for review' },
+  reject: { name: 'Rejected', advice: 'Do not use these numbers.', badge: 'rejected' },
 };
 
 /**
- * @typedef {{kind: string, sentence: string, badge: string}} Verdict
+ * @typedef {{kind: string, sentence: string, badge: string, because: string}} Verdict
  * @param {any} quality that of the segmentation or its metrics
- * @returns {Verdict} what is not known is for review
+ * @returns {Verdict} what is not known is for review; `because` is empty where nothing speaks against the numbers, or what does is not known
  */
 export function verdictOf(quality) {
   const kind = VERDICTS[quality?.verdict] ? quality.verdict : 'review';
-  return { kind, ...VERDICTS[kind] };
+  const { name, advice, badge } = VERDICTS[kind];
+  const because = kind === 'pass' ? '' : [checksAgainst(quality, kind), scoreAgainst(quality, kind)].filter(Boolean).join(', and ');
+  return { kind, badge, because, sentence: `${name}${because ? `: ${because}` : ''}. ${advice}` };
+}
+
+/** @param {any} quality @param {string} kind */
+function checksAgainst(quality, kind) {
+  const failed = checksOf(quality).failed.filter(({ code }) => kind === 'review' || DECISIVE.includes(code));
+  if (failed.length === 0) return kind === 'review' && checksOf(quality).passed.length === 0 ? 'no checks were made' : '';
+  const names = failed.map((check) => `“${checkName(check)}”`);
+  if (failed.length > 3) return `${failed.length} checks failed`;
+  return failed.length === 1 ? `the check ${names[0]} failed` : `the checks ${names.slice(0, -1).join(', ')} and ${names.at(-1)} failed`;
+}
+
+/** @param {any} quality @param {string} kind */
+function scoreAgainst(quality, kind) {
+  const limit = kind === 'reject' ? SCORE_REJECT : SCORE_PASS;
+  const score = quality?.score;
+  if (typeof score !== 'number') return kind === 'review' ? 'there is no score of the model' : '';
+  return score < limit ? `the model’s score of ${scoreNumber(score)} is below ${limit}` : '';
+}
+
+/** Cut to two digits: rounded, one below a limit would stand there as the limit. @param {number} score */
+function scoreNumber(score) {
+  return number(Math.floor(100 * score + 1e-9) / 100, 2);
 }
 
 /**
@@ -93,5 +122,5 @@ export function checkNumbers({ code, passed, value, limit }) {
 export function scoreText(quality) {
   const score = quality?.score;
   if (typeof score !== 'number') return quality?.score_reason ? `There is no score. ${quality.score_reason}` : 'There is no score: it is worked out of the probabilities of a model, and of this mask none are known.';
-  return `Score ${number(score, 2)}: the mean Dice with an expert’s contours that this mask is thought to have, from 0, useless, to 1. A low one keeps a result from passing, a very low one rejects it.`;
+  return `Score ${scoreNumber(score)}: the mean Dice with an expert’s contours that this mask is thought to have, from 0, useless, to 1. A low one keeps a result from passing, a very low one rejects it.`;
 }

@@ -7,8 +7,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
 import { curveFrames, curveMarks, curveTimes, frameStep, frameText, frameVolumes, nearestFrame, neighbours, nextFrame, rateMarks, timeOf } from '../../frontend/scripts/beat.js';
 import { formOf, inside } from '../../frontend/scripts/files.js';
-import { headlines, notKept, number, numberRows, phaseSentence, progressText, quantityName, referencePlaces, sentence, singleFrameText, UNKNOWN } from '../../frontend/scripts/format.js';
+import { headlines, intervalSentence, notKept, number, numberRows, phaseSentence, progressText, quantityName, referencePlaces, sentence, singleFrameText, UNKNOWN } from '../../frontend/scripts/format.js';
 import { boxAspect, clampIndex, pictureWidth, sliceFrame } from '../../frontend/scripts/geometry.js';
+import { judgedIntervals } from '../../frontend/scripts/models.js';
 import { eventReader } from '../../frontend/scripts/sse.js';
 import { asked, cancelled, changed, cleared, createStore, failed, finished, initialState, isInView, keyWanted, listed, noted, offered, progressed, revised, started, themed, ticked, tried, viewed } from '../../frontend/scripts/state.js';
 
@@ -180,6 +181,19 @@ test('where a number probably lies stands beside it, with as many digits', () =>
   assert.deepEqual(rows[3].left, { text: '58.2', truth: '', range: '54.0 – 62.5', level: 0.9 });
   assert.deepEqual(rows[4].left, { text: '120', truth: '', range: '110 – 132', level: 0.9 });
   assert.deepEqual(rows[0].left, { text: UNKNOWN, truth: '' });
+});
+
+test('intervals are told as what they are meant to be, with what became of them in patients', () => {
+  const card = { calibration: { judged: { patients: 25, by_quantity: { 'left_ventricle.esv_ml': 0.76, 'right_ventricle.esv_ml': 1 } } } };
+  const listed = [{ name: 'm', active_version: '2', versions: [{ version: '1', card: {} }, { version: '2', card }] }];
+  const judged = judgedIntervals(listed, { name: 'm', version: '2' });
+  assert.deepEqual(judged, { patients: 25, least: 0.76, most: 1 });
+  for (const model of [undefined, { name: 'm', version: '1' }, { name: 'm', version: '3' }, { name: 'n', version: '2' }]) assert.equal(judgedIntervals(listed, model), null);
+  const intervals = [{ quantity: 'left_ventricle.ef_percent', low: 54, high: 62, level: 0.9 }];
+  const meant = 'Below a number: an interval by the doubt of the model, meant to hold what an expert would find in 90 of 100 patients.';
+  assert.equal(intervalSentence({ intervals }, judged), `${meant} In the 25 patients it was judged on, it did so in 76 to 100 %, by quantity.`);
+  assert.equal(intervalSentence({ intervals }, null), meant);
+  assert.equal(intervalSentence({ intervals: [], intervals_reason: 'A person drew it.' }, judged), 'How far off the numbers may be is not known for this mask. A person drew it.');
 });
 
 test('limits of healthy people are told with what is known of them, and nothing where there are none', () => {

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { checkName, checkNumbers, CHECKS, checksOf, scoreText, verdictOf } from '../../frontend/scripts/quality.js';
+import { checkName, checkNumbers, CHECKS, checksOf, DECISIVE, SCORE_PASS, SCORE_REJECT, scoreText, verdictOf } from '../../frontend/scripts/quality.js';
 
 const SOURCE = readFileSync(new URL('../../crates/measures/src/checks.rs', import.meta.url), 'utf8').split('#[cfg(test)]')[0];
 
@@ -13,6 +13,29 @@ test('every check of the service has a name and a unit here, and no other', () =
   const codes = [...SOURCE.matchAll(/\bcheck\(\s*"([a-z_]+)"/g)].map(([, code]) => code);
   assert.ok(codes.length > 10, `${codes.length} checks in the source`);
   assert.deepEqual([...new Set(codes)].sort(), Object.keys(CHECKS).sort());
+});
+
+test('what decides a verdict is what decides it in the service', () => {
+  const [, codes] = /const DECISIVE: \[&str; \d+\] = \[([^\]]+)\]/.exec(SOURCE) ?? [];
+  assert.deepEqual(codes.match(/[a-z_]+/g), DECISIVE);
+  const limit = (name) => Number(new RegExp(`pub const ${name}: f64 = ([\\d.]+);`).exec(SOURCE)?.[1]);
+  assert.deepEqual([limit('SCORE_PASS'), limit('SCORE_REJECT')], [SCORE_PASS, SCORE_REJECT]);
+});
+
+test('a verdict names its cause: a check, the score, or both', () => {
+  const all = (failed) => ['ejection', 'masses', 'apex_covered', 'contrast', 'connected'].map((code) => ({ code, passed: !failed.includes(code), detail: '' }));
+  const because = (verdict, failed, score) => verdictOf({ verdict, checks: all(failed), score }).because;
+  assert.equal(because('reject', [], 0.7599), 'the model’s score of 0.75 is below 0.76');
+  assert.equal(because('reject', ['ejection', 'masses'], 0.9), 'the check “Ventricles eject” failed');
+  assert.equal(because('reject', ['ejection'], 0.5), 'the check “Ventricles eject” failed, and the model’s score of 0.50 is below 0.76');
+  assert.equal(because('review', ['masses', 'contrast'], 0.9), 'the checks “Masses agree” and “Contrast of blood” failed');
+  assert.equal(because('review', ['masses', 'contrast', 'connected', 'apex_covered'], 0.8), '4 checks failed, and the model’s score of 0.80 is below 0.86');
+  assert.equal(because('review', [], null), 'there is no score of the model');
+  assert.equal(verdictOf({ verdict: 'review', checks: [] }).because, 'no checks were made, and there is no score of the model');
+  assert.equal(because('pass', [], 0.9), '');
+  assert.equal(verdictOf({ verdict: 'reject', checks: all([]), score: 0.5 }).sentence, 'Rejected: the model’s score of 0.50 is below 0.76. Do not use these numbers.');
+  // A service with other limits is not contradicted.
+  assert.equal(verdictOf({ verdict: 'reject', checks: all([]), score: 0.8 }).sentence, 'Rejected. Do not use these numbers.');
 });
 
 test('the score says what it means, and why there is none', () => {

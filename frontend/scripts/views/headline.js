@@ -28,7 +28,7 @@ export function mount(root) {
 /** @param {import('../format.js').Headline} headline @param {import('../quality.js').Verdict} verdict @param {any} review */
 function tile({ path, name, text, unit, range, level, place }, { kind, badge }, review) {
   const lines = [];
-  if (range) lines.push(element('span', { class: 'small' }, `${range} (${Math.round(100 * (level ?? 0))} %)`));
+  if (range) lines.push(element('span', { class: 'small' }, `${range} (aim: ${Math.round(100 * (level ?? 0))} %)`));
   if (place) lines.push(element('span', { class: 'place', 'data-place': place.verdict }, `${place.verdict} (${place.limits})`));
   return element(
     'li',
@@ -36,6 +36,6 @@ function tile({ path, name, text, unit, range, level, place }, { kind, badge }, 
     element('span', { class: 'small' }, name),
     element('span', { class: 'big' }, text, element('span', { class: 'unit' }, ` ${unit}`)),
     ...lines,
-    element('span', { class: 'badges' }, element('span', { class: 'badge', 'data-verdict': kind }, badge), ...(review ? [element('span', { class: 'badge', 'data-verdict': review.state }, `${review.state} by a reader`)] : [])),
+    element('span', { class: 'badges' }, element('span', { class: 'badge', 'data-verdict': kind }, badge), ...(review ? [element('span', { class: 'badge', 'data-verdict': review.state }, `${review.state} by ${review.author}`)] : [])),
   );
 }

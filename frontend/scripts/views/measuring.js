@@ -4,7 +4,7 @@
 
 import { element } from './elements.js';
 import { phaseSentence } from '../format.js';
-import { checkName, checksOf, verdictOf } from '../quality.js';
+import { verdictOf } from '../quality.js';
 import { READS_ONLY } from '../review.js';
 import { BASAL_RULES, BSA_FORMULAS, choicesOf, comparison, phaseRows, sameChoices } from '../measuring.js';
 
@@ -117,8 +117,7 @@ export function mount(root, actions) {
       comparedTable.hidden = judged.hidden = !tried.metrics;
       trial.dataset.ready = String(Boolean(tried.metrics));
       if (!tried.metrics) return;
-      const { failed } = checksOf(tried.metrics.quality);
-      judged.textContent = `Verdict: ${verdictOf(tried.metrics.quality).badge}${failed.length > 0 ? `; failed: ${failed.map(checkName).join(', ').toLowerCase()}` : ''}.`;
+      judged.textContent = verdictOf(tried.metrics.quality).sentence;
       compared.replaceChildren(...comparison(metrics, tried.metrics).map(({ name, unit, kept, tried: now, change }) => element(
         'tr',
         change === '0' ? {} : { class: 'changed' },

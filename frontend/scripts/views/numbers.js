@@ -4,7 +4,8 @@
 
 import { element } from './elements.js';
 import { factSentences } from '../facts.js';
-import { numberRows, phaseSentence, referencePlaces, singleFrameText } from '../format.js';
+import { intervalSentence, numberRows, phaseSentence, referencePlaces, singleFrameText } from '../format.js';
+import { judgedIntervals } from '../models.js';
 
 /** @param {HTMLElement} root */
 export function mount(root) {
@@ -41,7 +42,9 @@ export function mount(root) {
   let shown = null;
   return {
     /** @param {import('../state.js').State} state */
-    update({ study, metrics, truth }) {
+    update({ study, segmentation, metrics, truth, models }) {
+      const levelText = intervalSentence(metrics, judgedIntervals(models, segmentation?.model));
+      if (levels.textContent !== levelText) levels.textContent = levelText;
       if (metrics === shown) return;
       shown = metrics;
       if (!metrics) return;
@@ -52,9 +55,6 @@ export function mount(root) {
       );
       facts.textContent = factSentences(study).join(' ');
       truthNote.hidden = !truth;
-      const level = metrics.intervals?.[0]?.level;
-      const known = level ? `Below a number: where it probably lies, ${Math.round(100 * level)} times in 100, by the doubt of the model.` : 'How far off the numbers may be is not known for this mask.';
-      levels.textContent = [known, metrics.intervals_reason].filter(Boolean).join(' ');
       single.textContent = metrics.phases?.ed_frame == null ? [singleFrameText(metrics), phaseSentence(metrics)].filter(Boolean).join(' ') : '';
       single.hidden = single.textContent === '';
       const { conventions: used, body: size } = metrics;
