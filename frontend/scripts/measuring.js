@@ -12,7 +12,7 @@ import { number, QUANTITIES, quantityName } from './format.js';
 /** @type {{value: string, name: string}[]} */
 export const BASAL_RULES = [
   { value: 'as_segmented', name: 'All labelled slices' },
-  { value: 'mostly_enclosed', name: 'Only where wall borders over half of the cavity' },
+  { value: 'mostly_enclosed', name: 'Mostly enclosed by wall' },
 ];
 
 /** @type {{value: string, name: string}[]} */

@@ -527,12 +527,16 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
     await page.close();
   });
 
-  test('a problem is closed by hand, and is over with the next success', async () => {
+  test('nothing leads off a narrow page; a problem is closed by hand, and is over with the next success', async () => {
     const { study } = await twoRevisions(host.url, takeFrames(demo, 2));
     const { page } = await openPage(browser, host.url, { viewport: { width: 320, height: 640 } });
     await page.locator('.studies .link').first().click();
     await page.waitForSelector(DONE, PATIENCE);
     await page.waitForSelector('.slice[data-shown]');
+    await page.selectOption('#choose-basal', 'mostly_enclosed');
+    await page.waitForSelector('.trial[data-ready="true"]');
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
+    await page.click('#choices-undo');
     const lose = async (/** @type {string} */ control) => {
       await page.route('**/api/v1/**', (route) => route.abort());
       await page.click(control);
@@ -799,7 +803,7 @@ async function twoRevisions(url, volume) {
     assert.ok(answer.ok, `${path} answered ${answer.status}`);
     return answer.json();
   };
-  const study = await json('/api/v1/studies', { method: 'POST', headers: {}, body: volume });
+  const study = await json('/api/v1/studies?height_cm=178&weight_kg=74&sex=male&age_years=52&heart_rate_bpm=62', { method: 'POST', headers: {}, body: volume });
   const { id } = await json(study.links.segmentations, { method: 'POST', body: '{}' });
   const path = `${study.links.segmentations}/${id}`;
   const first = await json(`${path}/metrics`);

@@ -28,7 +28,7 @@ export function mount(root) {
 /** @param {import('../format.js').Headline} headline @param {import('../quality.js').Verdict} verdict @param {any} review */
 function tile({ path, name, text, unit, range, level, place }, { kind, badge }, review) {
   const lines = [];
-  if (range) lines.push(element('span', { class: 'small' }, `${range} (aim: ${Math.round(100 * (level ?? 0))} %)`));
+  if (range) lines.push(element('span', { class: 'small' }, `${range} (aim:\u00a0${Math.round(100 * (level ?? 0))}\u00a0%)`));
   if (place) lines.push(element('span', { class: 'place', 'data-place': place.verdict }, `${place.verdict} (${place.limits})`));
   return element(
     'li',

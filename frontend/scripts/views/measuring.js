@@ -34,7 +34,7 @@ export function mount(root, actions) {
   const said = element('p', { class: 'refused', role: 'status' });
   const judged = element('p', { class: 'small' });
   const denied = element('p', { class: 'small', hidden: true }, READS_ONLY);
-  const trial = element('div', { class: 'trial', hidden: true }, element('h3', {}, 'With these choices'), said, comparedTable, judged, denied, element('div', { class: 'row' }, keep, undo));
+  const trial = element('div', { class: 'trial', hidden: true }, element('h3', {}, 'With these choices'), said, element('div', { class: 'scroll' }, comparedTable), judged, denied, element('div', { class: 'row' }, keep, undo));
   const hint = element('p', { class: 'small' }, 'Choose another phase, leave out a slice or take another rule: what the numbers would be stands here beside those that are kept.');
   root.append(
     element('h2', {}, 'Phases and rules'),

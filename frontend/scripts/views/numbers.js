@@ -4,7 +4,8 @@
 
 import { element } from './elements.js';
 import { factSentences } from '../facts.js';
-import { intervalSentence, numberRows, phaseSentence, referencePlaces, singleFrameText } from '../format.js';
+import { intervalSentence, numberRows, phaseSentence, referencePlaces, sentence, singleFrameText } from '../format.js';
+import { BSA_FORMULAS } from '../measuring.js';
 import { judgedIntervals } from '../models.js';
 
 /** @param {HTMLElement} root */
@@ -61,7 +62,7 @@ export function mount(root) {
       conventions.textContent = [
         used?.papillary === 'cavity' ? 'Papillary muscles are counted as cavity.' : '',
         used?.myocardial_density_g_per_ml ? `Myocardial density ${used.myocardial_density_g_per_ml} g/ml.` : '',
-        size?.bsa_m2 ? `Body surface ${size.bsa_m2.toFixed(2)} m² (formula: ${size.formula}).` : 'Not indexed: height and weight were not told.',
+        size?.bsa_m2 ? `Body surface ${size.bsa_m2.toFixed(2)} m² (formula: ${BSA_FORMULAS.find(({ value }) => value === size.formula)?.name ?? size.formula}).` : 'Not indexed: height and weight were not told.',
       ].filter(Boolean).join(' ');
       const ranges = referencePlaces(metrics);
       placesTable.hidden = sources.hidden = ranges.length === 0;
@@ -74,7 +75,7 @@ export function mount(root) {
         element('td', {}, limits),
         element('td', {}, element('span', { class: 'place', 'data-place': verdict }, verdict)),
       )));
-      const cited = new Set(ranges.map(({ source, cohort }) => `${cohort}: ${source}.`));
+      const cited = new Set(ranges.map(({ source, cohort }) => sentence(`${cohort}: ${source}`)));
       sources.replaceChildren(...[...cited].map((text) => element('li', {}, text)));
     },
   };
