@@ -184,7 +184,8 @@ impl Told {
     }
 }
 
-/// An age such as `059Y`, `006M`, `003W` or `010D` (PS3.5, 6.2: AS), in years. A bare number is taken as years.
+/// An age such as `059Y`, `006M`, `003W` or `010D` (PS3.5, 6.2: AS), in years. A bare number is taken as years. No years
+/// at all is what is written where the age is not known: newborns are told in months, weeks or days.
 fn age_years(text: &str) -> Option<f64> {
     let text = text.trim();
     let split = text
@@ -193,7 +194,7 @@ fn age_years(text: &str) -> Option<f64> {
     let (number, unit) = text.split_at_checked(split)?;
     let number: f64 = number.parse().ok()?;
     match unit.to_ascii_uppercase().as_str() {
-        "Y" | "" => Some(number),
+        "Y" | "" => Some(number).filter(|years| *years > 0.0),
         "M" => Some(number / 12.0),
         "W" => Some(number * 7.0 / 365.25),
         "D" => Some(number / 365.25),
@@ -231,6 +232,9 @@ mod tests {
             ("006M", Some(0.5)),
             ("059y ", Some(59.0)),
             ("73", Some(73.0)),
+            ("000D", Some(0.0)),
+            ("000Y", None),
+            ("0", None),
             ("", None),
             ("Y", None),
             ("12Q", None),

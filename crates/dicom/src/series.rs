@@ -954,6 +954,8 @@ fn one_acquisition<'a>(
             let wanted = !images.iter().any(|plane| plane.words.other_contrast);
             (
                 wanted,
+                // Stills at the same places, as of late enhancement, may cover more of them.
+                images.len() > 1,
                 covered.get(series).copied().unwrap_or(0),
                 images.len(),
                 latest,

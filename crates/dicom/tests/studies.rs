@@ -343,6 +343,28 @@ fn a_stack_that_was_acquired_twice_gives_the_later_one() {
 }
 
 #[test]
+fn stills_at_the_places_of_a_cine_do_not_take_its_place() {
+    // A cine of one series a slice, and one series of a still at every place, which covers more places than each of the cine's.
+    let cine = (0..SLICES).flat_map(|slice| {
+        let of_slice = Stack {
+            series: 1 + slice as u32,
+            ..stack()
+        };
+        let images = of_slice.images(pixels).into_iter();
+        images.skip(slice).step_by(SLICES).collect::<Vec<_>>()
+    });
+    let stills = Stack {
+        series: 9,
+        ..Stack::short_axis(1, SLICES, ROWS, COLUMNS)
+    };
+    let stills = stills.images(|_, slice| pixels(7, slice));
+    let images: Vec<DataSet> = cine.chain(stills).collect();
+    let mut study = found(&shuffled(images));
+    assert_eq!(greys(&mut study), expected());
+    assert_eq!(codes(&study), ["slice_repeated"]);
+}
+
+#[test]
 fn frames_need_a_time_and_take_the_one_there_is() {
     let plain: Vec<DataSet> = stack()
         .images(pixels)
