@@ -325,6 +325,59 @@ fn a_frame_of_the_models_own_keeps_what_the_model_said() -> Result<()> {
 }
 
 #[test]
+fn an_approval_is_of_the_numbers_that_were_seen() -> Result<()> {
+    let kept = Kept::start(&Options::new(), &volumes::small(4, 3, 5)?)?;
+    let made = kept
+        .review(&json!({"state": "approved"}))?
+        .expect(200)?
+        .json()?;
+    assert_eq!(made["review"]["stale"], false);
+
+    // A report under other rules is none of what was approved, unless they are the ones that are kept.
+    let report = |query: &str| {
+        let path = format!("{}/report{query}", kept.path);
+        let json = [("Accept", "application/json")];
+        let answer = kept.client.send("GET", &path, &json, None)?;
+        answer.expect(200)?.json()
+    };
+    let plain = report("")?;
+    assert_eq!(plain["what_if"], false);
+    assert_eq!(plain["segmentation"]["review"]["state"], "approved");
+    assert_eq!(report("?basal_rule=as_segmented")?, plain);
+    let (ed, es) = (&plain["segmentation"]["ed_frame"], 2);
+    assert_ne!(*ed, es);
+    for query in [
+        "?excluded_slices=1",
+        "?bsa_formula=dubois",
+        "?ed_frame=2&es_frame=1",
+    ] {
+        let supposed = report(query)?;
+        assert_eq!(supposed["what_if"], true, "{query}");
+        assert_eq!(supposed["segmentation"]["review"], Value::Null, "{query}");
+    }
+    let supposed = report("?excluded_slices=1&ed_frame=2&es_frame=1")?;
+    let segmentation = &supposed["segmentation"];
+    assert_eq!(segmentation["excluded_slices"], json!([1]));
+    assert_eq!(segmentation["told"], json!({"ed_frame": 2, "es_frame": 1}));
+
+    // Facts of the study are told anew: the numbers of the revision follow, the approval is of those before.
+    let facts = json!({"subject": {"ed_frame": 2, "es_frame": 1}});
+    send(&kept.client, "PATCH", &kept.study, &facts)?.expect(200)?;
+    for review in [
+        &kept.get("")?.json()?["review"],
+        &kept.get("?revision=1")?.json()?["review"],
+        &kept.get("/revisions")?.json()?["items"][0]["review"],
+        &report("")?["segmentation"]["review"],
+    ] {
+        assert_eq!(review["state"], "approved");
+        assert_eq!(review["stale"], true);
+    }
+    let again = kept.review(&json!({"state": "approved"}))?;
+    assert_eq!(again.expect(200)?.json()?["review"]["stale"], false);
+    Ok(())
+}
+
+#[test]
 fn a_mask_that_is_not_on_the_studys_grid_changes_nothing() -> Result<()> {
     let kept = Kept::start(&Options::new(), &volumes::small(2, 3, 5)?)?;
     let good = kept.mask(&[10, 20, 30]);

@@ -1,10 +1,10 @@
 //! The numbers of a kept segmentation, made anew from its counts with the facts that the study has now.
 
 use cinecor_guest::{Answer, Call, fact_problem, open_store};
-use cinecor_measures::{Cycle, Metrics};
-use cinecor_store::{SegmentationRecord, StudyRecord};
+use cinecor_measures::{BsaFormula, Cycle, Metrics, Rules};
+use cinecor_store::{SegmentationRecord, StudyRecord, Subject};
 use cinecor_web::Problem;
-use cinecor_wire::{MetricsJson, kept_subject, measure_kept_with};
+use cinecor_wire::{MetricsJson, kept_rules, kept_subject, measure_kept_with};
 
 use crate::rules::rules;
 use crate::{in_form, not_measurable};
@@ -17,7 +17,7 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
     let form = call.accepted()?;
     let store = open_store().await?;
     let (study, record) = call.kept_segmentation(&store).await?;
-    let metrics = measured(call, &study, &record)?;
+    let metrics = Wanted::of(call, &study, &record)?.measure(&study, &record)?;
     let answer = in_form(form, &MetricsJson::kept(&record, &metrics))?;
     Ok(answer.tagged(&tag_name(&record)))
 }
@@ -27,39 +27,70 @@ pub(crate) fn tag_name(record: &SegmentationRecord) -> String {
     format!("{}-{}", record.id.as_str(), record.revision)
 }
 
-/// The numbers under the rules and phases that the query tells.
-///
-/// # Errors
-/// Told phases that the segmentation does not have, or that are one frame; a slice that is not there.
-pub(crate) fn measured(
-    call: &Call,
-    study: &StudyRecord,
-    record: &SegmentationRecord,
-) -> Result<Metrics, Problem> {
-    let geometry = study.geometry().map_err(Problem::internal)?;
-    let cycle = Cycle {
-        frame_ms: study.frame_ms(),
-        frames_in_study: Some(study.shape().map_err(Problem::internal)?.frames),
-    };
-    let (rules, bsa_formula) = rules(call, Some(record))?;
-    let mut subject = kept_subject(record, &study.facts());
-    if !call.query.facts().is_empty() {
-        for (name, value) in call.query.facts() {
+/// The rules, phases and facts that numbers are wanted under: those of the query, and for the rest those that are kept.
+pub(crate) struct Wanted {
+    pub(crate) rules: Rules,
+    pub(crate) bsa_formula: BsaFormula,
+    pub(crate) subject: Subject,
+}
+
+impl Wanted {
+    /// # Errors
+    /// Told phases that the segmentation does not have, or that are one frame; a fact that cannot be.
+    pub(crate) fn of(
+        call: &Call,
+        study: &StudyRecord,
+        record: &SegmentationRecord,
+    ) -> Result<Wanted, Problem> {
+        let (rules, bsa_formula) = rules(call, Some(record))?;
+        let mut subject = kept_subject(record, &study.facts());
+        if !call.query.facts().is_empty() {
+            for (name, value) in call.query.facts() {
+                subject
+                    .tell_text(name, value)
+                    .map_err(|error| fact_problem(&error))?;
+            }
             subject
-                .tell_text(name, value)
+                .check_among(&record.frames)
                 .map_err(|error| fact_problem(&error))?;
         }
-        subject
-            .check_among(&record.frames)
-            .map_err(|error| fact_problem(&error))?;
+        Ok(Wanted {
+            rules,
+            bsa_formula,
+            subject,
+        })
     }
-    measure_kept_with(
-        record,
-        &subject,
-        &geometry.spacing,
-        &cycle,
-        &rules,
-        bsa_formula,
-    )
-    .map_err(|error| not_measurable(&error))
+
+    /// Whether they are the ones that are kept.
+    pub(crate) fn is_kept(&self, study: &StudyRecord, record: &SegmentationRecord) -> bool {
+        let (rules, bsa_formula) = kept_rules(record);
+        self.rules == rules
+            && self.bsa_formula == bsa_formula
+            && self.subject == kept_subject(record, &study.facts())
+    }
+
+    /// The numbers under them.
+    ///
+    /// # Errors
+    /// A slice that is not there.
+    pub(crate) fn measure(
+        &self,
+        study: &StudyRecord,
+        record: &SegmentationRecord,
+    ) -> Result<Metrics, Problem> {
+        let geometry = study.geometry().map_err(Problem::internal)?;
+        let cycle = Cycle {
+            frame_ms: study.frame_ms(),
+            frames_in_study: Some(study.shape().map_err(Problem::internal)?.frames),
+        };
+        measure_kept_with(
+            record,
+            &self.subject,
+            &geometry.spacing,
+            &cycle,
+            &self.rules,
+            self.bsa_formula,
+        )
+        .map_err(|error| not_measurable(&error))
+    }
 }

@@ -76,7 +76,7 @@ pub(crate) async fn measure(mut call: Call) -> Result<Answer, Problem> {
         ..measured_with(&subject)
     };
     // Nobody's model made this mask, so that there is no score.
-    let metrics = measure_heart(&mask.frames, &rules, &geometry.spacing, &cycle, &told, None)
+    let metrics = measure_heart(&mask.frames, &rules, &geometry.spacing, &cycle, &told, &[])
         .map_err(|error| not_measurable(&error))?;
     in_form(form_of_answer, &MetricsJson::from(&metrics))
 }

@@ -12,7 +12,7 @@ use cinecor_wire::{
 use http::HeaderValue;
 use http::header::CONTENT_SECURITY_POLICY;
 
-use crate::kept::{measured, tag_name};
+use crate::kept::{Wanted, tag_name};
 
 /// `GET /api/v1/studies/{id}/segmentations/{sid}/report`.
 ///
@@ -22,7 +22,8 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
     let form = call.accepted()?;
     let store = open_store().await?;
     let (study, record) = call.kept_segmentation(&store).await?;
-    let metrics = measured(call, &study, &record)?;
+    let wanted = Wanted::of(call, &study, &record)?;
+    let metrics = wanted.measure(&study, &record)?;
     let numbers = MetricsJson::kept(&record, &metrics);
     let verdict = numbers.quality.verdict.clone();
     let tell = |answer: Answer| answer.tagged(&tag_name(&record)).verdict(&verdict);
@@ -30,7 +31,7 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
         let answer = Answer::bytes(CSV, metrics_csv(&numbers));
         return Ok(tell(answer.saved_as("report.csv")));
     }
-    let segmentation = SegmentationJson::kept(&record, &metrics, rfc3339);
+    let segmentation = SegmentationJson::kept(&record, &metrics, &study.facts(), rfc3339);
     let report = ReportJson::of(
         StudyJson::kept(&study, rfc3339(study.created_at_ms)),
         match call.revision()? {
@@ -41,6 +42,11 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
         card(&store, &record).await?,
         pictures(&store, &study, &record, &metrics).await?,
     );
+    let report = if wanted.is_kept(&study, &record) {
+        report
+    } else {
+        report.supposed(&wanted.rules, wanted.bsa_formula, &wanted.subject)
+    };
     if form != HTML {
         return Answer::json(&report).map(tell);
     }

@@ -253,7 +253,7 @@ fn in_words(
     pinned: bool,
 ) -> Result<SegmentationJson, Problem> {
     let metrics = measured(record, study)?;
-    let json = SegmentationJson::kept(record, &metrics, rfc3339);
+    let json = SegmentationJson::kept(record, &metrics, &study.facts(), rfc3339);
     Ok(if pinned { json.pinned() } else { json })
 }
 
@@ -435,6 +435,15 @@ impl Job {
                 .model
                 .factors()
                 .map(|factors| doubt_record(&outcome.doubts, factors)),
+            scores: outcome
+                .profiles
+                .iter()
+                .map(|profile| {
+                    let mut scores = outcome.scores.iter();
+                    let of = scores.find(|of| of.frame == profile.frame);
+                    of.map(|of| of.score)
+                })
+                .collect(),
             quality: quality_record(&outcome.metrics.quality),
             timings: TimingsMs {
                 decode: decode_ms,

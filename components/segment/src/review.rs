@@ -29,6 +29,7 @@ pub(crate) async fn post(mut call: Call) -> Result<Answer, Problem> {
             note: note.clone(),
             author: call.identity.subject.clone(),
             at_ms: now,
+            facts: Some(study.facts()),
         };
         let action = Action::ReviewSegmentation;
         let mut event = call.event(action, Some(&study.id), Some(&record.id));
@@ -125,9 +126,10 @@ pub(crate) async fn list(call: &Call) -> Result<Answer, Problem> {
         }
         .encode()
     });
+    let facts = study.facts();
     let items = entries
         .iter()
-        .map(|entry| RevisionJson::of(&record, entry, rfc3339))
+        .map(|entry| RevisionJson::of(&record, entry, &facts, rfc3339))
         .collect();
     Answer::json(&RevisionListJson { items, next_cursor })
 }

@@ -3,6 +3,7 @@
 
 use cinecor_formats::DeflatedChunk;
 use cinecor_guest::measure_problem;
+use cinecor_measures::score::FrameScore;
 use cinecor_measures::{
     BsaFormula, Counts, Cycle, Doubt, Factors, FrameCounts, FrameProfile, Grid, Metrics, Rules,
     Subject as Told, intervals, measure, measure_heart, score,
@@ -82,7 +83,7 @@ pub(crate) struct Work {
     masks: Vec<DeflatedChunk>,
     profiles: Vec<FrameProfile>,
     /// Of the frames, where the model's card says how to score them.
-    scores: Vec<f64>,
+    scores: Vec<FrameScore>,
     doubts: Vec<Doubt>,
     factors: Option<Factors>,
     pictures: Vec<Candidate>,
@@ -108,6 +109,7 @@ pub(crate) struct Outcome {
     pub(crate) masks: Vec<DeflatedChunk>,
     pub(crate) profiles: Vec<FrameProfile>,
     pub(crate) doubts: Vec<Doubt>,
+    pub(crate) scores: Vec<FrameScore>,
     pub(crate) metrics: Metrics,
     pub(crate) previews: Vec<Preview>,
     pub(crate) timings: TimingsJson,
@@ -213,7 +215,10 @@ impl Work {
         let view = labels.view();
         let profile = FrameProfile::of(index, view, Some(grey.view()), &self.cine.grid())
             .map_err(Problem::internal)?;
-        self.scores.extend(score);
+        self.scores.extend(score.map(|score| FrameScore {
+            frame: index,
+            score,
+        }));
         self.doubts.push(Doubt {
             frame: index,
             right_ventricle_voxels: evidence.right_ventricle.uncertain_voxels,
@@ -292,7 +297,7 @@ impl Work {
             &self.cine.spacing,
             &self.cycle(frame_ms),
             &told,
-            score::of_study(&self.scores),
+            &self.scores,
         )
         .map_err(|error| not_measurable(&error))?;
         if let Some(factors) = &self.factors {
@@ -316,6 +321,7 @@ impl Work {
             masks: self.masks,
             profiles: self.profiles,
             doubts: self.doubts,
+            scores: self.scores,
             metrics,
             previews,
             timings: self.timings,

@@ -618,21 +618,28 @@ fn told_phases(metrics: &Metrics, found: &Metrics) -> Option<Check> {
     if metrics.phases.method == PhaseMethod::LargestAndSmallestCavity {
         return None;
     }
-    let (told_ef, found_ef) = (
-        metrics.left_ventricle.ef_percent?,
-        found.left_ventricle.ef_percent?,
-    );
-    let points = (told_ef - found_ef).abs();
+    // Told phases are those of both ventricles, and the right one may be smallest at another time.
+    let (points, which) = [
+        (&metrics.left_ventricle, &found.left_ventricle, "left"),
+        (&metrics.right_ventricle, &found.right_ventricle, "right"),
+    ]
+    .into_iter()
+    .filter_map(|(told, found, which)| Some(((told.ef_percent? - found.ef_percent?).abs(), which)))
+    .reduce(|most, next| if next.0 > most.0 { next } else { most })?;
+    let phases = |of: &Metrics| match which {
+        "left" => of.phases.left_ventricle,
+        _ => of.phases.right_ventricle,
+    };
     let name =
         |frame: Option<usize>| frame.map_or_else(|| "-".to_owned(), |frame| frame.to_string());
-    let [told, by_volume] = [metrics, found].map(|m| m.phases.left_ventricle);
+    let [told, by_volume] = [metrics, found].map(phases);
     Some(check(
         "told_phases",
         points <= EF_POINTS_MAX,
         points,
         EF_POINTS_MAX,
         format!(
-            "The phases that were told are frames {} and {}, by volume they are {} and {}; the ejection fraction differs by {points:.1} points, and up to {EF_POINTS_MAX} make no difference to readers.",
+            "The phases that were told are frames {} and {}, by the volume of the {which} ventricle they are {} and {}; its ejection fraction differs by {points:.1} points, and up to {EF_POINTS_MAX} make no difference to readers.",
             name(told.ed_frame),
             name(told.es_frame),
             name(by_volume.ed_frame),

@@ -2,13 +2,14 @@
 
 use cinecor_volume::Spacing;
 
+use crate::score::{self, FrameScore};
 use crate::{
     Cycle, Error, FrameCounts, FrameProfile, Judged, Metrics, PhaseMethod, RegionalWall, Rules,
-    Subject, assess, measure,
+    Subject, assess, measure, references,
 };
 
-/// Measures a heart beat from the profiles of its frames, given in rising order; a part of the study's frames will do. `score` is the model's
-/// own, 0 to 1, where there is one.
+/// Measures a heart beat from the profiles of its frames, given in rising order; a part of the study's frames will do. `scores` are the model's
+/// own, of the frames that have one.
 ///
 /// # Errors
 /// As [`measure`] and [`Rules::check`].
@@ -18,7 +19,7 @@ pub fn measure_heart(
     spacing: &Spacing,
     cycle: &Cycle,
     subject: &Subject,
-    score: Option<f64>,
+    scores: &[FrameScore],
 ) -> Result<Metrics, Error> {
     rules.check(frames.first().map_or(0, |frame| frame.slices.len()))?;
     let counts: Vec<FrameCounts> = frames
@@ -31,6 +32,7 @@ pub fn measure_heart(
     let mut metrics = measure(&counts, spacing, cycle, subject)?;
     metrics.conventions.basal_rule = rules.basal_rule.name();
     metrics.conventions.excluded_slices = rules.excluded_slices.clone();
+    metrics.reference = references(&metrics, subject.sex, subject.age_years);
     let at = |frame: Option<usize>| {
         let profile = frames.iter().find(|profile| Some(profile.frame) == frame)?;
         Some(profile.wall)
@@ -50,6 +52,7 @@ pub fn measure_heart(
             },
         )?),
     };
+    let score = score::of_phases(scores, &metrics.phases);
     metrics.quality = assess(
         &Judged {
             frames,

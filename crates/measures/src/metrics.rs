@@ -615,13 +615,29 @@ fn rate_extremes(
     }))
 }
 
+/// How much larger than any other the step around the end of a closed beat may be. Volumes go up and down over several frames, so that
+/// neighbouring steps are alike, wherever in the beat the first frame lies.
+const STEP_AROUND_MAX: u64 = 2;
+
 /// Whether the last frame is followed by the first. A prospectively triggered cine stops before the beat ends: a told heart rate
-/// that leaves more than one frame's time between the end of the cine and that of the beat gives it away.
+/// that leaves more than one frame's time between the end of the cine and that of the beat gives it away. Where none is told, the left
+/// ventricle does: a beat that is cut off steps more than [`STEP_AROUND_MAX`] times as far from its last frame to its first as anywhere else.
 fn closes(frames: &[FrameCounts], frame_ms: f64, cycle: &Cycle, subject: &Subject) -> bool {
     let whole = cycle.frames_in_study == Some(frames.len());
-    let beat_is_covered = subject.heart_rate_bpm.is_none_or(|bpm| {
-        let beat_ms = 60_000.0 / bpm;
-        (beat_ms - frames.len() as f64 * frame_ms).abs() <= frame_ms
-    });
+    let beat_is_covered = match subject.heart_rate_bpm {
+        Some(bpm) => {
+            let beat_ms = 60_000.0 / bpm;
+            (beat_ms - frames.len() as f64 * frame_ms).abs() <= frame_ms
+        }
+        None => {
+            let left = |frame: &FrameCounts| frame.counts.left_ventricle;
+            let step = |one: &FrameCounts, next: &FrameCounts| left(one).abs_diff(left(next));
+            let within = frames.iter().zip(frames.iter().skip(1));
+            let around = frames.last().zip(frames.first());
+            let largest = within.map(|(one, next)| step(one, next)).max();
+            let most = largest.map(|step| STEP_AROUND_MAX.saturating_mul(step));
+            around.map(|(last, first)| step(last, first)) <= most
+        }
+    };
     whole && beat_is_covered
 }

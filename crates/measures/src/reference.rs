@@ -4,7 +4,7 @@
 //! A range belongs to a way of measuring. Those of the left ventricle are of readers who counted papillary muscles as cavity, as the masks
 //! here do: ranges that count them as wall differ by up to nine points of ejection fraction and are not given.
 
-use crate::{Metrics, PAPILLARY_RULE};
+use crate::{BASAL_RULE, Metrics, PAPILLARY_RULE, PhaseMethod};
 
 /// Sex, as ranges distinguish it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,10 @@ const AGE_MISSING: &str = "The age has to be told: the range is that of adults."
 const OTHER_AGE: &str = "The cohort was 45 to 74 years old.";
 const CHILD: &str = "The range is that of adults.";
 const OTHER_RULE: &str = "The range was measured with papillary muscles as cavity.";
+const OTHER_SLICES: &str =
+    "The range is of whole ventricles; a rule leaves out slices of this one.";
+const NO_PHASE: &str =
+    "The range is of end-diastole; of one frame alone it has to be told that it is that.";
 const NO_NUMBER: &str =
     "There is no number to place; one per body surface area needs height and weight.";
 
@@ -97,7 +101,12 @@ struct Range {
 /// Every number that has a range for someone, placed for this subject. A subject whose sex or age is not told, or lies outside the
 /// cohort, has no range.
 pub fn references(metrics: &Metrics, sex: Option<Sex>, age_years: Option<f64>) -> Vec<Reference> {
+    let conventions = &metrics.conventions;
+    let whole = conventions.excluded_slices.is_empty() && conventions.basal_rule == BASAL_RULE;
     let normal = |men: (f64, f64), women: (f64, f64)| {
+        if !whole {
+            return Err(OTHER_SLICES);
+        }
         let (Some(sex), Some(age)) = (sex, age_years) else {
             return Err(FACTS_MISSING);
         };
@@ -119,6 +128,7 @@ pub fn references(metrics: &Metrics, sex: Option<Sex>, age_years: Option<f64>) -
         })
     };
     let limit = |low, high| match age_years {
+        _ if !whole => Err(OTHER_SLICES),
         None => Err(AGE_MISSING),
         Some(age) if !ADULT_YEARS.contains(&age) => Err(CHILD),
         Some(_) => Ok(Range {
@@ -128,6 +138,10 @@ pub fn references(metrics: &Metrics, sex: Option<Sex>, age_years: Option<f64>) -
             cohort: RIGHT_HEART_COHORT,
         }),
     };
+    let told_ed = matches!(
+        metrics.phases.method,
+        PhaseMethod::EdTold | PhaseMethod::Told
+    );
     let right = &metrics.right_ventricle;
     vec![
         place(
@@ -138,7 +152,12 @@ pub fn references(metrics: &Metrics, sex: Option<Sex>, age_years: Option<f64>) -
         place(
             "myocardium.ed_mass_g_per_m2",
             metrics.myocardium.ed_mass_g_per_m2,
-            normal((53.0, 9.0), (42.0, 7.0)),
+            // A frame alone counts as end-diastole until it is told to be another.
+            if metrics.phases.left_ventricle.ed_frame.is_some() || told_ed {
+                normal((53.0, 9.0), (42.0, 7.0))
+            } else {
+                Err(NO_PHASE)
+            },
         ),
         place(
             "right_ventricle.edv_ml_per_m2",

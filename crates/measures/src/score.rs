@@ -6,6 +6,7 @@ use cinecor_volume::{Label, Spacing};
 use ndarray::{ArrayView1, ArrayView3, s};
 use std::f64::consts::{FRAC_PI_4, PI};
 
+use crate::Phases;
 use crate::profile::around;
 
 /// Dice is taken to lie within these before its log-odds are taken.
@@ -252,7 +253,30 @@ impl Weights {
     }
 }
 
-/// The score of a study: the mean over its frames' scores; `None` without any.
-pub fn of_study(frames: &[f64]) -> Option<f64> {
-    (!frames.is_empty()).then(|| mean(frames))
+/// A frame of a study and its score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FrameScore {
+    /// The frame.
+    pub frame: usize,
+    /// Its score, 0 to 1.
+    pub score: f64,
+}
+
+/// The score of a study: the mean over the frames that volumes at end-diastole and end-systole are of, which is what limits of a score were
+/// fitted on; good frames in between hold no bad phase up. Over all frames where no phase is among them; `None` without any.
+pub fn of_phases(scores: &[FrameScore], phases: &Phases) -> Option<f64> {
+    let chosen = [phases.left_ventricle, phases.right_ventricle]
+        .map(|pair| [pair.ed_frame, pair.es_frame])
+        .concat();
+    let of = |wanted: &dyn Fn(usize) -> bool| -> Vec<f64> {
+        let of = scores.iter().filter(|of| wanted(of.frame));
+        of.map(|of| of.score).collect()
+    };
+    let found = of(&|frame| chosen.contains(&Some(frame)));
+    let found = if found.is_empty() {
+        of(&|_| true)
+    } else {
+        found
+    };
+    (!found.is_empty()).then(|| mean(&found))
 }

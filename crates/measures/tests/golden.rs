@@ -126,7 +126,7 @@ fn profiles_and_checks_equal_scipy() {
             &grid.spacing,
             &Cycle::default(),
             &Subject::default(),
-            None,
+            &[],
         )
         .unwrap();
         for name in [

@@ -26,7 +26,7 @@ fn measured(settings: &Settings) -> ([TrueFrame; 2], Vec<FrameProfile>, Metrics)
         &grid.spacing,
         &Cycle::default(),
         &Subject::default(),
-        None,
+        &[],
     )
     .unwrap();
     (frames, profiles, metrics)

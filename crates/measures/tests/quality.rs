@@ -1,5 +1,6 @@
 //! The checks and the verdict: hearts spoilt one way at a time, and properties of every heart.
 
+use cinecor_measures::score::FrameScore;
 use cinecor_measures::{
     BasalRule, BsaFormula, Check, Cycle, Error, FrameProfile, Grid, Metrics, Place, Rules, Sex,
     Subject, Verdict, measure_heart, references, verdict,
@@ -58,7 +59,10 @@ fn of(
         frame_ms: Some(40.0),
         frames_in_study: Some(masks.len()),
     };
-    measure_heart(&profiles, rules, &spacing, &cycle, &subject, Some(0.95))
+    let scores: Vec<FrameScore> = (0..masks.len())
+        .map(|frame| FrameScore { frame, score: 0.95 })
+        .collect();
+    measure_heart(&profiles, rules, &spacing, &cycle, &subject, &scores)
 }
 
 fn measured(masks: &[Array3<u8>]) -> Metrics {
@@ -353,7 +357,7 @@ fn blood_that_is_no_brighter_than_muscle_is_seen() {
             &SPACING,
             &Cycle::default(),
             &Subject::default(),
-            None,
+            &[],
         )
         .unwrap();
         let check = found(&metrics, "contrast");
@@ -540,7 +544,7 @@ proptest! {
             let grid = Grid { spacing: SPACING, right_handed: Some(right_handed) };
             let profiles: Vec<_> = masks.iter().enumerate()
                 .map(|(index, mask)| FrameProfile::of(index, mask.view(), None, &grid).unwrap()).collect();
-            measure_heart(&profiles, &Rules::default(), &SPACING, &Cycle::default(), &Subject::default(), None).unwrap()
+            measure_heart(&profiles, &Rules::default(), &SPACING, &Cycle::default(), &Subject::default(), &[]).unwrap()
         };
         let straight = of(&masks, false);
         let flipped = of(&masks.map(|mask| turned(&mask, rows, columns, slices)), rows ^ columns ^ slices);

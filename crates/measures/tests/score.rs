@@ -1,6 +1,7 @@
 //! The score of a mask: worked by hand, against NumPy, and by what must hold for every mask.
 
-use cinecor_measures::score::{self, Features, Form, StructureEvidence, Weights};
+use cinecor_measures::score::{self, Features, Form, FrameScore, StructureEvidence, Weights};
+use cinecor_measures::{PhaseMethod, PhasePair, Phases};
 use cinecor_volume::Spacing;
 use ndarray::{Array3, ArrayView3};
 use proptest::prelude::*;
@@ -189,8 +190,31 @@ fn a_mask_that_its_network_is_sure_of_scores_as_its_dice_predicts() {
     };
     let score = weights.score(&Features::of(&sure, Form::default(), 10.0));
     assert!((score - 0.9).abs() < 1e-12, "{score}");
-    assert_eq!(score::of_study(&[0.5, 1.0]), Some(0.75));
-    assert_eq!(score::of_study(&[]), None);
+}
+
+#[test]
+fn a_study_has_the_score_of_its_phases() {
+    let pair = |ed_frame, es_frame| PhasePair { ed_frame, es_frame };
+    let phases = |left_ventricle, right_ventricle| Phases {
+        left_ventricle,
+        right_ventricle,
+        method: PhaseMethod::LargestAndSmallestCavity,
+        runner_up: None,
+    };
+    // Twenty-seven good frames between, and a bad end-systole.
+    let scores: Vec<FrameScore> = (0..30)
+        .map(|frame| FrameScore {
+            frame,
+            score: if (9..12).contains(&frame) { 0.5 } else { 0.9 },
+        })
+        .collect();
+    let of = |phases| (score::of_phases(&scores, &phases).unwrap() * 1000.0).round() / 1000.0;
+    let both = pair(Some(0), Some(10));
+    assert_eq!(of(phases(both, both)), 0.7);
+    // (0.9 + 0.5 + 0.5) / 3: a frame counts once.
+    assert_eq!(of(phases(both, pair(Some(0), Some(11)))), 0.633);
+    assert_eq!(of(phases(PhasePair::default(), PhasePair::default())), 0.86);
+    assert_eq!(score::of_phases(&[], &phases(both, both)), None);
 }
 
 proptest! {

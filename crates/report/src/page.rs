@@ -1,5 +1,6 @@
 //! The page, section by section, in the order of the guideline's tables.
 
+use cinecor_measures::PhaseMethod;
 use cinecor_wire::{
     CardJson, FieldJson, FieldState, MetricsJson, PictureJson, QualityJson, ReportJson,
     SegmentationJson, VentricleRatesJson,
@@ -30,6 +31,9 @@ pub(crate) fn page(report: &ReportJson, style: &str, policy: &str) -> Markup {
                 header {
                     h1 { (report.title) }
                     p.use { (report.intended_use) }
+                    @if report.what_if {
+                        p.use { strong { "What if: " } "these numbers follow phases or rules of the request, not those of the revision. They are not kept, and nobody has reviewed them." }
+                    }
                     (at_a_glance(report))
                 }
                 main {
@@ -98,7 +102,7 @@ fn at_a_glance(report: &ReportJson) -> Markup {
             (figure("LV mass", &left, "myocardium.ed_mass_g"))
             (figure("RVEF", &right, "right_ventricle.ef_percent"))
             (figure("RVEDV", &right, "right_ventricle.edv_ml"))
-            li { "Verdict" strong.verdict { (metrics.quality.verdict) } }
+            li { "Automatic checks" strong.verdict { (verdict(&metrics.quality.verdict)) } small { "no clearance: look at every contour" } }
         }
     }
 }
@@ -301,7 +305,7 @@ fn phases(metrics: &MetricsJson) -> Markup {
                     tr { th scope="row" { "Right ventricle" } td { (frame(metrics, of.right_ventricle.ed_frame)) } td { (frame(metrics, of.right_ventricle.es_frame)) } td { (with_unit(metrics.right_ventricle.ef_percent, 1, "%")) } }
                     @match of.runner_up {
                         Some(other) => tr { th scope="row" { "Runner-up, left ventricle" } td { (frame(metrics, Some(other.ed_frame))) } td { (frame(metrics, Some(other.es_frame))) } td { (with_unit(Some(other.ef_percent), 1, "%")) } },
-                        None => tr { th scope="row" { "Runner-up, left ventricle" } td { (NOTHING) } td { (NOTHING) } td { "none: there are too few frames" } },
+                        None => tr { th scope="row" { "Runner-up, left ventricle" } td { (NOTHING) } td { (NOTHING) } td { (no_runner_up(&of.method)) } },
                     }
                 }
             }
@@ -322,6 +326,15 @@ fn phases(metrics: &MetricsJson) -> Markup {
                 p.source { "Rates need the time between frames and five neighbouring frames." }
             }
         }
+    }
+}
+
+/// Why there is no second choice of phases.
+fn no_runner_up(method: &str) -> &'static str {
+    if method == PhaseMethod::LargestAndSmallestCavity.name() {
+        "none: there are too few frames"
+    } else {
+        "none: a person told the phases"
     }
 }
 
@@ -590,13 +603,25 @@ fn made(of: &SegmentationJson) -> Markup {
     }
 }
 
+/// What a verdict says, in words.
+fn verdict(name: &str) -> &str {
+    match name {
+        "pass" => "passed",
+        "review" => "for review",
+        "reject" => "rejected",
+        other => other,
+    }
+}
+
 /// What a person said of this revision.
-fn review(of: &SegmentationJson) -> Markup {
+fn review(report: &ReportJson) -> Markup {
     html! {
-        @match &of.review {
+        @match &report.segmentation.review {
+            None if report.what_if => em { "these numbers are not those of the revision: a review of it is none of them" },
             None => em { "nobody has reviewed this revision in the service" },
             Some(review) => {
                 strong.verdict { (review.state) } " by " (review.author) ", " (review.created_at)
+                @if review.stale { "; " strong { "facts of the study were changed since, and numbers may be others than were reviewed" } }
                 @if let Some(note) = &review.note { ": " (note) }
             },
         }
@@ -614,7 +639,7 @@ fn signature(report: &ReportJson) -> Markup {
             h2 { "Revision, review and signature" }
             (facts(&[
                 ("Revision", made(&report.segmentation)),
-                ("Review", review(&report.segmentation)),
+                ("Review", review(report)),
             ]))
             p { "Summary of findings (left to the physician):" }
             div.lines { div.line {} div.line {} div.line {} }

@@ -3,8 +3,10 @@
 
 use std::sync::LazyLock;
 
+use cinecor_measures::score::FrameScore;
 use cinecor_measures::{
-    BASAL_RULE, Cycle, FrameProfile, Grid, Interval, Metrics, Rules, Sex, Subject, measure_heart,
+    BASAL_RULE, BsaFormula, Cycle, FrameProfile, Grid, Interval, Metrics, Rules, Sex, Subject,
+    measure_heart,
 };
 use cinecor_phantom::{Settings, TrueFrame};
 use cinecor_report::{Phase, html, key_slices};
@@ -64,7 +66,10 @@ fn measured(settings: &Settings, frames: usize) -> Metrics {
         &settings.spacing,
         &cycle,
         &subject,
-        Some(0.93),
+        &[FrameScore {
+            frame: 0,
+            score: 0.93,
+        }],
     )
     .expect("a heart");
     metrics.intervals = vec![Interval {
@@ -370,11 +375,21 @@ fn who_changed_and_who_reviewed_a_revision_is_said() {
         note: Some("The base is one slice off.".to_owned()),
         author: "dr-x".to_owned(),
         created_at: "2026-01-04T00:00:00Z".to_owned(),
+        stale: false,
     });
     corrected.metrics.quality.score = None;
     corrected.metrics.quality.score_reason = Some("A person drew masks.".to_owned());
+    corrected.fields = ReportJson::of(
+        corrected.study.clone(),
+        corrected.segmentation.clone(),
+        corrected.metrics.clone(),
+        None,
+        Vec::new(),
+    )
+    .fields;
     let text = html(&corrected).text;
     for said in [
+        ", masks of frames 0, 3 drawn by hand after it; volumes are",
         "2, by ward-3, 2026-01-03T00:00:00Z. Changed: mask, es_frame. Masks drawn by hand in frames 0, 3",
         "rejected</strong> by dr-x, 2026-01-04T00:00:00Z: The base is one slice off.",
         "none was worked out</em>: A person drew masks.",
@@ -383,6 +398,47 @@ fn who_changed_and_who_reviewed_a_revision_is_said() {
     ] {
         assert!(text.contains(said), "{said}");
     }
+}
+
+#[test]
+fn a_review_is_told_of_the_numbers_that_were_reviewed_and_of_no_others() {
+    let mut report = report();
+    let review = |stale| {
+        Some(ReviewJson {
+            revision: 1,
+            state: "approved".to_owned(),
+            note: None,
+            author: "dr-x".to_owned(),
+            created_at: "2026-01-04T00:00:00Z".to_owned(),
+            stale,
+        })
+    };
+    report.segmentation.review = review(false);
+    let text = html(&report).text;
+    assert!(text.contains("approved</strong> by dr-x"));
+    assert!(!text.contains("changed since") && !text.contains("What if"));
+    report.segmentation.review = review(true);
+    assert!(
+        html(&report)
+            .text
+            .contains("facts of the study were changed since")
+    );
+    let rules = Rules {
+        excluded_slices: vec![0],
+        ..Rules::default()
+    };
+    let told = cinecor_store::Subject {
+        ed_frame: Some(1),
+        ..cinecor_store::Subject::default()
+    };
+    let supposed = report.supposed(&rules, BsaFormula::default(), &told);
+    assert_eq!(supposed.segmentation.review, None);
+    assert_eq!(supposed.segmentation.excluded_slices, [0]);
+    assert_eq!(supposed.segmentation.told.ed_frame, Some(1));
+    let text = html(&supposed).text;
+    assert!(text.contains("What if: "));
+    assert!(text.contains("a review of it is none of them"));
+    assert!(!text.contains("approved</strong>"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::chunk::ChunkInfo;
 use crate::id::{Id, hex};
+use crate::subject::Subject;
 
 /// What segmented.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,6 +141,9 @@ pub struct SegmentationRecord {
     /// How far off the numbers may be; absent where the model does not say.
     #[serde(default)]
     pub doubt: Option<DoubtRecord>,
+    /// The model's score of each of `frames`, where it has one; empty in records that were made without.
+    #[serde(default)]
+    pub scores: Vec<Option<f64>>,
     /// The verdict.
     pub quality: QualityRecord,
     /// Where the time went.
@@ -199,7 +203,7 @@ pub struct ChangeRecord {
 }
 
 /// A person's verdict on a revision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReviewRecord {
     /// The revision.
     pub revision: u32,
@@ -213,6 +217,16 @@ pub struct ReviewRecord {
     pub author: String,
     /// When, ms since 1970.
     pub at_ms: i64,
+    /// What was known of the subject then, on which the numbers rest that the person saw; `None` in records from before it was kept.
+    #[serde(default)]
+    pub facts: Option<Subject>,
+}
+
+impl ReviewRecord {
+    /// Whether what is known of the subject is something else by now, so that the numbers may not be those that were reviewed.
+    pub fn is_stale(&self, facts: &Subject) -> bool {
+        self.facts.is_some_and(|reviewed| reviewed != *facts)
+    }
 }
 
 /// What a review says.

@@ -219,6 +219,7 @@ fn segmentation(id: &Id, study_id: &Id, created_at_ms: i64) -> SegmentationRecor
             2
         ],
         doubt: None,
+        scores: Vec::new(),
         quality: QualityRecord {
             verdict: "review".to_owned(),
             checks: Vec::new(),
@@ -718,6 +719,7 @@ fn review(
         note: Some("the apex".to_owned()),
         author: "dr-c".to_owned(),
         at_ms,
+        facts: None,
     }
 }
 

@@ -85,12 +85,13 @@ fn revisions() -> Value {
             "state": review_state(),
             "note": { "type": ["string", "null"], "maxLength": REVIEW_NOTE_CHARS, "description": "No names of patients. It is kept with the segmentation and goes with it." },
         } },
-        "Review": object(&["revision", "state", "note", "author", "created_at"], json!({
+        "Review": object(&["revision", "state", "note", "author", "created_at", "stale"], json!({
             "revision": { "type": "integer", "minimum": 1 },
             "state": review_state(),
             "note": { "type": ["string", "null"], "maxLength": REVIEW_NOTE_CHARS },
             "author": { "type": "string", "description": "Name of the key that reviewed." },
             "created_at": time(),
+            "stale": { "type": "boolean", "description": "Facts of the study, on which numbers rest, were changed since: what was reviewed may be other numbers." },
         })),
         "Revision": object(&["revision", "created_at", "author", "changed", "frames", "review", "reviews", "links"], json!({
             "revision": { "type": "integer", "minimum": 1 },
@@ -448,6 +449,7 @@ fn most() -> Value {
             "intended_use",
             "guideline",
             "guideline_note",
+            "what_if",
             "study",
             "segmentation",
             "metrics",
@@ -461,6 +463,7 @@ fn most() -> Value {
             "intended_use": { "type": "string" },
             "guideline": { "type": "string", "description": "Whose tables give the order of the fields." },
             "guideline_note": { "type": "string", "description": "What that order is, and what it is not." },
+            "what_if": { "type": "boolean", "description": "Whether the request told phases or rules that are not those of the revision: then nobody has reviewed these numbers, and they are not kept." },
             "study": reference("Study"),
             "segmentation": reference("Segmentation"),
             "metrics": reference("Metrics"),
@@ -619,7 +622,7 @@ fn most() -> Value {
         "Quality": object(&["verdict", "checks"], json!({
             "verdict": { "type": "string", "enum": ["pass", "review", "reject"] },
             "checks": list_of("Check"),
-            "score": number_or_null("From 0, useless, to 1."),
+            "score": number_or_null("From 0, useless, to 1: the mean Dice that the masks at end-diastole and end-systole are thought to have."),
             "score_reason": { "type": "string", "description": "Why there is no score, where the model would say." },
         })),
         "Timings": object(&["decode", "preprocess", "inference", "postprocess", "total"], json!({

@@ -3,9 +3,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use cinecor_measures::{BsaFormula, Rules};
+use cinecor_store::Subject;
 use serde::{Deserialize, Serialize};
 
-use crate::{MetricsJson, SegmentationJson, StudyJson};
+use crate::{MetricsJson, SegmentationJson, StudyJson, ToldPhasesJson};
 
 /// The guideline whose tables give the order of the fields. Both tables were read at the publisher.
 pub const GUIDELINE: &str = "Society for Cardiovascular Magnetic Resonance (SCMR) guidelines for reporting cardiovascular magnetic resonance examinations, 2022, doi 10.1186/s12968-021-00827-z, tables 1 and 2";
@@ -30,6 +32,9 @@ pub struct ReportJson {
     pub guideline: String,
     /// [`GUIDELINE_NOTE`].
     pub guideline_note: String,
+    /// Whether the request told phases or rules that are not those of the revision: then nobody has reviewed these numbers, and they are not
+    /// kept.
+    pub what_if: bool,
     /// The study.
     pub study: StudyJson,
     /// The segmentation.
@@ -163,11 +168,32 @@ impl ReportJson {
             guideline_note: GUIDELINE_NOTE.to_owned(),
             fields: fields(&study, &segmentation, &metrics),
             interval_note: interval_note(&metrics, card.as_ref()),
+            what_if: false,
             study,
             segmentation,
             metrics,
             card,
             pictures,
+        }
+    }
+
+    /// The same of numbers that follow other phases or rules than the revision's: what was said of the revision is not said of them.
+    pub fn supposed(self, rules: &Rules, bsa_formula: BsaFormula, subject: &Subject) -> ReportJson {
+        let segmentation = SegmentationJson {
+            excluded_slices: rules.excluded_slices.clone(),
+            told: ToldPhasesJson {
+                ed_frame: subject.ed_frame,
+                es_frame: subject.es_frame,
+            },
+            basal_rule: rules.basal_rule.name().to_owned(),
+            bsa_formula: bsa_formula.name().to_owned(),
+            review: None,
+            ..self.segmentation
+        };
+        ReportJson {
+            what_if: true,
+            segmentation,
+            ..self
         }
     }
 }
@@ -282,13 +308,18 @@ fn fields(
         section: "",
         level: "",
     };
-    general(&mut fields, study, metrics);
+    general(&mut fields, study, segmentation, metrics);
     structures(&mut fields, segmentation, metrics);
     fields.of
 }
 
 /// Table 1.
-fn general(fields: &mut Fields, study: &StudyJson, metrics: &MetricsJson) {
+fn general(
+    fields: &mut Fields,
+    study: &StudyJson,
+    segmentation: &SegmentationJson,
+    metrics: &MetricsJson,
+) {
     let source = &study.source;
     let scanner: Vec<String> = source
         .manufacturer
@@ -298,9 +329,19 @@ fn general(fields: &mut Fields, study: &StudyJson, metrics: &MetricsJson) {
         .collect();
     let subject = &study.subject;
     let shape = study.shape;
+    let segmented = match segmentation.frames.len() {
+        all if all == shape.frames => "segmented".to_owned(),
+        some => format!("{some} of them segmented"),
+    };
     let described = format!(
-        "Short-axis cine, {} frames of {} slices, segmented and measured automatically",
-        shape.frames, shape.slices
+        "Short-axis cine, {} frames of {} slices, {segmented} and measured automatically{}",
+        shape.frames,
+        shape.slices,
+        if drawn(segmentation).is_empty() {
+            ""
+        } else {
+            ", corrected by hand"
+        }
     );
     fields
         .section(Some(1), "Administrative")
@@ -370,14 +411,30 @@ fn general(fields: &mut Fields, study: &StudyJson, metrics: &MetricsJson) {
         .missing("Blood pressure", "not told");
 }
 
+/// The frames whose mask a person drew.
+fn drawn(segmentation: &SegmentationJson) -> &[usize] {
+    let corrected = segmentation.corrected.as_ref();
+    corrected.map_or(&[], |by| by.frames.as_slice())
+}
+
 /// Table 2, and what stands in neither.
 fn structures(fields: &mut Fields, segmentation: &SegmentationJson, metrics: &MetricsJson) {
     let acquisition =
         || Some("Short-axis cine as it was sent; the sequence is not known".to_owned());
     let model = &segmentation.model;
+    let by_hand = match drawn(segmentation) {
+        [] => String::new(),
+        frames => {
+            let frames: Vec<String> = frames.iter().map(usize::to_string).collect();
+            format!(
+                ", masks of frames {} drawn by hand after it",
+                frames.join(", ")
+            )
+        }
+    };
     let analysis = || {
         Some(format!(
-            "Automatic segmentation of every slice by {} {}; volumes are voxels times voxel volume, without a model of the heart's shape",
+            "Automatic segmentation of every slice by {} {}{by_hand}; volumes are voxels times voxel volume, without a model of the heart's shape",
             model.name, model.version
         ))
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cinecor_store::{ReviewRecord, RevisionRecord, SegmentationRecord};
+use cinecor_store::{ReviewRecord, RevisionRecord, SegmentationRecord, Subject};
 use serde::{Deserialize, Serialize};
 
 /// A person's verdict on a revision.
@@ -18,17 +18,20 @@ pub struct ReviewJson {
     pub author: String,
     /// When, RFC 3339 in UTC.
     pub created_at: String,
+    /// Whether facts of the study, on which numbers rest, were changed since: what was reviewed may be other numbers.
+    pub stale: bool,
 }
 
 impl ReviewJson {
-    /// A review that is kept; `time` writes ms since 1970 in RFC 3339.
-    pub fn of(review: &ReviewRecord, time: impl Fn(i64) -> String) -> ReviewJson {
+    /// A review that is kept, `facts` being those that the study has now; `time` writes ms since 1970 in RFC 3339.
+    pub fn of(review: &ReviewRecord, facts: &Subject, time: impl Fn(i64) -> String) -> ReviewJson {
         ReviewJson {
             revision: review.revision,
             state: review.state.name().to_owned(),
             note: review.note.clone(),
             author: review.author.clone(),
             created_at: time(review.at_ms),
+            stale: review.is_stale(facts),
         }
     }
 }
@@ -55,10 +58,11 @@ pub struct RevisionJson {
 }
 
 impl RevisionJson {
-    /// A revision of this segmentation; `time` writes ms since 1970 in RFC 3339.
+    /// A revision of this segmentation, `facts` being those that the study has now; `time` writes ms since 1970 in RFC 3339.
     pub fn of(
         segmentation: &SegmentationRecord,
         entry: &RevisionRecord,
+        facts: &Subject,
         time: impl Fn(i64) -> String,
     ) -> RevisionJson {
         let path = format!(
@@ -78,9 +82,9 @@ impl RevisionJson {
             review: entry
                 .reviews
                 .last()
-                .map(|review| ReviewJson::of(review, &time)),
+                .map(|review| ReviewJson::of(review, facts, &time)),
             reviews: reviews
-                .map(|review| ReviewJson::of(review, &time))
+                .map(|review| ReviewJson::of(review, facts, &time))
                 .collect(),
             links: BTreeMap::from([
                 ("self".to_owned(), link("")),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cinecor_measures::score::FrameScore;
 use cinecor_measures::{
     BasalRule, BsaFormula, Counts, Cycle, Doubt, Error, Factor, Factors, FrameCounts, Metrics,
     Rules, intervals, measure, measure_heart,
@@ -59,10 +60,11 @@ pub struct SegmentationJson {
 
 impl SegmentationJson {
     /// A kept segmentation with the left ventricle's phases and the quality of its numbers now ([`measure_kept`]): what is told of a study
-    /// may change after the segmentation was made. `time` writes ms since 1970 in RFC 3339.
+    /// may change after the segmentation was made; `facts` is that. `time` writes ms since 1970 in RFC 3339.
     pub fn kept(
         record: &SegmentationRecord,
         metrics: &Metrics,
+        facts: &Subject,
         time: impl Fn(i64) -> String,
     ) -> SegmentationJson {
         let (rules, bsa_formula) = kept_rules(record);
@@ -99,7 +101,7 @@ impl SegmentationJson {
             review: record
                 .review
                 .as_ref()
-                .map(|review| ReviewJson::of(review, &time)),
+                .map(|review| ReviewJson::of(review, facts, &time)),
             timings_ms: TimingsJson::from(&record.timings),
             links: BTreeMap::from([
                 (
@@ -257,8 +259,12 @@ pub fn measure_kept_with(
         .map(|(&frame, profile)| profile_of(frame, profile))
         .collect();
     // What the model said of its own masks does not hold for those that a person drew.
-    let score = record.quality.score.filter(|_| record.drawn.is_empty());
-    let mut metrics = measure_heart(&profiles, rules, spacing, cycle, &told, score)?;
+    let scores = if record.drawn.is_empty() {
+        frame_scores(record)
+    } else {
+        Vec::new()
+    };
+    let mut metrics = measure_heart(&profiles, rules, spacing, cycle, &told, &scores)?;
     if let Some(doubt) = &record.doubt {
         metrics.intervals = intervals(
             &metrics,
@@ -268,6 +274,20 @@ pub fn measure_kept_with(
         );
     }
     Ok(metrics)
+}
+
+/// The scores of the frames of a record; that of the study for each of them where they were not kept.
+fn frame_scores(record: &SegmentationRecord) -> Vec<FrameScore> {
+    let frames = record.frames.iter().enumerate();
+    frames
+        .filter_map(|(index, &frame)| {
+            let score = match record.scores.get(index) {
+                Some(score) => *score,
+                None => record.quality.score,
+            };
+            score.map(|score| FrameScore { frame, score })
+        })
+        .collect()
 }
 
 /// The doubts of the frames of a record whose masks are the model's.

@@ -251,6 +251,7 @@ fn kept_record() -> SegmentationRecord {
             .to_vec(),
         profiles: Vec::new(),
         doubt: None,
+        scores: Vec::new(),
         quality: QualityRecord {
             verdict: "review".to_owned(),
             checks: Vec::new(),
@@ -281,7 +282,12 @@ fn a_kept_segmentation_has_the_phases_that_its_numbers_have_now() {
             ..cinecor_store::Subject::default()
         };
         let metrics = measure_kept(&record, &told, &SPACING, &Cycle::default()).expect("numbers");
-        let json = SegmentationJson::kept(&record, &metrics, |_| String::new());
+        let json = SegmentationJson::kept(
+            &record,
+            &metrics,
+            &cinecor_store::Subject::default(),
+            |_| String::new(),
+        );
         assert_eq!(
             (json.ed_frame, json.es_frame),
             (Some(phases.0), Some(phases.1))
@@ -570,7 +576,7 @@ fn heart_metrics() -> MetricsJson {
         &grid.spacing,
         &cycle,
         &subject,
-        None,
+        &[],
     );
     MetricsJson::from(&metrics.expect("a heart"))
 }
@@ -742,10 +748,10 @@ fn a_kept_segmentation_with_profiles_has_the_numbers_of_its_masks_under_the_rule
         &grid.spacing,
         &cycle,
         &plain,
-        None,
+        &[],
     );
     assert_eq!(Ok(&kept), fresh.as_ref());
-    let json = SegmentationJson::kept(&record, &kept, |_| String::new());
+    let json = SegmentationJson::kept(&record, &kept, &told, |_| String::new());
     assert_eq!(json.quality, QualityJson::from(&kept.quality));
     assert!(!json.quality.checks.is_empty());
     let rules = Rules {
