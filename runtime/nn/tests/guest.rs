@@ -1,6 +1,8 @@
-//! The real interface, through a real guest: `tests/guests/nn-suite`, built by `cargo xtask build nn-suite`.
+//! The real interface, through a real guest: `tests/guests/nn-suite`, built by `cargo xtask build --with-tests`; on the engines of the host, and on
+//! those that are components, which are composed under it.
 
 mod common;
+mod provider;
 
 use bindings::exports::cinecor::nn_suite::run::{Failure, HandedGraph, PlainTensor, Source};
 use bindings::wasi::nn::errors::ErrorCode as WitCode;
@@ -10,11 +12,15 @@ use cinecor_nn::{
     Config, EngineChoice, ErrorCode, Nn, NnCtx, NnCtxView, NnView, Tensor, TensorType,
 };
 use common::refusals::{Loose, refusals};
+use common::remote::{Mood, Remote};
 use common::{Named, open};
-use std::path::PathBuf;
+use provider::{Granted, Grants};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::SeqCst;
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Engine, Store};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 #[allow(
     missing_docs,
@@ -35,60 +41,10 @@ mod bindings {
     });
 }
 
-/// What the engine that is a component asks of a host besides WASI: a key-value store, and here it may use none.
-mod storage {
-    #[allow(
-        missing_docs,
-        unreachable_pub,
-        dead_code,
-        clippy::all,
-        reason = "generated from the WIT, which documents itself"
-    )]
-    mod bindings {
-        wasmtime::component::bindgen!({
-            inline: "
-                package test:storage;
-                world storage { import fermyon:spin/key-value@2.0.0; }
-            ",
-            path: ["../../wit/deps/fermyon-spin@2.0.0"],
-            world: "test:storage/storage",
-        });
-    }
-    pub(super) use bindings::fermyon::spin::key_value::add_to_linker;
-    use bindings::fermyon::spin::key_value::{Error, Host, HostStore, Store};
-    use wasmtime::component::Resource;
-
-    type Answer<T> = Result<T, Error>;
-
-    impl Host for super::State {}
-
-    impl HostStore for super::State {
-        fn open(&mut self, _: String) -> Answer<Resource<Store>> {
-            Err(Error::AccessDenied)
-        }
-        fn get(&mut self, _: Resource<Store>, _: String) -> Answer<Option<Vec<u8>>> {
-            Err(Error::AccessDenied)
-        }
-        fn set(&mut self, _: Resource<Store>, _: String, _: Vec<u8>) -> Answer<()> {
-            Err(Error::AccessDenied)
-        }
-        fn delete(&mut self, _: Resource<Store>, _: String) -> Answer<()> {
-            Err(Error::AccessDenied)
-        }
-        fn exists(&mut self, _: Resource<Store>, _: String) -> Answer<bool> {
-            Err(Error::AccessDenied)
-        }
-        fn get_keys(&mut self, _: Resource<Store>) -> Answer<Vec<String>> {
-            Err(Error::AccessDenied)
-        }
-        fn drop(&mut self, _: Resource<Store>) -> wasmtime::Result<()> {
-            Ok(())
-        }
-    }
-}
-
 struct State {
     wasi: WasiCtx,
+    http: WasiHttpCtx,
+    grants: Grants,
     nn: NnCtx,
     table: ResourceTable,
 }
@@ -99,6 +55,22 @@ impl WasiView for State {
             ctx: &mut self.wasi,
             table: &mut self.table,
         }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: &mut self.grants,
+        }
+    }
+}
+
+impl Granted for State {
+    fn grants(&mut self) -> &mut Grants {
+        &mut self.grants
     }
 }
 
@@ -120,21 +92,33 @@ struct Guest {
 impl Guest {
     /// Starts the guest, or says why the test is skipped. On CI the guest has to be there.
     async fn start(nn: Nn) -> Option<Self> {
-        Self::start_file(nn, "nn-suite.wasm").await
+        Self::start_file(nn, "nn-suite.wasm", None, Grants::default()).await
     }
 
     /// The same with the engine that is a component under it; of `nn` it uses nothing.
-    async fn start_on_component(nn: Nn) -> Option<Self> {
-        Self::start_file(nn, "nn-suite-local.wasm").await
+    async fn start_on_local(nn: Nn) -> Option<Self> {
+        Self::start_file(nn, "nn-suite-local.wasm", None, Grants::default()).await
     }
 
-    async fn start_file(nn: Nn, file: &str) -> Option<Self> {
+    /// The same with the component that asks a server at `url` for the graphs of `models`.
+    async fn start_on_remote(nn: Nn, models: &Path, url: &str) -> Option<Self> {
+        let mut grants = Grants::default();
+        let timeout = REMOTE_TIMEOUT_MS.to_string();
+        grants.variables = [
+            ("remote_url", url.to_owned()),
+            ("remote_timeout_ms", timeout),
+        ]
+        .into();
+        Self::start_file(nn, "nn-suite-remote.wasm", Some(models), grants).await
+    }
+
+    async fn start_file(nn: Nn, file: &str, models: Option<&Path>, grants: Grants) -> Option<Self> {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
             .join("../../target/guests")
             .join(file);
         if !path.is_file() {
             println!(
-                "SKIP: {} is not there; `cargo xtask build nn-suite nn-local` makes it",
+                "SKIP: {} is not there; `cargo xtask build --with-tests` makes it",
                 path.display()
             );
             assert!(
@@ -148,13 +132,16 @@ impl Guest {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
         cinecor_nn::add_to_linker(&mut linker).unwrap();
-        storage::add_to_linker::<_, wasmtime::component::HasSelf<_>>(
-            &mut linker,
-            |state: &mut State| state,
-        )
-        .unwrap();
+        provider::add_to_linker(&mut linker).unwrap();
+        let mut wasi = WasiCtx::builder();
+        if let Some(models) = models {
+            wasi.preopened_dir(models, "/models", FsPerms::ReadOnly)
+                .unwrap();
+        }
         let state = State {
-            wasi: WasiCtx::builder().build(),
+            wasi: wasi.build(),
+            http: WasiHttpCtx::new(),
+            grants,
             nn: NnCtx::new(nn),
             table: ResourceTable::new(),
         };
@@ -196,6 +183,9 @@ impl Guest {
             .expect("the guest must not trap")
     }
 }
+
+/// What a server has for an answer.
+const REMOTE_TIMEOUT_MS: u64 = 2_000;
 
 fn handed(model: Vec<u8>) -> Source {
     Source::Handed(HandedGraph {
@@ -293,7 +283,7 @@ async fn computes_every_case(guest: &mut Guest, engine: &str) {
 fn a_guest_computes_on_the_engine_that_is_a_component_and_gets_its_errors_as_values() {
     let nn = open(EngineChoice::Tract, |_| ()).unwrap();
     common::runtime().block_on(async {
-        let Some(mut guest) = Guest::start_on_component(nn).await else {
+        let Some(mut guest) = Guest::start_on_local(nn).await else {
             return;
         };
         computes_every_case(&mut guest, "component").await;
@@ -304,6 +294,114 @@ fn a_guest_computes_on_the_engine_that_is_a_component_and_gets_its_errors_as_val
             .expect_err("there is no such graph");
         assert_eq!(failure.code, WitCode::NotFound, "{}", failure.text);
         assert!(guest.describe("nobody@1:int8").await.is_err());
+        assert_eq!(guest.store.data().nn.report().0, 0, "the host computed");
+    });
+}
+
+fn put(models: &Path, name: &str, model: &[u8]) {
+    let folder = models.join(name).join("1");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("model.onnx"), model).unwrap();
+}
+
+/// The component that asks a server elsewhere; graphs go by name, for the server has its own.
+#[test]
+fn a_guest_computes_on_a_server_by_a_component_and_gets_every_mistake_as_a_value() {
+    let remote = Remote::start(true);
+    let models = tempfile::tempdir().unwrap();
+    let both = |name: &str, model: &[u8]| {
+        remote.add(name, model);
+        put(models.path(), name, model);
+    };
+    let (cases, refusals) = (common::cases().unwrap(), refusals());
+    for case in &cases {
+        both(&case.name, &case.model);
+    }
+    for (index, refusal) in refusals.iter().enumerate() {
+        both(&format!("mistake{index}"), &refusal.graph);
+    }
+    let nn = open(EngineChoice::Tract, |_| ()).unwrap();
+    common::runtime().block_on(async {
+        let Some(mut guest) = Guest::start_on_remote(nn, models.path(), &remote.url).await else {
+            return;
+        };
+        let mut computed = 0;
+        for case in cases {
+            for run in case.runs {
+                let inputs = run.inputs.into_iter().map(plain_named).collect();
+                let graph = Source::Named(format!("{}@1", case.name));
+                match guest.compute(graph, inputs).await {
+                    Ok(outputs) => {
+                        let outputs: Vec<Named> = outputs.into_iter().map(named).collect();
+                        common::compare(&outputs, &run.outputs, 1e-5)
+                            .unwrap_or_else(|error| panic!("{}: {error}", case.name));
+                        computed += 1;
+                    }
+                    // The double computes as the first engine does that is there, and tract has no bf16.
+                    Err(failure) => {
+                        assert!(failure.text.contains("unknown model"), "{}", failure.text);
+                        assert_eq!(case.name, "identity_bf16");
+                    }
+                }
+            }
+        }
+        assert!(computed > 10, "{computed}");
+        let asked = remote.shared.inferences.load(SeqCst);
+        for (index, refusal) in refusals.into_iter().enumerate() {
+            let what = refusal.what;
+            let inputs = refusal.inputs.into_iter().map(plain).collect();
+            let graph = Source::Named(format!("mistake{index}@1"));
+            let failure = guest.compute(graph, inputs).await.expect_err(what);
+            // Whether an operator exists is known by the server alone, which does not have the graph.
+            let expected = match refusal.code {
+                ErrorCode::UnsupportedOperation if refusal.says.is_empty() => {
+                    ErrorCode::RuntimeError
+                }
+                code => code,
+            };
+            assert_eq!(code(failure.code), expected, "{what}: {}", failure.text);
+            assert!(
+                failure.text.contains(refusal.says),
+                "{what}: {}",
+                failure.text
+            );
+        }
+        assert_eq!(remote.shared.inferences.load(SeqCst), asked);
+        let good = common::case("named_inputs").unwrap();
+        let inputs = || -> Vec<PlainTensor> {
+            let inputs = good.runs[0].inputs.clone();
+            inputs.into_iter().map(plain_named).collect()
+        };
+        for (graph, expected) in [
+            (handed(good.model.clone()), WitCode::Security),
+            (Source::Named("nobody@1".to_owned()), WitCode::NotFound),
+            (Source::Named("../mistake0@1".to_owned()), WitCode::NotFound),
+            (Source::Named(String::new()), WitCode::NotFound),
+        ] {
+            let failure = guest.compute(graph, inputs()).await.expect_err("refused");
+            assert_eq!(failure.code, expected, "{}", failure.text);
+        }
+        assert!(guest.describe("named_inputs@1:int8").await.is_err());
+        let (_, engine, device, _, _) = guest.describe("named_inputs@1").await.unwrap();
+        assert_eq!((engine.as_str(), device.as_str()), ("kserve", "remote"));
+        let says = |text: &str| Mood::Says(200, None, text.as_bytes().to_vec());
+        for (mood, expected, says) in [
+            (Mood::Dies, WitCode::Unknown, "went away"),
+            (Mood::DiesHalfway, WitCode::Unknown, "went away"),
+            (Mood::Silent, WitCode::Unknown, "within 2000 ms"),
+            (says("{"), WitCode::RuntimeError, "protocol"),
+            (says(r#"{"outputs":[]}"#), WitCode::RuntimeError, "0 times"),
+        ] {
+            remote.be(mood);
+            let named_inputs = || Source::Named("named_inputs@1".to_owned());
+            let failure = guest.compute(named_inputs(), inputs()).await.unwrap_err();
+            assert_eq!(failure.code, expected, "{}", failure.text);
+            assert!(failure.text.contains(says), "{says}: {}", failure.text);
+            remote.be(Mood::Well);
+            let outputs = guest.compute(named_inputs(), inputs()).await.unwrap();
+            let outputs: Vec<Named> = outputs.into_iter().map(named).collect();
+            common::compare(&outputs, &good.runs[0].outputs, 1e-5).unwrap();
+        }
         assert_eq!(guest.store.data().nn.report().0, 0, "the host computed");
     });
 }
