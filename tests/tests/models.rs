@@ -394,12 +394,10 @@ fn a_second_version_runs_beside_the_active_one_and_touches_no_answer() -> Result
     let until = Instant::now() + PATIENCE;
     let compared = loop {
         let compared = told()?["studies"][0].clone();
-        let ends = compared["failed"]
-            .as_str()
-            .is_none_or(|why| !why.contains("not ended"));
-        if !compared.is_null() && ends {
+        if !compared.is_null() && compared["state"] != "comparing" {
             break compared;
         }
+        ensure!(compared["failed"].is_null(), "{compared}");
         ensure!(
             Instant::now() < until,
             "nothing was compared: {}",
@@ -409,7 +407,11 @@ fn a_second_version_runs_beside_the_active_one_and_touches_no_answer() -> Result
     };
     ensure!(compared["study_id"] == made["study_id"], "{compared}");
     ensure!(compared["segmentation_id"] == made["id"], "{compared}");
-    ensure!(compared["failed"].is_null(), "{compared}");
+    ensure!(
+        compared["state"] == "done" && compared["failed"].is_null(),
+        "{compared}"
+    );
+    ensure!(compared["compared_at"].is_string(), "{compared}");
     assert_eq!(compared["active"]["digest"], made["model"]["digest"]);
     assert_eq!(
         compared["frames"],

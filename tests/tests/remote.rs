@@ -517,12 +517,45 @@ fn a_server_whose_certificate_is_not_believed_is_told_and_sent_nothing() -> Resu
 }
 
 #[test]
-fn the_component_without_an_address_is_told_as_a_server_that_is_not_there() -> Result<()> {
-    let host = Options::new()
-        .argument("--profile=remote")
-        .variable("default_model", MODEL)
-        .start()?;
-    let asked = Client::new(&host).post("/api/v1/segment", &volumes::small(2, 1, 6)?)?;
-    assert_eq!(asked.expect(502)?.problem()?, "engine-unreachable");
+fn the_component_without_a_usable_setting_says_which_and_how_it_is_given() -> Result<()> {
+    for (name, value, says) in [
+        ("remote_token", "", "--variable remote_url="),
+        (
+            "remote_url",
+            "http://remote-url-is-not-set.invalid",
+            "--variable remote_url=",
+        ),
+        (
+            "remote_timeout_ms",
+            "soon",
+            "a whole number of milliseconds",
+        ),
+    ] {
+        let mut options = Options::new()
+            .argument("--profile=remote")
+            .variable("default_model", MODEL);
+        if name == "remote_timeout_ms" {
+            options = options.variable("remote_url", "http://127.0.0.1:9");
+        }
+        let host = options.variable(name, value).start()?;
+        let client = Client::new(&host);
+        let asked = client.post("/api/v1/segment", &volumes::small(2, 1, 6)?)?;
+        let asked = asked.expect(500)?;
+        assert_eq!(asked.problem()?, "engine-not-configured");
+        ensure!(asked.text().contains(says), "{name}: {}", asked.text());
+        let ready = client.get("/api/v1/health/ready")?.expect(503)?;
+        assert_eq!(ready.problem()?, "not-ready");
+        ensure!(ready.text().contains(says), "{name}: {}", ready.text());
+        let activate = format!("/api/v1/models/{MODEL}/versions/{VERSION}/activate");
+        let activated = client.send("POST", &activate, &[], None)?.expect(500)?;
+        assert_eq!(activated.problem()?, "engine-not-configured");
+        let listed = client
+            .get(&format!("/api/v1/models/{MODEL}"))?
+            .expect(200)?;
+        let listed = listed.json()?;
+        let reason = &listed["items"][0]["versions"][0]["reason"];
+        let reason = reason.as_str().context("no reason")?;
+        ensure!(reason.contains(says), "{name}: {reason}");
+    }
     Ok(())
 }

@@ -41,6 +41,7 @@ pub(crate) fn inform(model: &ModelPackage) -> Result<GraphInfo, Error> {
             Error::UnsupportedPrecision(text)
         }
         graphs::Error::NotFound(text) => Error::UnknownModel(text),
+        graphs::Error::NotConfigured(text) => Error::NotConfigured(text),
         graphs::Error::Unavailable(text) | graphs::Error::Refused(text) => Error::Engine(text),
     })
 }

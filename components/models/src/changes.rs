@@ -1,8 +1,6 @@
 //! What stewards do with models: upload a package, activate a version, go back, delete.
 
-use cinecor_guest::{
-    Answer, Call, GuestStore, engine_unreachable, now_ms, random_id, sentence, storage_problem,
-};
+use cinecor_guest::{Answer, Call, GuestStore, now_ms, random_id, sentence, storage_problem};
 use cinecor_model_card::{Format, Package as Unpacked, PackageError, PackageLimits};
 use cinecor_store::{
     Action, Activated, MODEL_CHUNK_BYTES, MODEL_LEASE_MS, ModelDeleted, ModelFile, ModelGraph,
@@ -12,7 +10,7 @@ use cinecor_web::{Problem, ProblemKind};
 
 use crate::bindings::cinecor::model::segmenter::ModelPackage;
 use crate::packages::{self, Package, no_model};
-use crate::warm_up::{Failure, warm_up};
+use crate::warm_up::{warm_up, warm_up_once};
 
 /// `PUT /api/v1/models/{name}/versions/{version}`.
 pub(crate) async fn put(mut call: Call, store: &GuestStore) -> Result<Answer, Problem> {
@@ -160,16 +158,14 @@ async fn write_and_try(
         card: unpacked.text.clone(),
         precision: None,
     };
-    let described = warm_up(model, true)
-        .await
-        .map_err(|failure| match failure {
-            Failure::Package(text) => Problem::new(
+    let described = warm_up(model, true).await.map_err(|failure| {
+        failure.problem(|text| {
+            Problem::new(
                 ProblemKind::InvalidPackage,
                 format!("The graph did not answer the warm-up inference: {text}"),
-            ),
-            Failure::Busy(text) => busy(&text),
-            Failure::Unreachable(text) => engine_unreachable(&text),
-        })?;
+            )
+        })
+    })?;
     if !unpacked
         .card
         .graphs()
@@ -189,15 +185,6 @@ fn refused(error: &PackageError) -> Problem {
         _ => ProblemKind::InvalidPackage,
     };
     Problem::new(kind, sentence(&error.to_string()))
-}
-
-pub(crate) fn busy(text: &str) -> Problem {
-    Problem::new(
-        ProblemKind::Overloaded,
-        "The inference engine has no room for the warm-up now; try again in a second.",
-    )
-    .caused_by(text)
-    .retry_after(1)
 }
 
 /// `DELETE /api/v1/models/{name}/versions/{version}`.
@@ -230,16 +217,14 @@ pub(crate) async fn activate(call: &Call, store: &GuestStore) -> Result<Answer, 
         .await?
         .ok_or_else(no_model)?;
     // The first request on it does not wait for the graph to load, and one that does not answer is not activated.
-    warm_up(package.model(), false)
-        .await
-        .map_err(|failure| match failure {
-            Failure::Package(text) => Problem::new(
+    warm_up_once(package.model()).await.map_err(|failure| {
+        failure.problem(|text| {
+            Problem::new(
                 ProblemKind::ModelUnusable,
                 format!("The version does not answer, and the active one stays: {text}"),
-            ),
-            Failure::Busy(text) => busy(&text),
-            Failure::Unreachable(text) => engine_unreachable(&text),
-        })?;
+            )
+        })
+    })?;
     let before = packages::active_version(store, &name).await?;
     let event = call.model_event(Action::ActivateModel, &name, &version);
     let activated = store

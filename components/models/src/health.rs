@@ -1,7 +1,5 @@
 //! Whether the service runs, and whether its active model answers.
 
-use std::cell::RefCell;
-
 use cinecor_guest::{Answer, open_store, variable};
 use cinecor_web::{Problem, ProblemKind};
 use http::HeaderValue;
@@ -9,22 +7,17 @@ use http::header::CACHE_CONTROL;
 use serde_json::{Value, json};
 
 use crate::packages::{self, Package};
-use crate::warm_up::warm_up;
+use crate::warm_up::{Failure, warm_up_once};
 
 /// Seconds after which a caller may ask again; loading a graph takes about as long.
 const RETRY_AFTER_S: u32 = 2;
-
-thread_local! {
-    /// The graph that this instance has seen answering, by digest, with what is told of it.
-    static ANSWERED: RefCell<Option<(String, Value)>> = const { RefCell::new(None) };
-}
 
 pub(crate) fn live() -> Result<Answer, Problem> {
     Ok(uncached(Answer::json(&json!({ "status": "live" }))?))
 }
 
-/// 200 after one inference on the active model, which an instance makes once for each graph. The records are opened too: a service that
-/// cannot keep studies is not ready.
+/// 200 after one inference on the active model, which an instance makes once for each graph. The records are opened too: a service that cannot
+/// keep studies is not ready.
 pub(crate) async fn ready() -> Result<Answer, Problem> {
     let name = variable("default_model").await?.unwrap_or_default();
     let unopened = |cause: Problem| {
@@ -41,30 +34,21 @@ pub(crate) async fn ready() -> Result<Answer, Problem> {
     let package = Package::find(&store, &name, &version)
         .await?
         .ok_or_else(missing)?;
-    let digest = package.card.graph.file.digest.clone();
-    let known = ANSWERED.with_borrow(|answered| {
-        answered
-            .as_ref()
-            .filter(|(found, _)| *found == digest)
-            .map(|(_, model)| model.clone())
-    });
-    let model = match known {
-        Some(model) => model,
-        None => {
-            let model = answers(&package).await?;
-            ANSWERED.set(Some((digest, model.clone())));
-            model
-        }
-    };
+    let model = answers(&package).await?;
     Ok(uncached(Answer::json(
         &json!({ "status": "ready", "model": model }),
     )?))
 }
 
 async fn answers(package: &Package) -> Result<Value, Problem> {
-    let described = warm_up(package.model(), false)
+    let described = warm_up_once(package.model())
         .await
-        .map_err(|failure| not_ready("The active model does not answer").caused_by(failure))?;
+        .map_err(|failure| match failure {
+            Failure::NotConfigured(what) => {
+                not_ready(&format!("Inference is not configured: {what}"))
+            }
+            other => not_ready("The active model does not answer").caused_by(other),
+        })?;
     Ok(json!({
         "name": described.name,
         "version": described.version,

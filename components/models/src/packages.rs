@@ -286,7 +286,7 @@ fn run(name: &str) -> (Option<GraphInfo>, String) {
             None,
             "the inference engine does not know this graph".to_owned(),
         ),
-        Err(Error::Refused(text)) => (None, text),
+        Err(Error::Refused(text) | Error::NotConfigured(text)) => (None, text),
         Err(Error::Unavailable(text)) => (
             None,
             format!("no inference engine can run this graph now: {text}"),

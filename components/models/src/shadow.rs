@@ -1,13 +1,12 @@
 //! A version that runs beside the active one: which, and how the two agree on the studies that are kept. The running is `segment`'s.
 
-use cinecor_guest::{Answer, Call, GuestStore, engine_unreachable, storage_problem};
-use cinecor_store::{Action, ShadowResult};
+use cinecor_guest::{Answer, Call, GuestStore, now_ms, storage_problem};
+use cinecor_store::{Action, ShadowResult, ShadowState};
 use cinecor_web::{Problem, ProblemKind, rfc3339};
 use serde_json::{Map, Value, json};
 
-use crate::changes::busy;
 use crate::packages::{self, Package, no_model};
-use crate::warm_up::{Failure, warm_up};
+use crate::warm_up::warm_up_once;
 
 /// `GET /api/v1/models/{name}/shadow`.
 pub(crate) async fn get(call: &Call, store: &GuestStore) -> Result<Answer, Problem> {
@@ -38,16 +37,14 @@ pub(crate) async fn put(mut call: Call, store: &GuestStore) -> Result<Answer, Pr
             "is none of this model's; /api/v1/models lists those that are there",
         )
     })?;
-    warm_up(package.model(), false)
-        .await
-        .map_err(|failure| match failure {
-            Failure::Package(text) => Problem::new(
+    warm_up_once(package.model()).await.map_err(|failure| {
+        failure.problem(|text| {
+            Problem::new(
                 ProblemKind::ModelUnusable,
                 format!("The version does not answer, and nothing has changed: {text}"),
-            ),
-            Failure::Busy(text) => busy(&text),
-            Failure::Unreachable(text) => engine_unreachable(&text),
-        })?;
+            )
+        })
+    })?;
     let event = call.model_event(Action::ShadowModel, &name, &version);
     store
         .set_shadow(&name, &version, &event)
@@ -115,16 +112,22 @@ async fn tell(store: &GuestStore, name: &str) -> Result<Answer, Problem> {
         "active_version": active,
         "version": shadow.as_ref().map(|shadow| &shadow.version),
         "since": shadow.as_ref().map(|shadow| rfc3339(shadow.since_ms)),
-        "studies": results.iter().map(in_words).collect::<Vec<_>>(),
+        "studies": results.iter().map(|result| in_words(result, now_ms())).collect::<Vec<_>>(),
     }))
 }
 
-fn in_words(result: &ShadowResult) -> Value {
+fn in_words(result: &ShadowResult, now_ms: i64) -> Value {
+    let (state, failed) = match result.state(now_ms) {
+        ShadowState::Comparing => ("comparing", None),
+        ShadowState::Done => ("done", None),
+        ShadowState::Failed(why) => ("failed", Some(why)),
+    };
     let [right_ventricle, myocardium, left_ventricle] = result.dice;
     json!({
         "study_id": result.study_id.as_str(),
         "segmentation_id": result.segmentation_id.as_str(),
-        "compared_at": rfc3339(result.at_ms),
+        "state": state,
+        "compared_at": (state != "comparing").then(|| rfc3339(result.at_ms)),
         "active": { "version": result.active_version, "digest": result.active_digest },
         "shadow": { "version": result.shadow_version, "digest": result.shadow_digest },
         "frames": result.frames,
@@ -134,6 +137,6 @@ fn in_words(result: &ShadowResult) -> Value {
             "left_ventricle": left_ventricle,
         },
         "ef_difference_points": result.ef_difference_points,
-        "failed": result.failed,
+        "failed": failed,
     })
 }

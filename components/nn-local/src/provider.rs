@@ -167,6 +167,7 @@ impl inference::Guest for Provider {
 
 impl graphs::Guest for Provider {
     fn describe(name: String) -> Result<graphs::GraphInfo, graphs::Error> {
+        with_engine(|_| Ok(())).map_err(|error| graphs::Error::NotConfigured(error.text))?;
         match with_engine(|engine| engine.describe(&name)) {
             Ok(info) => Ok(graphs::GraphInfo {
                 digest: info.digest,

@@ -28,6 +28,18 @@ pub(crate) struct Http {
     connect_timeout_ms: u64,
 }
 
+/// Whether `url` is meant as an address. The manifest has to have one even where there is no server, and takes a name under `.invalid`, which no
+/// server can have (RFC 2606).
+pub(crate) fn names_a_server(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority
+        .rsplit_once(':')
+        .map_or(authority, |(host, _)| host);
+    let host = host.trim().trim_end_matches('.');
+    !host.is_empty() && !host.to_ascii_lowercase().ends_with(".invalid")
+}
+
 impl Http {
     /// The way to the server of the settings.
     ///

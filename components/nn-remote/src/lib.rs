@@ -73,6 +73,11 @@ fn open(models: Vec<PathBuf>, uploaded: Arc<dyn GraphStore>) -> Result<Alone, St
     };
     config.kserve.url = variables::get(URL)
         .map_err(|error| format!("the variable {URL} cannot be read: {error:?}"))?;
+    if !http::names_a_server(&config.kserve.url) {
+        return Err(format!(
+            "the variable {URL} is not set; start the service with --variable {URL}=http://HOST:PORT, the address of the server that infers"
+        ));
+    }
     let timeout = match variables::get(TIMEOUT) {
         Err(variables::Error::Undefined(_)) => String::new(),
         read => {

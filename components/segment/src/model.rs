@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use cinecor_guest::{
-    GuestStore, MODELS, engine_unreachable, kept_card, open_store, sentence, storage_problem,
-    variable,
+    GuestStore, MODELS, engine_not_configured, engine_unreachable, kept_card, open_store, sentence,
+    storage_problem, variable,
 };
 use cinecor_measures::score::{self, Features, Form, Weights};
 use cinecor_measures::{Counts, Factor, Factors};
@@ -279,6 +279,7 @@ fn problem(error: Error) -> Problem {
         .caused_by(text)
         .retry_after(1),
         Error::Unreachable(text) => engine_unreachable(&text),
+        Error::NotConfigured(text) => engine_not_configured(&text),
         Error::Engine(text) => {
             Problem::new(ProblemKind::EngineFailed, "The inference engine failed; try again. The request id finds the cause in the log.").caused_by(text)
         }

@@ -54,44 +54,63 @@ async fn compare_and_keep(
         frames: frames.clone(),
         dice: [None; 3],
         ef_difference_points: None,
+        comparing: true,
         failed: None,
     };
     // A component that traps takes this one along: what is kept before is what is told of it.
-    result.failed = Some(
-        "The comparison has not ended: it is under way, or the model's component was stopped."
-            .to_owned(),
-    );
     store
         .put_shadow_result(&model.name, &result)
         .await
         .map_err(storage_problem)?;
-    result.failed = None;
-    match masks(store, study, record, &frames, &shadow.version).await {
-        Ok(masks) => {
-            let Masks {
-                answered,
-                shadow,
-                digest,
-            } = masks;
-            let spacing = study.geometry().map_err(Problem::internal)?.spacing;
-            let agreement =
-                compare(answered.view(), shadow.view(), &spacing).map_err(Problem::internal)?;
-            result.shadow_digest = Some(digest);
-            result.dice = [
-                agreement.right_ventricle.dice,
-                agreement.myocardium.dice,
-                agreement.left_ventricle.dice,
-            ];
-            let ef = ef_percent(shadow.view()).zip(ef_percent(answered.view()));
-            result.ef_difference_points = ef.map(|(shadow, answered)| shadow - answered);
+    match agree(store, study, record, &frames, &shadow.version).await {
+        Ok(agreed) => {
+            result.shadow_digest = Some(agreed.digest);
+            result.dice = agreed.dice;
+            result.ef_difference_points = agreed.ef_difference_points;
         }
         Err(problem) => result.failed = Some(problem.detail().to_owned()),
     }
+    result.comparing = false;
     result.at_ms = now_ms();
     store
         .put_shadow_result(&model.name, &result)
         .await
         .map_err(storage_problem)
+}
+
+/// How the two agree.
+struct Agreed {
+    /// SHA-256 of the shadow's graph.
+    digest: String,
+    /// Of the right ventricle, the myocardium and the left ventricle.
+    dice: [Option<f64>; 3],
+    ef_difference_points: Option<f64>,
+}
+
+async fn agree(
+    store: &GuestStore,
+    study: &StudyRecord,
+    record: &SegmentationRecord,
+    frames: &[usize],
+    version: &str,
+) -> Result<Agreed, Problem> {
+    let Masks {
+        answered,
+        shadow,
+        digest,
+    } = masks(store, study, record, frames, version).await?;
+    let spacing = study.geometry().map_err(Problem::internal)?.spacing;
+    let agreement = compare(answered.view(), shadow.view(), &spacing).map_err(Problem::internal)?;
+    let ef = ef_percent(shadow.view()).zip(ef_percent(answered.view()));
+    Ok(Agreed {
+        digest,
+        dice: [
+            agreement.right_ventricle.dice,
+            agreement.myocardium.dice,
+            agreement.left_ventricle.dice,
+        ],
+        ef_difference_points: ef.map(|(shadow, answered)| shadow - answered),
+    })
 }
 
 /// Labels of the same frames, shape `[T, Z, Y, X]`.

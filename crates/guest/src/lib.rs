@@ -45,7 +45,8 @@ pub use call::Call;
 pub use decode_limits::mask_limits;
 pub use kept::{MODELS, kept_card, kept_frame, kept_mask};
 pub use refusals::{
-    decode_problem, engine_unreachable, fact_problem, measure_problem, sentence, storage_problem,
+    decode_problem, engine_not_configured, engine_unreachable, fact_problem, measure_problem,
+    sentence, storage_problem,
 };
 pub use serve::{Request, Response, serve, serve_open};
 pub use settings::{Settings, variable};

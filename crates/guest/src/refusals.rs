@@ -98,6 +98,15 @@ pub fn engine_unreachable(cause: &str) -> Problem {
     .caused_by(cause)
 }
 
+/// No engine until a setting is given, which `what` names; who runs the service reads it in the answer.
+pub fn engine_not_configured(what: &str) -> Problem {
+    Problem::new(
+        ProblemKind::EngineNotConfigured,
+        format!("Inference is not configured: {}", sentence(what)),
+    )
+    .caused_by(what)
+}
+
 /// A text with a capital at its start and a full stop at its end.
 pub fn sentence(text: &str) -> String {
     let mut characters = text.chars();

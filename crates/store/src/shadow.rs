@@ -14,6 +14,9 @@ use crate::store::{Store, StoreError, from_json, integer, text, to_json};
 /// The most comparisons that are read at once, the latest first.
 pub const SHADOW_RESULTS_MAX: usize = 1_000;
 
+/// How long a comparison of two frames may say nothing, in ms, before it is taken to have been stopped.
+pub const SHADOW_SILENCE_MS: i64 = 600_000;
+
 /// A shadow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shadow {
@@ -30,7 +33,7 @@ pub struct ShadowResult {
     pub study_id: Id,
     /// The segmentation that was answered.
     pub segmentation_id: Id,
-    /// When they were compared, ms since 1970.
+    /// When the comparison began, and once it is over when that was, ms since 1970.
     pub at_ms: i64,
     /// The version that answered.
     pub active_version: String,
@@ -46,8 +49,39 @@ pub struct ShadowResult {
     pub dice: [Option<f64>; 3],
     /// The shadow's left ejection fraction minus the answer's, in points, both of these frames; `None` without two phases.
     pub ef_difference_points: Option<f64>,
-    /// Why the shadow did not run.
+    /// Whether the comparison has begun and not told of its end yet.
+    #[serde(default)]
+    pub comparing: bool,
+    /// Why the shadow made nothing of the study.
     pub failed: Option<String>,
+}
+
+/// Where a comparison stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShadowState<'a> {
+    /// It is under way.
+    Comparing,
+    /// There are figures.
+    Done,
+    /// There are none, for this reason.
+    Failed(&'a str),
+}
+
+impl ShadowResult {
+    /// Where the comparison stands at `now_ms`. One whose component was stopped tells nobody: it has failed once it is silent for longer than
+    /// [`SHADOW_SILENCE_MS`].
+    pub fn state(&self, now_ms: i64) -> ShadowState<'_> {
+        match &self.failed {
+            Some(why) => ShadowState::Failed(why),
+            None if !self.comparing => ShadowState::Done,
+            None if now_ms.saturating_sub(self.at_ms) <= SHADOW_SILENCE_MS => {
+                ShadowState::Comparing
+            }
+            None => ShadowState::Failed(
+                "The comparison never told of its end: the model's component was stopped while it was under way.",
+            ),
+        }
+    }
 }
 
 pub(crate) const SCHEMA: [&str; 3] = [

@@ -11,9 +11,9 @@ use cinecor_store::{
     Action, Activated, BackendError, ChangeRecord, Chunk, Committed, Consent, Database,
     DrawnRecord, Event, Id, KeyValue, LabelCounts, MODEL_CHUNK_BYTES, MODEL_LEASE_MS,
     MODEL_STALE_MS, ModelDeleted, ModelGraph, ModelUsed, ProfileRecord, QualityRecord,
-    ReviewRecord, ReviewState, Reviewed, Revised, STALE_MS, SegmentationRecord, ShadowResult,
-    SliceRecord, SourceRecord, SqlValue, Store, StoreError, StudyRecord, Subject, TimingsMs,
-    ToldRecord, VoxelRecord, WarningRecord, chain_holds, graph_key,
+    ReviewRecord, ReviewState, Reviewed, Revised, SHADOW_SILENCE_MS, STALE_MS, SegmentationRecord,
+    ShadowResult, ShadowState, SliceRecord, SourceRecord, SqlValue, Store, StoreError, StudyRecord,
+    Subject, TimingsMs, ToldRecord, VoxelRecord, WarningRecord, chain_holds, graph_key,
 };
 use rusqlite::types::Value;
 
@@ -1218,7 +1218,32 @@ fn compared(segmentation: &Id, shadow: &str, at_ms: i64) -> ShadowResult {
         frames: vec![0, 1],
         dice: [Some(0.5), None, Some(1.0)],
         ef_difference_points: Some(-1.25),
+        comparing: false,
         failed: None,
+    }
+}
+
+#[test]
+fn a_comparison_is_under_way_until_it_tells_of_its_end_or_is_silent_for_too_long() {
+    let done = compared(&id(5), "2.0.0", 1_000);
+    let begun = ShadowResult {
+        comparing: true,
+        ..done.clone()
+    };
+    let failed = ShadowResult {
+        failed: Some("why".to_owned()),
+        ..done.clone()
+    };
+    let last = 1_000 + SHADOW_SILENCE_MS;
+    for now_ms in [0, 1_000, last, i64::MAX] {
+        assert_eq!(done.state(now_ms), ShadowState::Done);
+        assert_eq!(failed.state(now_ms), ShadowState::Failed("why"));
+    }
+    for now_ms in [i64::MIN, 0, 1_000, last] {
+        assert_eq!(begun.state(now_ms), ShadowState::Comparing);
+    }
+    for now_ms in [last + 1, i64::MAX] {
+        assert!(matches!(begun.state(now_ms), ShadowState::Failed(_)));
     }
 }
 

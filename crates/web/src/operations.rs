@@ -1156,7 +1156,7 @@ pub static OPERATIONS: &[Operation] = &[
         path: "/api/v1/models/{name}/shadow",
         role: Some(Reader),
         summary: "The version beside the active one, and how the two agree",
-        about: "For each study the Dice of each structure and the difference of the left ejection fraction, the latest first, 1,000 at most. Without a shadow its version is null.",
+        about: "For each study the Dice of each structure and the difference of the left ejection fraction, the latest first, 1,000 at most; `state` says whether the comparison is under way, done or failed. Without a shadow its version is null.",
         parameters: &[MODEL_NAME],
         body: Body::None,
         success: &[

@@ -133,6 +133,10 @@ catalogue! {
     EngineFailed { "engine-failed", 502, "The engine failed",
         "The inference engine, or a service that is called for the answer, did not answer as it should.",
         "Try again; if it stays, give the request id to whoever runs the service." }
+    /// There is no engine until the service is configured.
+    EngineNotConfigured { "engine-not-configured", 500, "Inference is not configured",
+        "The service is set up so that it cannot infer: a setting that says where or by what is missing, or cannot be used. Everything else is served.",
+        "Whoever runs the service gives the setting that the detail names and starts it again; trying again alone does not help." }
     /// The server that infers did not answer.
     EngineUnreachable { "engine-unreachable", 502, "The inference server did not answer",
         "Inference runs on another server here, and that one cannot be reached, went away before it had answered, or took too long. What was kept before is kept still; nothing of this request was.",

@@ -324,6 +324,7 @@ fn most() -> Value {
         &[
             "study_id",
             "segmentation_id",
+            "state",
             "compared_at",
             "active",
             "shadow",
@@ -335,7 +336,8 @@ fn most() -> Value {
         json!({
             "study_id": { "type": "string" },
             "segmentation_id": { "type": "string" },
-            "compared_at": { "type": "string", "format": "date-time" },
+            "state": { "enum": ["comparing", "done", "failed"], "description": "Figures are there once it is `done`; while it is `comparing` they are null." },
+            "compared_at": { "type": ["string", "null"], "format": "date-time", "description": "When the comparison ended." },
             "active": object(&["version", "digest"], json!({
                 "version": { "type": "string" },
                 "digest": { "type": "string" },
@@ -351,7 +353,7 @@ fn most() -> Value {
                 "left_ventricle": dice,
             })),
             "ef_difference_points": number_or_null("The shadow's left ejection fraction minus the answer's, both of these frames."),
-            "failed": { "type": ["string", "null"], "description": "Why the shadow made nothing of this study." },
+            "failed": { "type": ["string", "null"], "description": "Why the shadow made nothing of this study, where that is so." },
         }),
     );
     let shadow = object(

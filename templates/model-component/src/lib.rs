@@ -42,6 +42,7 @@ impl Guest for MyModel {
         let info = graphs::describe(&graph_name(&model)).map_err(|error| match error {
             graphs::Error::NotFound(text) => Error::UnknownModel(text),
             graphs::Error::Refused(text) => Error::UnsupportedPrecision(text),
+            graphs::Error::NotConfigured(text) => Error::NotConfigured(text),
             graphs::Error::Unavailable(text) => Error::Engine(text),
         })?;
         Ok(Description {

@@ -69,7 +69,8 @@ impl Guest for Suite {
             Err(
                 graphs::Error::NotFound(text)
                 | graphs::Error::Unavailable(text)
-                | graphs::Error::Refused(text),
+                | graphs::Error::Refused(text)
+                | graphs::Error::NotConfigured(text),
             ) => Err(text),
         }
     }
