@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow, ensure};
-use cinecor_tests::client::Client;
+use anyhow::{Context as _, Result, anyhow, ensure};
+use cinecor_tests::client::{Answer, Client};
+use cinecor_tests::host::Options;
 use cinecor_tests::packages::{NAME, Package, address};
 use cinecor_tests::soak::Soak;
 use cinecor_tests::swapping::{Application, guest, reload, reloaded};
@@ -61,77 +62,175 @@ fn a_watched_component_takes_over_by_itself() -> Result<()> {
     Ok(())
 }
 
+/// What model-rogue does: the rows of a slice and the version of a package that have it do so, and what a request of it may be answered with.
+const MISDEEDS: [(usize, &str, &[u16]); 3] = [
+    (61, "66.6.1", &[500]),
+    (62, "66.6.2", &[504]),
+    // Out of memory is told as such where the host sees it first, and memory takes its time on a busy machine.
+    (63, "66.6.3", &[500, 503, 504]),
+];
+
+/// Asks `bad`, which has to be answered with a problem of one of these statuses, and serves others while it goes on.
+fn costs_itself_alone(
+    client: &Client,
+    statuses: &[u16],
+    bad: impl FnOnce() -> Result<Answer> + Send,
+) -> Result<()> {
+    let good = volumes::of_size(1, 1, 60)?;
+    std::thread::scope(|scope| -> Result<()> {
+        let hurt = scope.spawn(bad);
+        let mut served = 0;
+        while served < 5 || !hurt.is_finished() {
+            client.post("/api/v1/segment", &good)?.expect(200)?;
+            client.get("/api/v1/health/live")?.expect(200)?;
+            served += 1;
+        }
+        let answer = hurt.join().map_err(|_| anyhow!("a client panicked"))??;
+        ensure!(
+            statuses.contains(&answer.status),
+            "{} is none of {statuses:?}: {}",
+            answer.status,
+            answer.text()
+        );
+        answer.problem()?;
+        Ok(())
+    })?;
+    client.post("/api/v1/segment", &good)?.expect(200)?;
+    Ok(())
+}
+
+/// Little time and memory for what computes.
+fn in_bounds(application: &Application) -> Options {
+    let mut settings = toml::Table::new();
+    settings.insert("concurrency".to_owned(), 1.into());
+    settings.insert("at_work_max".to_owned(), 12.into());
+    settings.insert("request_deadline_ms".to_owned(), 8_000.into());
+    settings.insert("instance_memory_bytes_max".to_owned(), (256 << 20).into());
+    let segment = settings.clone();
+    settings.insert("probe".to_owned(), "/api/v1/health/ready".into());
+    let options = application.options();
+    options
+        .setting("component", "segment", segment)
+        .setting("component", "models", settings)
+}
+
+const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
+
 #[test]
 fn a_component_that_traps_loops_or_hoards_costs_its_own_request_only() -> Result<()> {
     let application = Application::with_model("model-rogue")?;
-    let host = application
-        .options()
-        .setting("component", "segment", segment_settings())
-        .start()?;
+    let host = in_bounds(&application).start()?;
     let client = Client::new(&host);
-    let good = volumes::of_size(1, 1, 60)?;
-    client.post("/api/v1/segment", &good)?.expect(200)?;
-    for (rows, statuses) in [(61, [500, 500]), (62, [504, 504]), (63, [500, 503])] {
+    for (rows, _, statuses) in MISDEEDS {
         let bad = volumes::of_size(1, 1, rows)?;
-        std::thread::scope(|scope| -> Result<()> {
-            let hurt = scope.spawn(|| client.post("/api/v1/segment", &bad));
-            // While it goes on, and after it.
-            for _ in 0..5 {
-                client.post("/api/v1/segment", &good)?.expect(200)?;
-                client.get("/api/v1/health/live")?.expect(200)?;
-            }
-            let answer = hurt.join().map_err(|_| anyhow!("a client panicked"))??;
-            ensure!(
-                statuses.contains(&answer.status),
-                "{rows} rows: {} {}",
-                answer.status,
-                answer.text()
-            );
-            answer.problem()?;
-            Ok(())
-        })?;
-        client.post("/api/v1/segment", &good)?.expect(200)?;
+        costs_itself_alone(&client, statuses, || client.post("/api/v1/segment", &bad))?;
+        // Of a kept study the study stays, without a segmentation, and asking again is no conflict.
+        let study = client.post("/api/v1/studies", &bad)?.expect(201)?;
+        let study = study.header("location").unwrap_or_default().to_owned();
+        let segmentations = format!("{study}/segmentations");
+        for _ in 0..2 {
+            costs_itself_alone(&client, statuses, || {
+                client.send("POST", &segmentations, &JSON, Some(b"{}"))
+            })?;
+        }
+        let list = client.get(&segmentations)?.expect(200)?.json()?;
+        assert_eq!(list["items"], json!([]));
+        client.get(&format!("{study}/volume.nii.gz"))?.expect(200)?;
+        client.delete(&study)?.expect(204)?;
     }
+    client.get("/api/v1/health/ready")?.expect(200)?;
     Ok(())
 }
 
 #[test]
-fn a_component_that_traps_while_an_upload_is_tried_costs_that_upload_alone() -> Result<()> {
+fn a_component_that_fails_while_an_upload_is_tried_costs_that_upload_alone() -> Result<()> {
     let application = Application::with_model("model-rogue")?;
-    let host = application.options().start()?;
+    let host = in_bounds(&application).start()?;
     let client = Client::new(&host);
-    let mut package = Package::of_version("1.0.0")?;
-    package.card["name"] = "trap".into();
-    let (bad, archive) = ("/api/v1/models/trap/versions/1.0.0", package.zip()?);
-    let put = |at: &str, archive: &[u8]| client.send("PUT", at, &[], Some(archive));
-    put(bad, &archive)?.expect(500)?.problem()?;
-    // It told nobody of its end: the next one of the same version is told how long that is waited for.
-    let again = put(bad, &archive)?.expect(409)?;
-    assert_eq!(again.problem()?, "conflict");
-    assert_eq!(again.header("retry-after"), Some("30"));
-    client.get(bad)?.expect(404)?;
+    let put = |version: &str, archive: &[u8]| -> Result<Answer> {
+        client.send("PUT", &address(version), &[], Some(archive))
+    };
+    for (_, version, statuses) in MISDEEDS {
+        let archive = Package::of_version(version)?.zip()?;
+        costs_itself_alone(&client, statuses, || put(version, &archive))?;
+        client.get(&address(version))?.expect(404)?;
+        // It told nobody of its end: the next one of the same version is told how long that is waited for.
+        let again = put(version, &archive)?.expect(409)?;
+        assert_eq!(again.problem()?, "conflict");
+        assert_eq!(again.header("retry-after"), Some("30"));
+    }
     let good = Package::of_version("77.0.0")?.zip()?;
-    put(&address("77.0.0"), &good)?.expect(201)?;
+    put("77.0.0", &good)?.expect(201)?;
+    client.get("/api/v1/health/ready")?.expect(200)?;
+    Ok(())
+}
+
+#[test]
+fn a_component_that_fails_while_a_version_or_it_itself_is_tried_changes_nothing() -> Result<()> {
+    let application = Application::with_model("model-unet")?;
+    let host = in_bounds(&application).start()?;
+    let client = Client::new(&host);
+    let volume = volumes::of_size(1, 1, 60)?;
+    let activate = |version: &str| -> Result<Answer> {
+        let address = format!("{}/activate", address(version));
+        client.send("POST", &address, &[], None)
+    };
+    for (_, version, _) in MISDEEDS {
+        let archive = Package::of_version(version)?.zip()?;
+        client
+            .send("PUT", &address(version), &[], Some(&archive))?
+            .expect(201)?;
+    }
+    let models = client
+        .get(&format!("/api/v1/models/{NAME}"))?
+        .expect(200)?
+        .json()?;
+    let shipped = models["items"][0]["active_version"].as_str();
+    let shipped = shipped.context("no active version")?.to_owned();
+
+    // With such a version active, the component that fails with it is refused by its trial.
+    for (_, version, _) in MISDEEDS {
+        activate(version)?.expect(200)?;
+        let before = segment(&client, &volume)?;
+        application.put(&guest("model-rogue")?)?;
+        let (content, said) = reload(&host)?;
+        ensure!(!content && said.contains("refused"), "{said}");
+        ensure!(segment(&client, &volume)? == before);
+    }
+    activate(&shipped)?.expect(200)?;
+
+    // Where it serves already, the version is refused by its warm-up.
+    reloaded(&host)?;
+    let before = segment(&client, &volume)?;
+    let shadow = format!("/api/v1/models/{NAME}/shadow");
+    for (_, version, statuses) in MISDEEDS {
+        costs_itself_alone(&client, statuses, || activate(version))?;
+        let body = json!({ "version": version }).to_string();
+        costs_itself_alone(&client, statuses, || {
+            client.send("PUT", &shadow, &JSON, Some(body.as_bytes()))
+        })?;
+        ensure!(segment(&client, &volume)? == before);
+        let told = client.get(&shadow)?.expect(200)?.json()?;
+        ensure!(told["version"].is_null(), "{told}");
+    }
     client.get("/api/v1/health/ready")?.expect(200)?;
     Ok(())
 }
 
 #[test]
 fn a_shadow_that_traps_costs_no_answer_and_is_told() -> Result<()> {
-    // With this version of a package model-rogue traps, whatever it is asked.
-    const TRAPS: &str = "66.6.6";
+    let (_, traps, _) = MISDEEDS[0];
     let application = Application::with_model("model-unet")?;
     let host = application.options().start()?;
     let client = Client::new(&host);
-    let archive = Package::of_version(TRAPS)?.zip()?;
+    let archive = Package::of_version(traps)?.zip()?;
     client
-        .send("PUT", &address(TRAPS), &[], Some(&archive))?
+        .send("PUT", &address(traps), &[], Some(&archive))?
         .expect(201)?;
-    let json = [("content-type", "application/json")];
     let shadow = format!("/api/v1/models/{NAME}/shadow");
-    let body = json!({ "version": TRAPS }).to_string();
+    let body = json!({ "version": traps }).to_string();
     client
-        .send("PUT", &shadow, &json, Some(body.as_bytes()))?
+        .send("PUT", &shadow, &JSON, Some(body.as_bytes()))?
         .expect(200)?;
     application.put(&guest("model-rogue")?)?;
     reloaded(&host)?;
@@ -141,7 +240,7 @@ fn a_shadow_that_traps_costs_no_answer_and_is_told() -> Result<()> {
     let study = study.header("location").unwrap_or_default().to_owned();
     let segmentations = format!("{study}/segmentations");
     let made = client
-        .send("POST", &segmentations, &json, Some(b"{}"))?
+        .send("POST", &segmentations, &JSON, Some(b"{}"))?
         .expect(201)?
         .json()?;
     // It traps once that answer is sent; others are served meanwhile.
@@ -154,24 +253,14 @@ fn a_shadow_that_traps_costs_no_answer_and_is_told() -> Result<()> {
     assert_eq!(kept["items"][0]["id"], made["id"]);
     let told = client.get(&shadow)?.expect(200)?.json()?;
     let told = &told["studies"][0];
+    // Nobody could say that it ended; when it is silent for long that counts as a failure.
     ensure!(
-        told["failed"]
-            .as_str()
-            .is_some_and(|why| why.contains("not ended")),
+        told["state"] == "comparing" && told["failed"].is_null(),
         "{told}"
     );
+    ensure!(told["compared_at"].is_null(), "{told}");
     client.get("/api/v1/health/ready")?.expect(200)?;
     Ok(())
-}
-
-/// Those of `cinecor.toml`, with little time and memory.
-fn segment_settings() -> toml::Table {
-    let mut settings = toml::Table::new();
-    settings.insert("concurrency".to_owned(), 1.into());
-    settings.insert("at_work_max".to_owned(), 12.into());
-    settings.insert("request_deadline_ms".to_owned(), 5_000.into());
-    settings.insert("instance_memory_bytes_max".to_owned(), (256 << 20).into());
-    settings
 }
 
 /// In CI a short one; `cargo xtask soak --under-load` is the long one, and looks at the times.

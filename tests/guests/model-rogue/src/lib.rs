@@ -1,5 +1,5 @@
-//! A model component that finds nothing in any picture, and on slices of certain numbers of rows traps, computes without end, or takes
-//! memory without end. What it does to others is for the tests to see.
+//! A model component that finds nothing in any picture, and on slices of certain numbers of rows, or with certain versions of a package, traps,
+//! computes without end, or takes memory without end. What it does to others is for the tests to see.
 
 #[allow(
     missing_docs,
@@ -30,16 +30,12 @@ struct Rogue;
 
 bindings::export!(Rogue with_types_in bindings);
 
-/// Rows of a slice on which it traps.
-const TRAPS: u32 = 61;
-/// Name of a package with which it traps on any slice.
-const TRAPS_WITH: &str = "trap";
-/// Version of any package with which it traps on any slice.
-const TRAPS_WITH_VERSION: &str = "66.6.6";
-/// Rows of a slice on which it never ends.
-const LOOPS: u32 = 62;
-/// Rows of a slice on which it takes memory until there is none.
-const HOARDS: u32 = 63;
+/// The rows of a slice, and the version of any package, on which it traps.
+const TRAPS: (u32, &str) = (61, "66.6.1");
+/// Those on which it never ends.
+const LOOPS: (u32, &str) = (62, "66.6.2");
+/// Those on which it takes memory until there is none.
+const HOARDS: (u32, &str) = (63, "66.6.3");
 
 impl Guest for Rogue {
     async fn describe(model: ModelPackage) -> Result<Description, Error> {
@@ -60,21 +56,20 @@ impl Guest for Rogue {
         grid: Grid,
         intensities: Vec<f32>,
     ) -> Result<SegmentedFrame, Error> {
-        if model.name == TRAPS_WITH || model.version == TRAPS_WITH_VERSION {
+        let is = |(rows, version): (u32, &str)| grid.rows == rows || model.version == version;
+        if is(TRAPS) {
             std::process::abort();
         }
-        match grid.rows {
-            TRAPS => std::process::abort(),
-            LOOPS => loop {
+        if is(LOOPS) {
+            loop {
                 std::hint::black_box(0);
-            },
-            HOARDS => {
-                let mut hoard = Vec::new();
-                loop {
-                    hoard.push(std::hint::black_box(vec![1_u8; 16 << 20]));
-                }
             }
-            _ => {}
+        }
+        if is(HOARDS) {
+            let mut hoard = Vec::new();
+            loop {
+                hoard.push(std::hint::black_box(vec![1_u8; 16 << 20]));
+            }
         }
         let nothing = StructureEvidence {
             expected_voxels: 0.0,
