@@ -360,7 +360,7 @@ impl App {
         let app = self.clone();
         let loaded = tokio::task::spawn_blocking({
             let current = current.clone();
-            move || -> anyhow::Result<Vec<Service>> {
+            let load = move || -> anyhow::Result<Vec<Service>> {
                 let mut manifest = manifest;
                 let mut merged = app.loader.spec.manifest.clone();
                 for (id, component) in &mut merged.components {
@@ -378,7 +378,9 @@ impl App {
                     }
                 }
                 Ok(loaded)
-            }
+            };
+            // Requests are served meanwhile, and compiling takes every processor that it gets.
+            move || compilers()?.install(load)
         })
         .await??;
         for service in &loaded {
@@ -401,7 +403,6 @@ impl App {
         }
         self.loader.code.prune(&services);
         self.services.store(Arc::new(services));
-        crate::memory::give_back();
         for change in &swapped {
             // What is idle ends at once; what works ends when it is done.
             if let Some(old) = current.get(&change.component) {
@@ -535,6 +536,16 @@ fn failure(service: &Service, link: &Link, error: wasmtime::Error) -> Failure {
         return Failure::Component(format!("no instance could be made: {:?}", failed.error));
     }
     Failure::Component(format!("{error:?}"))
+}
+
+/// Threads to compile on while the application serves: half of the processors.
+fn compilers() -> anyhow::Result<rayon::ThreadPool> {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    rayon::ThreadPoolBuilder::new()
+        .num_threads((processors / 2).max(1))
+        .thread_name(|index| format!("compile-{index}"))
+        .build()
+        .context("threads to compile on could not be started")
 }
 
 /// What loading a component takes. Kept, for components are loaded again while the application serves.
