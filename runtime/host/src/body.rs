@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::{Error, WasiBody};
 
@@ -267,10 +268,224 @@ impl<F: Finish> Drop for ResponseBody<F> {
     }
 }
 
+/// Bytes of an answer that are read from its component before the client takes them.
+const AHEAD_BYTES: usize = 256 << 10;
+
+/// The longest piece in which an answer is handed to the connection: so much has to be taken in the time that a reader may stall.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// What an answer that waits to be taken counts for at least, of the bytes that all may have together.
+const UNTAKEN_BYTES_MIN: usize = 4 << 10;
+
+/// Reads an answer of a component a little ahead of the client. When the component has said all of it, its `work` is over and, if `untaken`
+/// has as many permits as bytes are left to send, its `place` is free: a place is for work, and no client shall keep one by not reading.
+/// A client that leaves ends the work. `promised` is as in [`ResponseBody::new`]. Must be called inside a tokio runtime.
+pub fn relay<P: Send + 'static>(
+    mut body: WasiBody,
+    promised: Option<u64>,
+    work: impl Finish,
+    place: P,
+    untaken: Arc<Semaphore>,
+) -> WasiBody {
+    let (to, frames) = mpsc::unbounded_channel();
+    let room = Arc::new(Semaphore::new(AHEAD_BYTES));
+    let relayed = Relayed {
+        frames,
+        room: room.clone(),
+        out: 0,
+        left: promised,
+    };
+    tokio::spawn(async move {
+        let (read, complete) = tokio::select! {
+            biased;
+            () = to.closed() => (0, false),
+            outcome = read_ahead(&mut body, promised, &to, &room) => outcome,
+        };
+        drop(body);
+        work.finish(read, complete);
+        // Not sent where the client has left.
+        let _ = to.send(None);
+        let left = AHEAD_BYTES.saturating_sub(room.available_permits());
+        let bytes = u32::try_from(left.max(UNTAKEN_BYTES_MIN)).unwrap_or(u32::MAX);
+        let _untaken = match untaken.try_acquire_many_owned(bytes) {
+            Ok(bytes) => {
+                drop(place);
+                (Some(bytes), None)
+            }
+            Err(_) => (None, Some(place)),
+        };
+        to.closed().await;
+    });
+    relayed.boxed_unsync()
+}
+
+/// A frame of an answer, or its end.
+type Relay = Option<Result<Frame<Bytes>, Error>>;
+
+/// Bytes that were read, and whether that was all of the answer.
+async fn read_ahead(
+    body: &mut WasiBody,
+    promised: Option<u64>,
+    to: &mpsc::UnboundedSender<Relay>,
+    room: &Semaphore,
+) -> (u64, bool) {
+    let mut read = 0_u64;
+    loop {
+        if promised.is_some_and(|promised| read >= promised) {
+            return (read, true);
+        }
+        let frame = match body.frame().await {
+            None => return (read, true),
+            Some(Err(error)) => {
+                let _ = to.send(Some(Err(error)));
+                return (read, false);
+            }
+            Some(Ok(frame)) => frame,
+        };
+        match frame.into_data() {
+            Ok(mut data) => {
+                read = read.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+                while !data.is_empty() {
+                    let piece = data.split_to(data.len().min(PIECE_BYTES));
+                    let bytes = u32::try_from(piece.len()).unwrap_or(u32::MAX);
+                    // The semaphore is never closed. Its permits come back when the piece was taken.
+                    if let Ok(permits) = room.acquire_many(bytes).await {
+                        permits.forget();
+                    }
+                    let _ = to.send(Some(Ok(Frame::data(piece))));
+                }
+            }
+            Err(trailers) => {
+                let _ = to.send(Some(Ok(trailers)));
+            }
+        }
+    }
+}
+
+/// What [`relay`] hands to the connection.
+struct Relayed {
+    frames: mpsc::UnboundedReceiver<Relay>,
+    room: Arc<Semaphore>,
+    /// Bytes of the piece that the connection has.
+    out: usize,
+    /// Bytes of those promised that were not handed out.
+    left: Option<u64>,
+}
+
+impl Body for Relayed {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        // Who asks for a piece has taken the one before.
+        let taken = std::mem::take(&mut self.out);
+        self.room.add_permits(taken);
+        let frame = ready!(self.frames.poll_recv(cx)).flatten();
+        if let Some(Ok(frame)) = &frame {
+            self.out = frame.data_ref().map_or(0, Bytes::len);
+            let count = u64::try_from(self.out).unwrap_or(u64::MAX);
+            self.left = self.left.map(|left| left.saturating_sub(count));
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+/// When the client of an answer has to have taken what it was handed; `None` while there is nothing to take.
+pub type Due = watch::Sender<Option<Instant>>;
+
+/// An answer whose client has to take each piece in time, and all of it in time. It says when; who serves it ends it.
+pub struct TimedBody {
+    inner: WasiBody,
+    due: Arc<Due>,
+    stall: Duration,
+    end: Instant,
+}
+
+impl TimedBody {
+    /// An answer that `due` is told of: a piece may lie untaken for `stall`, and all may take `whole` from now on.
+    pub fn new(inner: WasiBody, due: Arc<Due>, stall: Duration, whole: Duration) -> Self {
+        let end = Instant::now() + whole;
+        due.send_replace(Some(end));
+        Self {
+            inner,
+            due,
+            stall,
+            end,
+        }
+    }
+}
+
+impl Body for TimedBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = Pin::new(&mut self.inner).poll_frame(cx);
+        let due = match frame {
+            Poll::Ready(_) => self.end.min(Instant::now() + self.stall),
+            // The client waits for the component, not the other way round.
+            Poll::Pending => self.end,
+        };
+        self.due.send_replace(Some(due));
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for TimedBody {
+    fn drop(&mut self) {
+        self.due.send_replace(None);
+    }
+}
+
+/// Resolves when a client has not taken in time what it was handed.
+pub async fn overdue(mut due: watch::Receiver<Option<Instant>>) {
+    loop {
+        let at = *due.borrow_and_update();
+        let passed = async {
+            match at {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            changed = due.changed() => {
+                if changed.is_err() {
+                    return std::future::pending().await;
+                }
+            }
+            () = passed => return,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http_body_util::{BodyExt as _, Full, StreamBody};
+    use http_body_util::{Full, StreamBody};
     use std::sync::Mutex;
 
     fn chunks(chunks: Vec<&'static str>) -> impl Body<Data = Bytes, Error = Error> + Send + Unpin {
@@ -415,5 +630,137 @@ mod tests {
             seen.clone(),
         ));
         assert_eq!(*seen.0.lock().unwrap(), Some((0, true)));
+    }
+
+    /// A place that tells when it is free.
+    struct PlaceOf(Arc<OnceLock<()>>);
+
+    impl Drop for PlaceOf {
+        fn drop(&mut self) {
+            let _ = self.0.set(());
+        }
+    }
+
+    fn relayed(
+        answer: WasiBody,
+        promised: Option<u64>,
+        untaken: usize,
+    ) -> (WasiBody, Seen, Arc<OnceLock<()>>) {
+        let (seen, free) = (Seen::default(), Arc::<OnceLock<()>>::default());
+        let untaken = Arc::new(Semaphore::new(untaken));
+        let body = relay(
+            answer,
+            promised,
+            seen.clone(),
+            PlaceOf(free.clone()),
+            untaken,
+        );
+        (body, seen, free)
+    }
+
+    async fn settle() {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_was_all_said_keeps_no_place() {
+        for promised in [None, Some(3)] {
+            let (body, seen, free) =
+                relayed(chunks(vec!["ab", "c"]).boxed_unsync(), promised, 1 << 20);
+            settle().await;
+            // Nobody has taken any of it.
+            assert_eq!(
+                (*seen.0.lock().unwrap(), free.get()),
+                (Some((3, true)), Some(&()))
+            );
+            assert_eq!(body.collect().await.unwrap().to_bytes(), "abc");
+        }
+    }
+
+    #[tokio::test]
+    async fn bytes_that_wait_to_be_taken_are_bounded_in_all() {
+        let (body, seen, free) = relayed(
+            chunks(vec!["ab"]).boxed_unsync(),
+            None,
+            UNTAKEN_BYTES_MIN - 1,
+        );
+        settle().await;
+        assert_eq!(
+            (*seen.0.lock().unwrap(), free.get()),
+            (Some((2, true)), None)
+        );
+        drop(body);
+        settle().await;
+        assert_eq!(free.get(), Some(&()));
+    }
+
+    #[tokio::test]
+    async fn a_long_answer_is_read_a_little_ahead_and_in_pieces() {
+        let long = Bytes::from(vec![7; 4 * AHEAD_BYTES]);
+        let (body, seen, free) = relayed(
+            Full::new(long.clone())
+                .map_err(|never| match never {})
+                .boxed_unsync(),
+            None,
+            1 << 20,
+        );
+        settle().await;
+        assert_eq!((*seen.0.lock().unwrap(), free.get()), (None, None));
+        let mut body = std::pin::pin!(body);
+        let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(first.len(), PIECE_BYTES);
+        let rest = body.collect().await.unwrap().to_bytes();
+        assert_eq!(first.len() + rest.len(), long.len());
+        settle().await;
+        assert_eq!(
+            (*seen.0.lock().unwrap(), free.get()),
+            (Some((long.len() as u64, true)), Some(&()))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_client_that_leaves_ends_the_work() {
+        let never = StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, Error>>());
+        let (body, seen, free) = relayed(never.boxed_unsync(), None, 1 << 20);
+        settle().await;
+        assert_eq!((*seen.0.lock().unwrap(), free.get()), (None, None));
+        drop(body);
+        settle().await;
+        assert_eq!(
+            (*seen.0.lock().unwrap(), free.get()),
+            (Some((0, false)), Some(&()))
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_piece_that_nobody_takes_is_overdue_and_a_slow_component_is_not() {
+        let (stall, whole) = (Duration::from_secs(10), Duration::from_secs(100));
+        let due = Arc::new(Due::new(None));
+        let (sender, receiver) = futures::channel::mpsc::unbounded();
+        let mut body = TimedBody::new(
+            StreamBody::new(receiver).boxed_unsync(),
+            due.clone(),
+            stall,
+            whole,
+        );
+        let within =
+            |seconds| tokio::time::timeout(Duration::from_secs(seconds), overdue(due.subscribe()));
+        // The component is slow.
+        assert!(futures::poll!(body.frame()).is_pending());
+        assert!(within(50).await.is_err());
+        sender
+            .unbounded_send(Ok::<_, Error>(Frame::data(Bytes::from_static(b"x"))))
+            .unwrap();
+        assert!(body.frame().await.unwrap().is_ok());
+        assert!(within(9).await.is_err());
+        assert!(within(2).await.is_ok());
+        // Asked for the next, the client has taken that one; but all of it has its time.
+        assert!(futures::poll!(body.frame()).is_pending());
+        assert!(within(38).await.is_err());
+        assert!(within(2).await.is_ok());
+        drop(body);
+        assert!(within(1000).await.is_err());
     }
 }

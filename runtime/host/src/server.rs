@@ -3,7 +3,9 @@
 
 use crate::admission::Permit;
 use crate::app::{App, Failure, LinkGuard, Service, SpinHeaders, millis};
-use crate::body::{BodyFault, BodyWatch, Finish, RequestBody, ResponseBody};
+use crate::body::{
+    BodyFault, BodyWatch, Due, Finish, RequestBody, ResponseBody, TimedBody, overdue, relay,
+};
 use crate::instance::Link;
 use crate::metrics::RequestReport;
 use bytes::Bytes;
@@ -11,11 +13,11 @@ use cinecor_web::{Problem, ProblemKind, REQUEST_ID};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Full};
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -25,7 +27,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use wasmtime_wasi_http::WasiBody;
@@ -36,6 +38,9 @@ const TARGET_BYTES_MAX: usize = 8 << 10;
 /// Largest head of a request that is read, in bytes; beyond it the connection gets a bare 431.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
+/// Bytes that all answers together may have waiting for their clients without a place; those beyond keep theirs until they are taken.
+const UNTAKEN_BYTES_MAX: usize = 64 << 20;
+
 /// Spin's own paths, answered before any route.
 const HEALTH: &str = "/.well-known/spin/health";
 const INFO: &str = "/.well-known/spin/info";
@@ -44,12 +49,17 @@ const INFO: &str = "/.well-known/spin/info";
 pub struct Server {
     app: Arc<App>,
     tls: Option<TlsAcceptor>,
+    untaken: Arc<Semaphore>,
 }
 
 impl Server {
     /// A server, with TLS or without.
     pub fn new(app: Arc<App>, tls: Option<TlsAcceptor>) -> Arc<Self> {
-        Arc::new(Self { app, tls })
+        Arc::new(Self {
+            app,
+            tls,
+            untaken: Arc::new(Semaphore::new(UNTAKEN_BYTES_MAX)),
+        })
     }
 
     /// The scheme that clients use.
@@ -67,7 +77,8 @@ impl Server {
         let connections = Arc::new(Semaphore::new(
             limits.connections_max.min(Semaphore::MAX_PERMITS),
         ));
-        let graceful = GracefulShutdown::new();
+        // Every connection has a receiver for as long as it is there.
+        let (ending, _) = watch::channel(false);
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             let accept = async {
@@ -82,10 +93,10 @@ impl Server {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let watcher = graceful.watcher();
+                    let ending = ending.subscribe();
                     let server = self.clone();
                     tokio::spawn(async move {
-                        server.connection(stream, peer, watcher).await;
+                        server.connection(stream, peer, ending).await;
                         drop(place);
                     });
                 }
@@ -98,11 +109,12 @@ impl Server {
         }
         drop(listener);
         tracing::info!(
-            connections = graceful.count(),
+            connections = ending.receiver_count(),
             "ending: no new requests, those under way finish"
         );
+        ending.send_replace(true);
         let patience = Duration::from_millis(limits.shutdown_ms);
-        if tokio::time::timeout(patience, graceful.shutdown())
+        if tokio::time::timeout(patience, ending.closed())
             .await
             .is_err()
         {
@@ -117,7 +129,7 @@ impl Server {
         self: Arc<Self>,
         stream: TcpStream,
         peer: SocketAddr,
-        watcher: hyper_util::server::graceful::Watcher,
+        ending: watch::Receiver<bool>,
     ) {
         // Small answers go out at once; failing that they go out later.
         let _ = stream.set_nodelay(true);
@@ -127,12 +139,12 @@ impl Server {
         let stream = Patient::new(stream, limits.body_stall());
         if let Some(tls) = self.tls.clone() {
             match tokio::time::timeout(head_timeout, tls.accept(stream)).await {
-                Ok(Ok(stream)) => self.http(stream, peer, end, head_timeout, watcher).await,
+                Ok(Ok(stream)) => self.http(stream, peer, end, head_timeout, ending).await,
                 Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                 Err(_) => tracing::debug!("a TLS handshake took too long"),
             }
         } else {
-            self.http(stream, peer, end, head_timeout, watcher).await;
+            self.http(stream, peer, end, head_timeout, ending).await;
         }
     }
 
@@ -142,11 +154,12 @@ impl Server {
         peer: SocketAddr,
         end: Arc<OtherEnd>,
         head_timeout: Duration,
-        watcher: hyper_util::server::graceful::Watcher,
+        mut ending: watch::Receiver<bool>,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let mut builder = auto::Builder::new(TokioExecutor::new());
+        let streams = Streams::default();
+        let mut builder = auto::Builder::new(streams.clone());
         builder
             .http1()
             .timer(TokioTimer::new())
@@ -173,17 +186,39 @@ impl Server {
                 }
             }
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(watcher.watch(connection.into_owned()));
-        // The HTTP library has no time limit for the bytes that tell the version of HTTP: whoever never sends them would hold a place.
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = tokio::time::sleep(head_timeout) => {
-                if !asked.load(Relaxed) {
-                    tracing::debug!("a connection ended: no request came over it in time");
+        let due = Arc::new(Due::new(None));
+        let mut connection =
+            std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let (mut told, mut over) = (false, false);
+        let mut first = std::pin::pin!(tokio::time::sleep(head_timeout));
+        let mut waited = false;
+        let ended = loop {
+            tokio::select! {
+                biased;
+                ended = std::future::poll_fn(|cx| DUE.sync_scope(due.clone(), || connection.as_mut().poll(cx))) => break ended,
+                // Streams of HTTP/2 are ended one by one; without them the connection is the answer.
+                () = overdue(due.subscribe()) => {
+                    tracing::debug!("a connection ended: its client did not take an answer in time");
                     return;
                 }
-                connection.await
+                () = told_to(&mut ending), if !told => {
+                    told = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = streams.idle(head_timeout), if !over => {
+                    (told, over) = (true, true);
+                    connection.as_mut().graceful_shutdown();
+                }
+                // What a client did not take of its last answers is not kept for it.
+                () = tokio::time::sleep(head_timeout), if over => return,
+                // The HTTP library has no time limit for the bytes that tell the version of HTTP: whoever never sends them would hold a place.
+                () = first.as_mut(), if !waited => {
+                    waited = true;
+                    if !asked.load(Relaxed) {
+                        tracing::debug!("a connection ended: no request came over it in time");
+                        return;
+                    }
+                }
             }
         };
         if let Err(error) = ended {
@@ -210,32 +245,58 @@ impl Server {
         };
         let head_only = request.method() == Method::HEAD;
         let outcome = self.route(request, peer, &mut record).await;
-        let (mut response, promised) = match outcome {
-            Ok(response) => {
-                let promised = response
-                    .headers()
-                    .get(CONTENT_LENGTH)
-                    .and_then(|value| value.to_str().ok()?.parse().ok());
-                (response, promised)
-            }
+        let mut response = match outcome {
+            Ok(response) => response,
             Err(problem) => {
+                // What is left to do is the host's.
+                record.permit = None;
                 if let Some(cause) = problem.cause() {
                     tracing::error!(request_id = id, component = %record.component, cause, "a request failed");
                 }
-                let response = problem.response(&id).map(|body| own(body.into()));
-                (response, None)
+                problem.response(&id).map(|body| own(body.into()))
             }
         };
         record.status = response.status();
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
+        let promised = promised(&response);
         let bodiless = head_only
             || matches!(
                 response.status(),
                 StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
             );
-        response.map(|body| ResponseBody::new(body, promised, bodiless, record).boxed_unsync())
+        if bodiless {
+            if let Some(promised) = promised.filter(|_| head_only) {
+                response
+                    .headers_mut()
+                    .insert(CONTENT_LENGTH, HeaderValue::from(promised));
+            }
+            // Over HTTP/2 the library would send what the component wrote.
+            let none = Empty::new().map_err(|never| match never {}).boxed_unsync();
+            return response
+                .map(|_| ResponseBody::new(none, promised, true, record).boxed_unsync());
+        }
+        let limits = self.app.limits();
+        let work = record.link.take().map(Work);
+        let place = record.permit.take();
+        response.map(|body| {
+            let body = match work {
+                Some(work) => relay(body, promised, work, place, self.untaken.clone()),
+                None => body,
+            };
+            let body = match DUE.try_with(Arc::clone) {
+                Ok(due) => TimedBody::new(
+                    body,
+                    due,
+                    limits.body_stall(),
+                    Duration::from_millis(limits.response_deadline_ms),
+                )
+                .boxed_unsync(),
+                Err(_) => body,
+            };
+            ResponseBody::new(body, promised, false, record).boxed_unsync()
+        })
     }
 
     async fn route(
@@ -457,6 +518,14 @@ fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
         .ok_or_else(|| malformed("`Content-Length` is not a number of bytes."))
 }
 
+/// The length of an answer, where it is known before it is sent.
+fn promised(response: &Response<WasiBody>) -> Option<u64> {
+    let declared = response.headers().get(CONTENT_LENGTH);
+    declared
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .or_else(|| response.body().size_hint().exact())
+}
+
 fn own(bytes: Bytes) -> WasiBody {
     Full::new(bytes)
         .map_err(|never| match never {})
@@ -545,6 +614,90 @@ impl Record {
             complete,
         );
     }
+}
+
+/// The work behind an answer.
+struct Work(LinkGuard);
+
+impl Finish for Work {
+    fn finish(self, _bytes: u64, complete: bool) {
+        self.0.finish(complete);
+    }
+}
+
+tokio::task_local! {
+    /// Where an answer says by when its client has to take it: to its stream of HTTP/2, or to its connection.
+    static DUE: Arc<Due>;
+}
+
+/// Runs the streams of a connection of HTTP/2, each apart: one whose client takes nothing is reset, and the others go on.
+#[derive(Clone)]
+struct Streams {
+    /// Streams that are open; `None` before the first.
+    open: Arc<watch::Sender<Option<usize>>>,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self {
+            open: Arc::new(watch::Sender::new(None)),
+        }
+    }
+}
+
+impl<F> hyper::rt::Executor<F> for Streams
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    fn execute(&self, stream: F) {
+        self.open
+            .send_modify(|open| *open = Some(open.unwrap_or(0) + 1));
+        let closing = Closing(self.open.clone());
+        let due = Arc::new(Due::new(None));
+        let late = overdue(due.subscribe());
+        tokio::spawn(DUE.scope(due, async move {
+            let _closing = closing;
+            tokio::select! {
+                biased;
+                _ = stream => {}
+                () = late => tracing::debug!("a stream was reset: its client did not take an answer in time"),
+            }
+        }));
+    }
+}
+
+impl Streams {
+    /// Resolves when there were streams and none has been open for so long.
+    async fn idle(&self, long: Duration) {
+        let mut open = self.open.subscribe();
+        loop {
+            // The sender is here.
+            if open.wait_for(|open| *open == Some(0)).await.is_err() {
+                return std::future::pending().await;
+            }
+            tokio::select! {
+                _ = open.changed() => {}
+                () = tokio::time::sleep(long) => return,
+            }
+        }
+    }
+}
+
+/// A stream that is open until this goes.
+struct Closing(Arc<watch::Sender<Option<usize>>>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0
+            .send_modify(|open| *open = open.map(|open| open.saturating_sub(1)));
+    }
+}
+
+/// Resolves when the server ends.
+async fn told_to(ending: &mut watch::Receiver<bool>) {
+    // Whether it was told, or its teller is gone.
+    let _ = ending.wait_for(|ends| *ends).await;
 }
 
 /// Whether the client is still there. The HTTP library learns of its end when it has read all that came before, and of a body it reads
