@@ -243,8 +243,8 @@ impl Access {
         found
     }
 
-    /// Without keys, three things have to hold: the connection comes from this machine, it was meant for this machine (a page can
-    /// point a name of its own at 127.0.0.1), and no page of another site sent it.
+    /// Without keys, four things have to hold: the connection comes from this machine, no proxy hands on what others sent, it was meant for
+    /// this machine (a page can point a name of its own at 127.0.0.1), and no page of another site sent it.
     fn require_loopback(&self, needed: Option<Role>, caller: &Caller<'_>) -> Result<(), Problem> {
         let refused = |what: &str| {
             Err(Problem::new(
@@ -262,6 +262,16 @@ impl Access {
         };
         if !text(SPIN_CLIENT_ADDR).is_some_and(is_loopback_address) {
             return refused("The request comes from another machine");
+        }
+        // A proxy on this machine makes every caller look like one from here.
+        let relayed = caller.headers.keys().find(|name| is_of_a_proxy(name));
+        if let Some(name) = relayed {
+            return Err(Problem::new(
+                ProblemKind::LoopbackOnly,
+                format!(
+                    "The request came through a proxy (its header {name} says so), so that who sent it cannot be known; without API keys only this machine is answered. Call it without the proxy, or have api_keys configured."
+                ),
+            ));
         }
         let host = caller.authority.or_else(|| text(HOST.as_str()));
         if !host.is_some_and(is_loopback_host) {
@@ -331,6 +341,12 @@ fn sha256_from_hex(text: &str) -> Option<[u8; 32]> {
         *byte = digit(pair[0])? << 4 | digit(pair[1])?;
     }
     Some(digest)
+}
+
+/// Whether a header is one that proxies add to what they hand on.
+fn is_of_a_proxy(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    ["forwarded", "via", "x-real-ip"].contains(&name) || name.starts_with("x-forwarded-")
 }
 
 /// Whether `127.0.0.1:5000`, `[::1]:5000` or either without its port is an address of this machine.
@@ -473,6 +489,35 @@ mod tests {
         let identity = with_key(&configured(), "Bearer wrong", None).unwrap();
         assert_eq!(identity.subject, "anonymous");
         assert!(!identity.may(Role::Reader));
+    }
+
+    #[test]
+    fn without_keys_what_a_proxy_hands_on_is_refused_and_with_keys_it_is_not() {
+        for name in [
+            "forwarded",
+            "via",
+            "x-real-ip",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+        ] {
+            let headers = headers(&[
+                (SPIN_CLIENT_ADDR, "127.0.0.1:5000"),
+                ("host", "localhost"),
+                ("authorization", "Bearer reads"),
+                (name, "192.0.2.1"),
+            ]);
+            let caller = Caller {
+                method: &Method::GET,
+                headers: &headers,
+                authority: None,
+            };
+            let open = Access::default();
+            let problem = open.authorize(Some(Role::Reader), &caller).unwrap_err();
+            assert_eq!(problem.kind(), ProblemKind::LoopbackOnly, "{name}");
+            assert!(problem.detail().contains(name), "{problem}");
+            assert!(!problem.detail().contains("192.0.2.1"), "{problem}");
+            assert!(configured().authorize(Some(Role::Reader), &caller).is_ok());
+        }
     }
 
     #[test]
