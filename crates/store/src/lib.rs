@@ -57,7 +57,7 @@ pub use segmentations::{
     TimingsMs, ToldRecord, lookup_key, mask_key,
 };
 pub use shadow::{SHADOW_RESULTS_MAX, SHADOW_SILENCE_MS, Shadow, ShadowResult, ShadowState};
-pub use store::{Committed, STALE_MS, Staging, Store, StoreError, frame_key};
+pub use store::{Committed, STALE_MS, Staging, Store, StoreError, WORK_STALE_MS, frame_key};
 pub use studies::{
     Consent, DeidentificationRecord, SourceRecord, StudyRecord, VoxelRecord, WarningRecord,
 };

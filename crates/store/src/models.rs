@@ -112,7 +112,8 @@ pub(crate) const SCHEMA: [&str; 2] = [
 
 impl<K: KeyValue, D: Database> Store<K, D> {
     /// Begins a version whose files have `chunks` pieces together. Nothing can be seen of it until [`Store::commit_model`]; `None` when
-    /// there is one already, kept or being written. One that nothing was heard of for [`MODEL_LEASE_MS`] goes for it.
+    /// there is one already, kept, being written or being deleted. One that nothing was heard of for [`MODEL_LEASE_MS`] and is not kept goes
+    /// for it: what was to be written is given up, what was to be deleted is deleted.
     ///
     /// # Errors
     /// [`StoreError::Backend`].
@@ -126,7 +127,7 @@ impl<K: KeyValue, D: Database> Store<K, D> {
     ) -> Result<Option<ModelStaging>, StoreError> {
         let silent = self
             .run(
-                "UPDATE models SET state = 'deleting' WHERE name = ? AND version = ? AND state = 'staging' AND touched_at_ms < ? RETURNING upload, chunks",
+                "UPDATE models SET state = 'deleting' WHERE name = ? AND version = ? AND state <> 'kept' AND touched_at_ms < ? RETURNING upload, chunks, owed",
                 &[
                     name.into(),
                     version.into(),
@@ -135,6 +136,7 @@ impl<K: KeyValue, D: Database> Store<K, D> {
             )
             .await?;
         if let Some(row) = silent.first() {
+            self.pay_before_removal(row, 2).await?;
             self.remove_model(name, version, &id_of(row, 0)?, chunks_of(row, 1)?)
                 .await?;
         }
@@ -360,6 +362,20 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         event: &Event,
     ) -> Result<ModelDeleted, StoreError> {
         let which = [SqlValue::from(name), SqlValue::from(version)];
+        let owing = self
+            .run(
+                "SELECT owed FROM models WHERE name = ? AND version = ? AND state = 'kept' AND owed <> ''",
+                &which,
+            )
+            .await?;
+        if let Some(row) = owing.first() {
+            self.pay_model_audit(
+                name,
+                version,
+                &from_json(row, 0, "what a model version owes")?,
+            )
+            .await?;
+        }
         let deleted = self
             .run(
                 "UPDATE models SET state = 'deleting', touched_at_ms = ?, owed = ? WHERE name = ? AND version = ? AND state = 'kept' \
@@ -462,6 +478,24 @@ impl<K: KeyValue, D: Database> Store<K, D> {
             Some(version.to_owned())
         })
         .await
+    }
+
+    /// The version that [`Store::rollback_model`] would make active now.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`], [`StoreError::Corrupt`].
+    pub async fn rollback_target(
+        &self,
+        name: &str,
+        bundled: impl Fn(&str) -> bool,
+    ) -> Result<Option<String>, StoreError> {
+        let history = self.active_row(name).await?.map(|row| row.history);
+        for version in history.unwrap_or_default().into_iter().rev() {
+            if bundled(&version) || self.model(name, &version).await?.is_some() {
+                return Ok(Some(version));
+            }
+        }
+        Ok(None)
     }
 
     /// Makes the version active again that was before the active one. Versions that were deleted since are passed over.

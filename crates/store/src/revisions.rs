@@ -6,8 +6,8 @@ use crate::backend::{Database, KeyValue, SqlValue};
 use crate::id::Id;
 use crate::segmentations::{ChangeRecord, ReviewRecord, SegmentationRecord, correction_key};
 use crate::store::{
-    Part, Staging, Store, StoreError, count, from_json, id_of, integer, segmentation_of, text,
-    to_json,
+    Part, Staging, Store, StoreError, UNTOUCHED, count, from_json, id_of, integer, segmentation_of,
+    text, to_json,
 };
 
 pub(crate) const SCHEMA: [&str; 4] = [
@@ -373,11 +373,18 @@ impl<K: KeyValue, D: Database> Store<K, D> {
     }
 
     /// Ends what crashes have left half done of revisions and reviews; returns how much it ended.
-    pub(crate) async fn sweep_revisions(&self, stale: &SqlValue) -> Result<usize, StoreError> {
+    /// `untouched` are the parameters of [`UNTOUCHED`].
+    pub(crate) async fn sweep_revisions(
+        &self,
+        untouched: &[SqlValue; 2],
+    ) -> Result<usize, StoreError> {
+        let [stale, _] = untouched;
         let revisions = self
             .run(
-                "SELECT id, study_id, segmentation_id, state, frames, owed FROM revisions WHERE touched_at_ms < ? AND (state <> 'kept' OR owed <> '')",
-                std::slice::from_ref(stale),
+                &format!(
+                    "SELECT id, study_id, segmentation_id, state, frames, owed, touched_at_ms FROM revisions WHERE {UNTOUCHED} AND (state <> 'kept' OR owed <> '')"
+                ),
+                untouched,
             )
             .await?;
         for row in &revisions {
@@ -391,8 +398,11 @@ impl<K: KeyValue, D: Database> Store<K, D> {
             }
             let claimed = self
                 .run(
-                    "UPDATE revisions SET state = 'deleting' WHERE id = ? AND state <> 'kept' AND touched_at_ms < ? RETURNING id",
-                    &[id.as_str().into(), stale.clone()],
+                    "UPDATE revisions SET state = 'deleting' WHERE id = ? AND state <> 'kept' AND touched_at_ms = ? RETURNING id",
+                    &[
+                        id.as_str().into(),
+                        integer(row, 6, "the last touch of a revision")?.into(),
+                    ],
                 )
                 .await?;
             if claimed.is_empty() {
@@ -420,7 +430,11 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         Ok(revisions.len() + reviews.len())
     }
 
-    async fn pay_before_removal(&self, row: &[SqlValue], column: usize) -> Result<(), StoreError> {
+    pub(crate) async fn pay_before_removal(
+        &self,
+        row: &[SqlValue],
+        column: usize,
+    ) -> Result<(), StoreError> {
         if text(row, column, "what is owed")?.is_empty() {
             return Ok(());
         }

@@ -11,9 +11,19 @@ use crate::revisions::LATEST;
 use crate::segmentations::{SegmentationRecord, correction_key, mask_key};
 use crate::studies::StudyRecord;
 
-/// How long a staged study or segmentation may go untouched before it counts as left behind by a crash. Live ones are touched at
-/// least every [`TOUCH_EVERY_MS`]; a body that stalls is given up after 10 s.
+/// How long a staged study may go untouched before it counts as left behind by a crash, and how long a deletion or an owed entry of the
+/// audit waits to be ended by another. A study that arrives is touched at least every [`TOUCH_EVERY_MS`]; a body that stalls is given up
+/// after 10 s.
 pub const STALE_MS: i64 = 60_000;
+
+/// The same of a staged segmentation or revision whose study is there. These are touched when a frame is done, and a frame may wait for the
+/// engine behind those of others: so this is longer than any request may take, which is 10 min to the head of its answer and 30 after it.
+pub const WORK_STALE_MS: i64 = 2_700_000;
+
+/// Of segmentations or revisions: whether a row was last touched before it may be ended, by [`STALE_MS`] (the first parameter) or, where
+/// work on it may go on, by [`WORK_STALE_MS`] (the second).
+pub(crate) const UNTOUCHED: &str = "touched_at_ms < CASE WHEN state <> 'staging' OR NOT EXISTS \
+    (SELECT 1 FROM studies WHERE studies.id = study_id AND studies.state = 'kept') THEN ? ELSE ? END";
 
 /// How often a staged row is touched while work goes on.
 const TOUCH_EVERY_MS: i64 = 5_000;
@@ -100,7 +110,7 @@ pub struct Store<K, D> {
     database: D,
 }
 
-const SCHEMA: [&str; 6] = [
+const SCHEMA: [&str; 7] = [
     "CREATE TABLE IF NOT EXISTS studies (id TEXT PRIMARY KEY, state TEXT NOT NULL, created_at_ms BIGINT NOT NULL, \
      touched_at_ms BIGINT NOT NULL, frames TEXT NOT NULL, revision BIGINT NOT NULL, record TEXT NOT NULL, owed TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS studies_by_age ON studies (state, created_at_ms DESC, id DESC)",
@@ -110,6 +120,7 @@ const SCHEMA: [&str; 6] = [
     "CREATE INDEX IF NOT EXISTS segmentations_by_lookup ON segmentations (lookup, state)",
     "CREATE TABLE IF NOT EXISTS audit (sequence BIGINT PRIMARY KEY, study_id TEXT NOT NULL, request_id TEXT NOT NULL, action TEXT NOT NULL, \
      event TEXT NOT NULL, previous_hash TEXT NOT NULL, hash TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS audit_by_request ON audit (request_id)",
 ];
 
 impl<K: KeyValue, D: Database> Store<K, D> {
@@ -365,12 +376,13 @@ impl<K: KeyValue, D: Database> Store<K, D> {
     async fn finish_deleting_study(&self, id: &Id) -> Result<(), StoreError> {
         let segmentations = self
             .run(
-                "SELECT id, frames FROM segmentations WHERE study_id = ? AND state <> 'staging'",
+                "SELECT id, frames, owed FROM segmentations WHERE study_id = ? AND state <> 'staging'",
                 &[id.as_str().into()],
             )
             .await?;
         for row in &segmentations {
             let segmentation = id_of(row, 0)?;
+            self.pay_before_removal(row, 2).await?;
             self.remove_segmentation(
                 id,
                 &segmentation,
@@ -566,6 +578,15 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         id: &Id,
         event: &Event,
     ) -> Result<bool, StoreError> {
+        let owing = self
+            .run(
+                "SELECT owed FROM segmentations WHERE id = ? AND study_id = ? AND state = 'kept' AND owed <> ''",
+                &[id.as_str().into(), study_id.as_str().into()],
+            )
+            .await?;
+        if let Some(row) = owing.first() {
+            self.pay_before_removal(row, 0).await?;
+        }
         let deleted = self
             .run(
                 "UPDATE segmentations SET state = 'deleting', touched_at_ms = ?, record = '', owed = ? WHERE id = ? AND study_id = ? AND state = 'kept' RETURNING frames",
@@ -738,10 +759,16 @@ impl<K: KeyValue, D: Database> Store<K, D> {
     /// [`StoreError::Backend`], [`StoreError::Corrupt`].
     pub async fn sweep(&self, now_ms: i64) -> Result<usize, StoreError> {
         let stale = SqlValue::Integer(now_ms - STALE_MS);
+        let untouched = [
+            stale.clone(),
+            SqlValue::Integer(now_ms.saturating_sub(WORK_STALE_MS)),
+        ];
         let segmentations = self
             .run(
-                "SELECT id, study_id, state, frames, owed FROM segmentations WHERE touched_at_ms < ? AND (state <> 'kept' OR owed <> '')",
-                std::slice::from_ref(&stale),
+                &format!(
+                    "SELECT id, study_id, state, frames, owed, touched_at_ms FROM segmentations WHERE {UNTOUCHED} AND (state <> 'kept' OR owed <> '')"
+                ),
+                &untouched,
             )
             .await?;
         for row in &segmentations {
@@ -756,8 +783,11 @@ impl<K: KeyValue, D: Database> Store<K, D> {
                 "staging" => {
                     let claimed = self
                         .run(
-                            "UPDATE segmentations SET state = 'deleting' WHERE id = ? AND state = 'staging' AND touched_at_ms < ? RETURNING id",
-                            &[id.as_str().into(), stale.clone()],
+                            "UPDATE segmentations SET state = 'deleting' WHERE id = ? AND state = 'staging' AND touched_at_ms = ? RETURNING id",
+                            &[
+                                id.as_str().into(),
+                                integer(row, 5, "the last touch of a segmentation")?.into(),
+                            ],
                         )
                         .await?;
                     if claimed.is_empty() {
@@ -773,7 +803,7 @@ impl<K: KeyValue, D: Database> Store<K, D> {
             )
             .await?;
         }
-        let revisions = self.sweep_revisions(&stale).await?;
+        let revisions = self.sweep_revisions(&untouched).await?;
         let studies = self
             .run("SELECT id, state FROM studies WHERE touched_at_ms < ? AND (state <> 'kept' OR owed <> '')", std::slice::from_ref(&stale))
             .await?;

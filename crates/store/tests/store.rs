@@ -13,7 +13,8 @@ use cinecor_store::{
     MODEL_STALE_MS, ModelDeleted, ModelGraph, ModelUsed, ProfileRecord, QualityRecord,
     ReviewRecord, ReviewState, Reviewed, Revised, SHADOW_SILENCE_MS, STALE_MS, SegmentationRecord,
     ShadowResult, ShadowState, SliceRecord, SourceRecord, SqlValue, Store, StoreError, StudyRecord,
-    Subject, TimingsMs, ToldRecord, VoxelRecord, WarningRecord, chain_holds, graph_key,
+    Subject, TimingsMs, ToldRecord, VoxelRecord, WORK_STALE_MS, WarningRecord, chain_holds,
+    graph_key,
 };
 use rusqlite::types::Value;
 
@@ -453,7 +454,7 @@ fn a_crash_at_any_moment_of_a_segmentation_leaves_all_of_it_or_nothing() {
         let answered = keep_segmentation(&disk, &id(2), &id(1), 2_000);
         disk.operations_left.set(usize::MAX);
         let store = disk.store();
-        now(store.sweep(2_000 + STALE_MS + 1)).unwrap();
+        now(store.sweep(2_000 + WORK_STALE_MS + 1)).unwrap();
         let there = now(store.segmentation(&id(1), &id(2))).unwrap();
         assert_eq!(
             disk.key_names().len(),
@@ -477,6 +478,109 @@ fn the_sweep_leaves_alone_what_is_being_worked_on() {
         now(store.keep_alive(&mut staging, at_ms)).unwrap();
         assert_eq!(now(store.sweep(at_ms + STALE_MS / 2)).unwrap(), 0);
     }
+}
+
+#[test]
+fn a_segmentation_whose_frame_takes_long_is_left_alone_while_its_study_is_there() {
+    let disk = prepared();
+    keep_study(&disk, &id(1), 0).unwrap();
+    let store = disk.store();
+    let mut staging = now(store.begin_segmentation(&id(1), &id(2), &[0, 1], 0))
+        .unwrap()
+        .unwrap();
+    now(store.put_frame(&mut staging, 0, &chunk(0), 0)).unwrap();
+    assert_eq!(now(store.sweep(WORK_STALE_MS - 1)).unwrap(), 0);
+    now(store.put_frame(&mut staging, 1, &chunk(1), WORK_STALE_MS - 1)).unwrap();
+    assert_eq!(now(store.sweep(2 * WORK_STALE_MS - 2)).unwrap(), 0);
+    // Of a study that is gone nothing can come any more.
+    let deletion = event(Action::DeleteStudy, &id(1), WORK_STALE_MS);
+    assert!(now(store.delete_study(&id(1), &deletion)).unwrap());
+    now(store.sweep(WORK_STALE_MS + STALE_MS)).unwrap();
+    assert!(disk.key_names().is_empty());
+}
+
+#[test]
+fn what_a_segmentation_or_a_model_owes_is_told_before_its_deletion() {
+    let owes = |disk: &Disk, table: &str, event: &Event| {
+        let owed = serde_json::to_string(event).unwrap();
+        disk.database
+            .execute(&format!("UPDATE {table} SET owed = ?"), [owed])
+            .unwrap();
+        disk.database.execute("DELETE FROM audit", []).unwrap();
+    };
+    for deleted in ["segmentation", "study"] {
+        let disk = prepared();
+        let store = disk.store();
+        keep_study(&disk, &id(1), 1_000).unwrap();
+        keep_segmentation(&disk, &id(2), &id(1), 1_000).unwrap();
+        // As a crash leaves it between keeping it and telling so.
+        owes(
+            &disk,
+            "segmentations",
+            &event(Action::CreateSegmentation, &id(1), 1_000),
+        );
+        match deleted {
+            "study" => {
+                let deletion = event(Action::DeleteStudy, &id(1), 2_000);
+                assert!(now(store.delete_study(&id(1), &deletion)).unwrap());
+                assert_eq!(actions(&disk), ["segmentation.create", "study.delete"]);
+            }
+            _ => {
+                let deletion = event(Action::DeleteSegmentation, &id(1), 2_000);
+                assert!(now(store.delete_segmentation(&id(1), &id(2), &deletion)).unwrap());
+                assert_eq!(
+                    actions(&disk),
+                    ["segmentation.create", "segmentation.delete"]
+                );
+            }
+        }
+    }
+    let disk = Disk::new();
+    let store = disk.store();
+    now(store.prepare()).unwrap();
+    now(upload(&store, "2.0.0", 1)).unwrap();
+    owes(
+        &disk,
+        "models",
+        &model_event(Action::CreateModel, "2.0.0", 1),
+    );
+    let deletion = model_event(Action::DeleteModel, "2.0.0", 2);
+    now(store.delete_model("m", "2.0.0", &deletion)).unwrap();
+    assert_eq!(actions(&disk), ["model.create", "model.delete"]);
+}
+
+#[test]
+fn a_deletion_of_a_model_that_was_cut_off_makes_way_for_the_next_upload() {
+    let disk = Disk::new();
+    let store = disk.store();
+    now(store.prepare()).unwrap();
+    now(upload(&store, "2.0.0", 1)).unwrap();
+    let deletion = model_event(Action::DeleteModel, "2.0.0", 2);
+    // One to look what is owed, one to say that it goes.
+    disk.operations_left.set(2);
+    assert!(now(store.delete_model("m", "2.0.0", &deletion)).is_err());
+    disk.operations_left.set(usize::MAX);
+    assert_eq!(now(store.model("m", "2.0.0")), Ok(None));
+    assert_eq!(now(upload(&store, "2.0.0", MODEL_LEASE_MS)), Ok(false));
+    assert_eq!(now(upload(&store, "2.0.0", MODEL_LEASE_MS + 3)), Ok(true));
+    assert_eq!(
+        actions(&disk),
+        ["model.create", "model.delete", "model.create"]
+    );
+}
+
+#[test]
+fn whether_the_audit_has_an_entry_is_found_by_an_index() {
+    let disk = prepared();
+    let plan: String = disk
+        .database
+        .query_row(
+            "EXPLAIN QUERY PLAN SELECT event FROM audit WHERE request_id = ? AND action = ? AND study_id = ?",
+            ["a", "b", "c"],
+            |row| row.get(3),
+        )
+        .unwrap();
+    assert!(plan.contains("audit_by_request"), "{plan}");
 }
 
 #[test]
@@ -863,7 +967,7 @@ fn a_crash_at_any_moment_of_a_correction_leaves_the_new_revision_or_the_old_one(
         let answered = now(correct(&disk.store(), &first, &id(3), 2, 2_000));
         disk.operations_left.set(usize::MAX);
         let store = disk.store();
-        now(store.sweep(2_000 + STALE_MS + 1)).unwrap();
+        now(store.sweep(2_000 + WORK_STALE_MS + 1)).unwrap();
         let last = now(store.segmentation(&id(1), &id(2))).unwrap().unwrap();
         let revisions = usize::try_from(last.revision).unwrap();
         assert_eq!(
@@ -1156,7 +1260,10 @@ fn going_back_passes_over_versions_that_were_deleted() {
     // Activating what is active is no step to go back to.
     now(activate(&store, "3.0.0", 13)).unwrap();
     let delete = model_event(Action::DeleteModel, "2.0.0", 14);
+    let target = || now(store.rollback_target("m", |version| version == "1.0.0")).unwrap();
+    assert_eq!(target().as_deref(), Some("2.0.0"));
     now(store.delete_model("m", "2.0.0", &delete)).unwrap();
+    assert_eq!(target().as_deref(), Some("1.0.0"));
     assert_eq!(now(roll_back(&store, 15)).unwrap(), version("1.0.0"));
 }
 
