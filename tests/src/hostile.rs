@@ -768,10 +768,10 @@ fn fields(corpus: &mut Corpus) {
         |nifti| nifti.pixdim(1, -1.5),
     );
     corpus.add_forms(
-        "slices along the columns",
+        "slices along the columns, or not",
         Refused::Content,
         "slice_axis",
-        |nifti| nifti.pixdim(1, 8.0).pixdim(3, 1.5),
+        |nifti| nifti.pixdim(1, 8.0).pixdim(3, 6.0),
     );
     for (code, bits, name) in [
         (0, 16, "unknown"),

@@ -1,16 +1,19 @@
 //! Slices that lie otherwise than short-axis pictures usually do: turned, mirrored, in the other order.
 
+use std::path::Path;
+use std::process::Command;
+
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use cinecor_formats::{Limits, decode_mask};
+use cinecor_formats::{Limits, decode_mask, gzip};
 use cinecor_measures::compare;
 use cinecor_tests::client::Client;
 use cinecor_tests::host::Options;
 use cinecor_tests::volumes;
-use cinecor_volume::{Frame, Geometry, LabelFrame, Shape, Spacing, Turn};
+use cinecor_volume::{Frame, Geometry, LabelFrame, Shape, SliceAxis, Spacing, Turn};
 use ndarray::{Axis, s};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const SLICES: usize = 12;
 
@@ -81,6 +84,7 @@ fn masks_and_volumes_are_the_same_whichever_way_slices_lie() -> Result<()> {
     let client = Client::new(&host);
     let heart = heart()?;
     let (upright, answer) = segmented(&client, std::slice::from_ref(&heart), Turn::default())?;
+    assert_eq!(answer["segmentation"]["warnings"], json!([]));
     let ml = |body: &Value, structure: &str| {
         body["metrics"]["curve"][structure][0]
             .as_f64()
@@ -111,6 +115,10 @@ fn masks_and_volumes_are_the_same_whichever_way_slices_lie() -> Result<()> {
 fn what_lies_turned_is_for_a_person_to_look_at() -> Result<()> {
     let host = Options::new().start()?;
     let (_, body) = segmented(&Client::new(&host), &[heart()?], HALF)?;
+    let warnings = &body["segmentation"]["warnings"];
+    assert_eq!(warnings[0]["code"], "shown_turned");
+    let detail = warnings[0]["detail"].as_str().context("no detail")?;
+    ensure!(detail.contains("turned by half a turn before"), "{detail}");
     let quality = &body["metrics"]["quality"];
     assert_eq!(quality["verdict"], "review");
     let checks = quality["checks"].as_array().context("no checks")?;
@@ -138,4 +146,199 @@ fn a_first_frame_that_shows_nothing_does_not_decide_for_the_others() -> Result<(
             masks.get(1).context("no mask")?,
         )?,
     )
+}
+
+/// Somewhere between the patient's axes, as a short axis lies.
+fn oblique() -> Result<Geometry> {
+    let mm_from_voxel = [
+        [0.96, -0.672, 5.12, 10.0],
+        [1.28, 0.504, -3.84, -20.0],
+        [0.0, 1.12, 4.8, 30.0],
+    ];
+    Ok(Geometry::new(spacing()?, mm_from_voxel, None)?)
+}
+
+/// One frame in a file whose slices follow one another along this axis, at the same place in the scanner.
+fn along(frame: &Frame, axis: SliceAxis) -> Result<Vec<u8>> {
+    let (slices, rows, columns) = frame.dim();
+    let [first, second, third] = axis.exchanged([columns, rows, slices]);
+    let geometry = oblique()?;
+    let Spacing {
+        row_mm,
+        column_mm,
+        slice_mm,
+    } = geometry.spacing;
+    let [first_mm, second_mm, third_mm] = axis.exchanged([column_mm, row_mm, slice_mm]);
+    let mm_from_voxel = geometry.mm_from_voxel.map(|[column, row, slice, offset]| {
+        let [first, second, third] = axis.exchanged([column, row, slice]);
+        [first, second, third, offset]
+    });
+    let in_file = Geometry {
+        spacing: Spacing::new(second_mm, first_mm, third_mm)?,
+        mm_from_voxel,
+        frame_ms: None,
+    };
+    let shape = Shape::new(1, third, second, first)?;
+    volumes::file(&in_file, shape, &axis.stored(frame.clone()))
+}
+
+/// A gzipped file as it is.
+fn inflated(file: &[u8]) -> Result<Vec<u8>> {
+    let mut whole = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(file), &mut whole)?;
+    Ok(whole)
+}
+
+/// Asks nibabel whether `turned` is `upright` with the third axis and another exchanged, voxel for voxel, and lies on the grid of `volume`.
+fn ask_nibabel(
+    folder: &Path,
+    axis: SliceAxis,
+    [upright, turned, volume]: [&[u8]; 3],
+) -> Result<()> {
+    let Some(python) = std::env::var_os("CINECOR_PYTHON") else {
+        println!(
+            "SKIP: CINECOR_PYTHON is not set, so nibabel is not there; `cargo xtask test` installs it and sets it"
+        );
+        return Ok(());
+    };
+    let script = r"
+import sys
+import nibabel as nib
+import numpy as np
+upright, turned, volume = (nib.load(name) for name in sys.argv[2:])
+axis = int(sys.argv[1]) - 1
+labels = np.asarray(upright.dataobj)
+assert {1, 2, 3} <= set(np.unique(labels)), np.unique(labels)
+assert np.array_equal(np.swapaxes(labels, axis, 2), np.asarray(turned.dataobj)), 'other voxels'
+assert turned.shape == volume.shape, (turned.shape, volume.shape)
+assert np.array_equal(turned.affine, volume.affine), (turned.affine, volume.affine)
+assert turned.header.get_zooms() == volume.header.get_zooms()
+order = [0, 1, 2, 3]
+order[axis], order[2] = order[2], order[axis]
+assert np.allclose(upright.affine[:, order], turned.affine, atol=1e-5), (upright.affine, turned.affine)
+";
+    let mut command = Command::new(python);
+    command.arg("-c").arg(script).arg(axis.number().to_string());
+    for (name, file) in [("upright", upright), ("turned", turned), ("volume", volume)] {
+        let path = folder.join(format!("{name}.nii.gz"));
+        std::fs::write(&path, file)?;
+        command.arg(path);
+    }
+    let done = command.output()?;
+    ensure!(
+        done.status.success(),
+        "slices along the {axis:?} axis: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    Ok(())
+}
+
+/// What has to be the same wherever a file has its slices.
+fn alike(study: &Value, metrics: &Value) -> Value {
+    json!({ "shape": study["shape"], "spacing": study["spacing_mm"], "metrics": metrics })
+}
+
+#[test]
+fn slices_along_any_axis_of_a_file_are_segmented_alike_and_masks_lie_as_the_file_does() -> Result<()>
+{
+    let host = Options::new().start()?;
+    let client = Client::new(&host);
+    let folder = tempfile::tempdir()?;
+    let heart = heart()?;
+    let mut first: Option<(Value, Vec<u8>, Vec<u8>)> = None;
+    for axis in [SliceAxis::Third, SliceAxis::First, SliceAxis::Second] {
+        let file = along(&heart, axis)?;
+        let body = client
+            .post("/api/v1/segment?model=cinecor-unet-lite", &file)?
+            .expect(200)?
+            .json()?;
+        let codes: Vec<&Value> = body["study"]["warnings"]
+            .as_array()
+            .context("no warnings")?
+            .iter()
+            .map(|warning| &warning["code"])
+            .collect();
+        match axis {
+            SliceAxis::Third => assert_eq!(codes, [""; 0]),
+            _ => assert_eq!(codes, ["axes_exchanged"]),
+        }
+        let mask = BASE64_STANDARD.decode(body["mask"]["data"].as_str().context("no mask")?)?;
+
+        // Kept, the mask is the same file, the volume comes back as it was sent, and pictures are of slices.
+        let made = client.post("/api/v1/studies", &file)?.expect(201)?;
+        let study = made.header("location").context("no Location")?.to_owned();
+        let volume = client.get(&format!("{study}/volume.nii.gz"))?.expect(200)?;
+        let (sent, back) = (inflated(&file)?, inflated(&volume.body)?);
+        ensure!(
+            sent.get(352..) == back.get(352..),
+            "{axis:?}: other voxels came back"
+        );
+        let picture = client
+            .get(&format!("{study}/slices/{}.png", SLICES / 2))?
+            .expect(200)?
+            .body;
+        let made = client
+            .send(
+                "POST",
+                &format!("{study}/segmentations"),
+                &[("content-type", "application/json")],
+                Some(br#"{"model": "cinecor-unet-lite"}"#),
+            )?
+            .expect(201)?;
+        let path = made.header("location").context("no Location")?.to_owned();
+        let metrics = client
+            .get(&format!("{path}/metrics"))?
+            .expect(200)?
+            .json()?;
+        assert_eq!(metrics["curve"], body["metrics"]["curve"], "{axis:?}");
+        let mask_path = format!("{path}/mask.nii.gz");
+        let kept = client.get(&mask_path)?.expect(200)?.body;
+        ensure!(
+            inflated(&mask)? == inflated(&kept)?,
+            "{axis:?}: the kept mask is another"
+        );
+
+        let found = alike(&body["study"], &body["metrics"]);
+        let (expected, upright_mask, upright_picture) =
+            first.get_or_insert_with(|| (found.clone(), mask.clone(), picture.clone()));
+        assert_eq!(found, *expected, "{axis:?}");
+        ensure!(picture == *upright_picture, "{axis:?}: another picture");
+        ask_nibabel(folder.path(), axis, [upright_mask, &mask, &file])?;
+
+        // A voxel that a person adds, at its place in the file, is at this place when the mask is asked for again.
+        let mut drawn = inflated(&kept)?;
+        let corner = drawn.get_mut(352).context("no voxels")?;
+        *corner = 3;
+        let revised = client
+            .send("PUT", &mask_path, &[], Some(&gzip(&drawn)))?
+            .expect(200)?
+            .json()?;
+        assert_eq!(revised["revision"], 2);
+        let again = client.get(&mask_path)?.expect(200)?.body;
+        ensure!(
+            inflated(&again)? == drawn,
+            "{axis:?}: another mask came back"
+        );
+        let metrics = client
+            .get(&format!("{path}/metrics"))?
+            .expect(200)?
+            .json()?;
+        let ml = |metrics: &Value| metrics["curve"]["left_ventricle_ml"][0].as_f64();
+        let more =
+            ml(&metrics).context("no volume")? - ml(&body["metrics"]).context("no volume")?;
+        ensure!(
+            (more - spacing()?.voxel_ml()).abs() < 1e-9,
+            "{axis:?}: {more} ml more"
+        );
+        // A mask whose file has its slices elsewhere, at the same place in the scanner, lands on the same voxels.
+        client
+            .send("PUT", &mask_path, &[], Some(upright_mask))?
+            .expect(200)?;
+        let again = client.get(&mask_path)?.expect(200)?.body;
+        ensure!(
+            inflated(&again)? == inflated(&mask)?,
+            "{axis:?}: the mask of the upright file landed elsewhere"
+        );
+    }
+    Ok(())
 }

@@ -8,8 +8,8 @@ use cinecor_guest::{
 };
 use cinecor_measures::{Cycle, Metrics, Quality};
 use cinecor_store::{
-    Action, CheckRecord, Committed, Event, QualityRecord, SegmentationRecord, Staging, StudyRecord,
-    TimingsMs, ToldRecord, lookup_key,
+    Action, CheckRecord, ChunkInfo, Committed, Event, QualityRecord, SegmentationRecord, Staging,
+    StudyRecord, TimingsMs, ToldRecord, lookup_key,
 };
 use cinecor_web::{Cursor, Etag, JSON, Problem, SSE, require_match, rfc3339};
 use cinecor_wire::{
@@ -41,8 +41,7 @@ pub(crate) async fn create(mut call: Call) -> Result<Answer, Problem> {
         .map_err(storage_problem)?
         .ok_or_else(Call::no_study)?;
     let model = Model::chosen(asked.model.as_deref(), asked.precision).await?;
-    let shape = study.shape().map_err(Problem::internal)?;
-    let cine = Cine::of(shape, &study.geometry().map_err(Problem::internal)?);
+    let cine = Cine::kept(&study)?;
     let wanted = Wanted {
         frames: asked.frames,
         ..Wanted::default()
@@ -387,8 +386,21 @@ impl Job {
         outcome
     }
 
+    /// Puts the masks that are done away.
+    async fn put(&mut self, work: &mut Work, chunks: &mut Vec<ChunkInfo>) -> Result<(), Problem> {
+        for mask in work.take_masks() {
+            let chunk = chunk_into(mask.chunk);
+            chunks.push(chunk.info());
+            let staging = self.staging.as_mut().ok_or_else(lost)?;
+            self.store
+                .put_frame(staging, mask.frame, &chunk, now_ms())
+                .await
+                .map_err(storage_problem)?;
+        }
+        Ok(())
+    }
+
     async fn segment(&mut self, mut work: Work) -> Result<(SegmentationRecord, bool), Problem> {
-        let lost = || Problem::internal("the segmentation under way was lost");
         let (total, selected) = (work.total(), work.selected().collect::<Vec<_>>());
         let mut chunks = Vec::with_capacity(total);
         let mut decode_ms = 0.0;
@@ -397,18 +409,13 @@ impl Job {
             let reading = Instant::now();
             let intensities = kept_frame(&self.store, &self.study, frame).await?;
             decode_ms += reading.elapsed().as_secs_f64() * 1000.0;
-            work.frame(&self.model, frame, intensities).await?;
-            for mask in work.take_masks() {
-                let chunk = chunk_into(mask);
-                chunks.push(chunk.info());
-                let staging = self.staging.as_mut().ok_or_else(lost)?;
-                self.store
-                    .put_frame(staging, frame, &chunk, now_ms())
-                    .await
-                    .map_err(storage_problem)?;
-            }
+            work.frame(&self.model, frame, intensities, &mut self.listener)
+                .await?;
+            self.put(&mut work, &mut chunks).await?;
             self.listener.segmented(work.done(), total).await?;
         }
+        work.settle(&self.model)?;
+        self.put(&mut work, &mut chunks).await?;
         let facts = self.study.facts().for_frames(&selected);
         let outcome = work.finish(&facts, self.study.frame_ms())?;
         let staging = self.staging.take().ok_or_else(lost)?;
@@ -454,6 +461,7 @@ impl Job {
             },
             chunks,
             author: Some(self.event.subject.clone()),
+            turn: outcome.turn.into(),
             told: ToldRecord::default(),
             drawn: Vec::new(),
             change: None,
@@ -470,4 +478,8 @@ impl Job {
             Committed::StudyGone => Err(Call::no_study()),
         }
     }
+}
+
+fn lost() -> Problem {
+    Problem::internal("the segmentation under way was lost")
 }

@@ -10,7 +10,7 @@ use cinecor_store::Subject;
 use cinecor_web::{GZIP, JSON, NIFTI, Problem, SSE, rfc3339};
 use cinecor_wire::{
     DeidentificationJson, LabelsJson, MetricsJson, ModelJson, OneShot, SegmentationJson,
-    SourceJson, StudyJson, SubjectJson, ToldPhasesJson, WarningJson, told_rules,
+    SourceJson, StudyJson, SubjectJson, ToldPhasesJson, WarningJson, shown_turned, told_rules,
 };
 
 use crate::mask::MaskFile;
@@ -203,8 +203,13 @@ impl Job {
             Event::Header(header) => self.begin(*header).await,
             Event::Frame(frame) => match &mut self.work {
                 Some(work) if work.wants(frame.index) => {
-                    work.frame(&self.model, frame.index, frame.intensities)
-                        .await?;
+                    work.frame(
+                        &self.model,
+                        frame.index,
+                        frame.intensities,
+                        &mut self.listener,
+                    )
+                    .await?;
                     self.listener.segmented(work.done(), work.total()).await
                 }
                 _ => Ok(()),
@@ -215,7 +220,7 @@ impl Job {
     }
 
     async fn begin(&mut self, header: Header) -> Result<(), Problem> {
-        let cine = Cine::of(header.shape, &header.geometry);
+        let cine = Cine::of(header.shape, &header.geometry, header.source.slice_axis());
         let work = Work::begin(self.wanted.clone(), cine, &self.subject)?;
         let total = work.total();
         self.work = Some(work);
@@ -226,18 +231,21 @@ impl Job {
     /// Measures, and words the answer.
     fn finish(&mut self) -> Result<Done, Problem> {
         let missing = || Problem::internal("a file was decoded without a header");
-        let (work, header, file) = (
+        let (mut work, header, file) = (
             self.work.take().ok_or_else(missing)?,
             self.header.take().ok_or_else(missing)?,
             self.file.take().ok_or_else(missing)?,
         );
         let reading_ms = self.started.elapsed().as_secs_f64() * 1000.0 - self.working_ms;
         let frame_ms = self.facts.frame_ms.or(header.geometry.frame_ms);
+        work.settle(&self.model)?;
         let mut outcome = work.finish(&self.facts, frame_ms)?;
         outcome.timings.decode = reading_ms.max(0.0);
         let created_at = rfc3339(now_ms());
         let metrics = MetricsJson::from(&outcome.metrics);
-        let mask = MaskFile::new(&header.source, std::mem::take(&mut outcome.masks));
+        let masks = std::mem::take(&mut outcome.masks).into_iter();
+        let masks = masks.map(|mask| mask.chunk).collect();
+        let mask = MaskFile::new(&header.source, masks);
         outcome.timings.total = self.started.elapsed().as_secs_f64() * 1000.0;
         let segmentation = SegmentationJson {
             id: None,
@@ -257,6 +265,7 @@ impl Job {
             basal_rule: metrics.conventions.basal_rule.clone(),
             bsa_formula: self.wanted.bsa_formula.name().to_owned(),
             corrected: None,
+            warnings: shown_turned(outcome.turn),
             quality: metrics.quality.clone(),
             review: None,
             timings_ms: outcome.timings,

@@ -45,10 +45,7 @@ pub(crate) async fn put_mask(mut call: Call) -> Result<Answer, Problem> {
             vec![frame]
         }
     };
-    let cine = Cine::of(
-        study.shape().map_err(Problem::internal)?,
-        &study.geometry().map_err(Problem::internal)?,
-    );
+    let cine = Cine::kept(&study)?;
     let mut revision = Revision {
         store: &store,
         study: &study,
@@ -80,10 +77,7 @@ pub(crate) async fn update(mut call: Call) -> Result<Answer, Problem> {
     })?;
     let told = Told::read(&members)?;
     require_seen(&call, &record, &study)?;
-    let cine = Cine::of(
-        study.shape().map_err(Problem::internal)?,
-        &study.geometry().map_err(Problem::internal)?,
-    );
+    let cine = Cine::kept(&study)?;
     let mut revision = Revision {
         store: &store,
         study: &study,
@@ -311,14 +305,10 @@ impl Revision<'_> {
                 let of =
                     of.ok_or_else(|| Problem::internal("a mask has more frames than it told"))?;
                 let profile = self.profile(of, &labels).await?;
-                let labels = labels.as_standard_layout();
-                let bytes = labels
-                    .as_slice()
-                    .ok_or_else(|| Problem::internal("labels do not lie in a row"))?;
                 self.sent.push(Sent {
                     frame: of,
                     profile,
-                    mask: DeflatedChunk::compress(bytes),
+                    mask: DeflatedChunk::compress(&self.cine.slice_axis.stored(labels)),
                     is_put: false,
                 });
                 Ok(())

@@ -1,8 +1,7 @@
 //! A second version of the model on a study that was just segmented: the frames of end-diastole and end-systole, once the answer is sent.
 //! What goes wrong here is noted with the study and in the log, and touches no answer.
 
-use cinecor_formats::{DataType, VoxelFormat};
-use cinecor_guest::{GuestStore, chunk_from, now_ms, storage_problem};
+use cinecor_guest::{GuestStore, kept_frame, kept_mask, now_ms, storage_problem};
 use cinecor_measures::compare;
 use cinecor_store::{SegmentationRecord, ShadowResult, StudyRecord};
 use cinecor_volume::Label;
@@ -130,35 +129,22 @@ async fn masks(
 ) -> Result<Masks, Problem> {
     let reference = format!("{}@{version}", record.model.name);
     let model = Model::chosen(Some(&reference), None).await?;
-    let shape = study.shape().map_err(Problem::internal)?;
     let spacing = study.geometry().map_err(Problem::internal)?.spacing;
-    let mut sight = Sight::default();
-    let voxels = VoxelFormat {
-        data_type: DataType::from_code(study.voxels.nifti_datatype).map_err(Problem::internal)?,
-        scaling: study.voxels.scaling,
-    };
-    let one = (1, shape.slices, shape.rows, shape.columns);
-    let labelled = |labels: Vec<u8>| Array4::from_shape_vec(one, labels).map_err(Problem::internal);
+    // Both have to see the same: how the other was shown the slices is no difference of models.
+    let mut sight = Sight::of(record.turn.into());
     let (mut answered, mut beside) = (Vec::new(), Vec::new());
     for &frame in frames {
-        let chunk = store
-            .mask_frame(record, frame)
-            .await
-            .map_err(storage_problem)?;
-        answered.push(labelled(
-            chunk_from(chunk).inflate().map_err(Problem::internal)?,
-        )?);
-        let chunk = store
-            .frame(&study.id, frame)
-            .await
-            .map_err(storage_problem)?;
-        let raw = chunk_from(chunk).inflate().map_err(Problem::internal)?;
-        let intensities = voxels
-            .intensities(&raw, &shape)
-            .map_err(Problem::internal)?
-            .frame;
+        let labels = kept_mask(store, study, record, frame).await?;
+        answered.push(labels.insert_axis(Axis(0)));
+        let intensities = kept_frame(store, study, frame).await?;
         let seen = sight
-            .see(&model, &spacing, &intensities, &mut TimingsJson::default())
+            .see(
+                &model,
+                &spacing,
+                &intensities,
+                &mut TimingsJson::default(),
+                async || Ok(()),
+            )
             .await?;
         beside.push(seen.labels.insert_axis(Axis(0)));
     }

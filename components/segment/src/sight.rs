@@ -1,7 +1,8 @@
 //! How the frames of a cine are shown to the model. A network knows hearts as short-axis pictures are usually shown; files hold them turned and
 //! mirrored too, and what they say of it is often wrong or missing. So the first frame is looked at: where its mask is doubtful, or has the
-//! right ventricle on an unusual side, a few slices are shown to the model in all eight ways, and the way with the best score serves this
-//! frame and all that follow, if it is better. Where none is, the next frames are looked at, a few of them. Masks lie as the file's voxels do, whatever the model was shown.
+//! right ventricle on an unusual side, a few slices are shown to the model in all eight ways, and the way with the best score serves all
+//! frames, if it is better. Where none is, the next frames are looked at, a few of them, and those before are kept waiting: one cine is shown
+//! in one way. Masks lie as the file's voxels do, whatever the model was shown.
 
 use cinecor_guest::measure_problem;
 use cinecor_measures::{Counts, FrameProfile, Grid, SCORE_PASS, SCORE_REJECT, lies_as_usual};
@@ -39,35 +40,57 @@ pub(crate) struct Sight {
 }
 
 impl Sight {
-    /// Segments a frame.
+    /// One that is decided already.
+    pub(crate) fn of(turn: Turn) -> Sight {
+        Sight {
+            turn: Some(turn),
+            tried: 0,
+        }
+    }
+
+    /// How every frame is shown; `None` as long as it is not decided.
+    pub(crate) fn turn(&self) -> Option<Turn> {
+        self.turn
+    }
+
+    /// Takes what was seen as it is, for want of better: no way was found, and there are no more frames.
+    pub(crate) fn settle(&mut self) -> Turn {
+        *self.turn.get_or_insert_default()
+    }
+
+    /// Segments a frame, and decides by it if it can. Before each of several looks `heard` is called: a client should hear that there is work.
     ///
     /// # Errors
-    /// What the model refuses or fails at.
+    /// What the model refuses or fails at; what `heard` says when nobody listens any more.
     pub(crate) async fn see(
         &mut self,
         model: &Model,
         spacing: &Spacing,
         grey: &Frame,
         timings: &mut TimingsJson,
+        heard: impl AsyncFnMut() -> Result<(), Problem>,
     ) -> Result<Seen, Problem> {
         let turn = self.turn.unwrap_or_default();
         let seen = see_turned(model, spacing, grey, turn, timings).await?;
         if self.turn.is_some() {
             return Ok(seen);
         }
-        if grey.dim().0 < SLICES_MIN || self.tried == TRIES || !is_doubtful(&seen, spacing)? {
+        if grey.dim().0 < SLICES_MIN || !is_doubtful(&seen, spacing)? {
             self.turn = Some(turn);
             return Ok(seen);
         }
         // A frame may be bad in every way, and the next one good: what it did not decide, the next one may.
         self.tried += 1;
-        if let Some(turn) = best_turn(model, spacing, grey, timings).await? {
+        if let Some(turn) = best_turn(model, spacing, grey, timings, heard).await? {
             let turned = see_turned(model, spacing, grey, turn, timings).await?;
             let better = turned.score.zip(seen.score);
             if better.is_some_and(|(turned, seen)| turned >= seen + GAIN_MIN) {
                 self.turn = Some(turn);
                 return Ok(turned);
             }
+        }
+        if self.tried == TRIES {
+            self.settle();
         }
         Ok(seen)
     }
@@ -88,6 +111,7 @@ async fn best_turn(
     spacing: &Spacing,
     grey: &Frame,
     timings: &mut TimingsJson,
+    mut heard: impl AsyncFnMut() -> Result<(), Problem>,
 ) -> Result<Option<Turn>, Problem> {
     // The mask is in doubt, and so is where it has the heart; the middle of a stack shows both ventricles.
     let slices = grey.dim().0;
@@ -96,6 +120,7 @@ async fn best_turn(
     let part = grey.slice(s![first..last, .., ..]).to_owned();
     let mut best: Option<(Turn, f64)> = None;
     for turn in Turn::ALL {
+        heard().await?;
         let spacing = turn.of_spacing(spacing);
         let shown = show(model, &spacing, turn.of(part.view()), timings).await?;
         let lies_well =

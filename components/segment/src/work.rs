@@ -2,20 +2,21 @@
 //! small: deflated masks, counts, and the slices that pictures may need.
 
 use cinecor_formats::DeflatedChunk;
-use cinecor_guest::measure_problem;
+use cinecor_guest::{measure_problem, slice_axis};
 use cinecor_measures::score::FrameScore;
 use cinecor_measures::{
     BsaFormula, Counts, Cycle, Doubt, Factors, FrameCounts, FrameProfile, Grid, Metrics, Rules,
-    Subject as Told, intervals, measure, measure_heart, score,
+    Subject as Told, intervals, measure, measure_heart,
 };
 use cinecor_render::{Overlay, Picture, Style, Verdict, render};
-use cinecor_store::Subject;
-use cinecor_volume::{Frame, Geometry, Label, Shape, Spacing};
+use cinecor_store::{StudyRecord, Subject};
+use cinecor_volume::{Frame, Geometry, Label, Shape, SliceAxis, Spacing, Turn};
 use cinecor_web::{Problem, ProblemKind};
 use cinecor_wire::{Preview, TimingsJson, measured_with};
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 
 use crate::model::Model;
+use crate::progress::Listener;
 use crate::sight::{Seen, Sight};
 
 /// What is wanted of a cine.
@@ -54,17 +55,30 @@ impl Wanted {
 pub(crate) struct Cine {
     pub(crate) shape: Shape,
     pub(crate) spacing: Spacing,
+    /// Where the file has what are slices here; masks are written as it has them.
+    pub(crate) slice_axis: SliceAxis,
     /// As [`Geometry::is_right_handed`].
     right_handed: Option<bool>,
 }
 
 impl Cine {
-    pub(crate) fn of(shape: Shape, geometry: &Geometry) -> Cine {
+    pub(crate) fn of(shape: Shape, geometry: &Geometry, slice_axis: SliceAxis) -> Cine {
         Cine {
             shape,
             spacing: geometry.spacing,
+            slice_axis,
             right_handed: geometry.is_right_handed(),
         }
+    }
+
+    /// That of a study.
+    ///
+    /// # Errors
+    /// A 500 for a record that another hand has changed.
+    pub(crate) fn kept(study: &StudyRecord) -> Result<Cine, Problem> {
+        let shape = study.shape().map_err(Problem::internal)?;
+        let geometry = study.geometry().map_err(Problem::internal)?;
+        Ok(Cine::of(shape, &geometry, slice_axis(study)?))
     }
 
     /// What the profile of a frame has to know of it.
@@ -80,7 +94,7 @@ impl Cine {
 pub(crate) struct Work {
     wanted: Wanted,
     cine: Cine,
-    masks: Vec<DeflatedChunk>,
+    masks: Vec<PackedMask>,
     profiles: Vec<FrameProfile>,
     /// Of the frames, where the model's card says how to score them.
     scores: Vec<FrameScore>,
@@ -89,7 +103,15 @@ pub(crate) struct Work {
     pictures: Vec<Candidate>,
     timings: TimingsJson,
     sight: Sight,
+    /// Frames that were seen before it was decided how frames are shown: at most two.
+    waiting: Vec<(usize, Frame, Seen)>,
     told: [Option<usize>; 2],
+}
+
+/// The mask of a frame, deflated as its file has it.
+pub(crate) struct PackedMask {
+    pub(crate) frame: usize,
+    pub(crate) chunk: DeflatedChunk,
 }
 
 /// A slice that may become a preview.
@@ -106,7 +128,9 @@ pub(crate) struct Outcome {
     /// The frames that were segmented.
     pub(crate) frames: Vec<usize>,
     /// Those of their masks that were not taken away before, in the same order.
-    pub(crate) masks: Vec<DeflatedChunk>,
+    pub(crate) masks: Vec<PackedMask>,
+    /// How frames were shown to the model.
+    pub(crate) turn: Turn,
     pub(crate) profiles: Vec<FrameProfile>,
     pub(crate) doubts: Vec<Doubt>,
     pub(crate) scores: Vec<FrameScore>,
@@ -148,6 +172,7 @@ impl Work {
             pictures: Vec::new(),
             timings: TimingsJson::default(),
             sight: Sight::default(),
+            waiting: Vec::new(),
             told: [subject.ed_frame, subject.es_frame],
         };
         work.wanted
@@ -183,7 +208,7 @@ impl Work {
 
     /// How many of them are done.
     pub(crate) fn done(&self) -> usize {
-        self.profiles.len()
+        self.profiles.len() + self.waiting.len()
     }
 
     /// Whether this frame is segmented.
@@ -194,24 +219,76 @@ impl Work {
             .is_none_or(|frames| frames.contains(&frame))
     }
 
-    /// Segments a frame. Frames come in rising order.
+    /// Segments a frame. Frames come in rising order. Until it is decided how frames are shown, they wait.
     ///
     /// # Errors
-    /// What the model refuses or fails at.
+    /// What the model refuses or fails at; what `listener` says when its client has gone away.
     pub(crate) async fn frame(
         &mut self,
         model: &Model,
         index: usize,
         grey: Frame,
+        listener: &mut Listener,
+    ) -> Result<(), Problem> {
+        let (done, total) = (self.done(), self.total());
+        let seen = self.see(model, &grey, async || listener.segmented(done, total).await);
+        let seen = seen.await?;
+        self.waiting.push((index, grey, seen));
+        let Some(turn) = self.sight.turn() else {
+            return Ok(());
+        };
+        let mut waiting = std::mem::take(&mut self.waiting);
+        // This one was seen as it was decided.
+        let last = waiting.pop();
+        for (index, grey, mut seen) in waiting {
+            if !turn.is_none() {
+                seen = self.see(model, &grey, async || Ok(())).await?;
+            }
+            self.take(model, index, &grey, seen)?;
+        }
+        match last {
+            Some((index, grey, seen)) => self.take(model, index, &grey, seen),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the frames that still wait as they were seen; to be called when there are no more.
+    ///
+    /// # Errors
+    /// None that a mask of the model can cause.
+    pub(crate) fn settle(&mut self, model: &Model) -> Result<(), Problem> {
+        self.sight.settle();
+        for (index, grey, seen) in std::mem::take(&mut self.waiting) {
+            self.take(model, index, &grey, seen)?;
+        }
+        Ok(())
+    }
+
+    async fn see(
+        &mut self,
+        model: &Model,
+        grey: &Frame,
+        heard: impl AsyncFnMut() -> Result<(), Problem>,
+    ) -> Result<Seen, Problem> {
+        let spacing = &self.cine.spacing;
+        self.sight
+            .see(model, spacing, grey, &mut self.timings, heard)
+            .await
+    }
+
+    /// Measures and packs what was seen of a frame.
+    fn take(
+        &mut self,
+        model: &Model,
+        index: usize,
+        grey: &Frame,
+        seen: Seen,
     ) -> Result<(), Problem> {
         let Seen {
             labels,
             evidence,
             score,
-        } = self
-            .sight
-            .see(model, &self.cine.spacing, &grey, &mut self.timings)
-            .await?;
+        } = seen;
         let view = labels.view();
         let profile = FrameProfile::of(index, view, Some(grey.view()), &self.cine.grid())
             .map_err(Problem::internal)?;
@@ -229,16 +306,18 @@ impl Work {
             self.factors = model.factors().cloned();
         }
         if self.wanted.previews {
-            self.keep_picture(index, profile.counts().left_ventricle, &grey, view);
+            self.keep_picture(index, profile.counts().left_ventricle, grey, view);
         }
         self.profiles.push(profile);
-        self.masks
-            .push(DeflatedChunk::compress(&labels.into_raw_vec_and_offset().0));
+        self.masks.push(PackedMask {
+            frame: index,
+            chunk: DeflatedChunk::compress(&self.cine.slice_axis.stored(labels)),
+        });
         Ok(())
     }
 
     /// Takes the masks away that are done, for whoever keeps them elsewhere.
-    pub(crate) fn take_masks(&mut self) -> Vec<DeflatedChunk> {
+    pub(crate) fn take_masks(&mut self) -> Vec<PackedMask> {
         std::mem::take(&mut self.masks)
     }
 
@@ -278,7 +357,7 @@ impl Work {
             .retain(|picture| kept.contains(&Some(picture.frame)));
     }
 
-    /// Measures and draws. The facts may have come after the volume, so that they are looked at only now.
+    /// Measures and draws, after [`Work::settle`]. The facts may have come after the volume, so that they are looked at only now.
     ///
     /// # Errors
     /// Facts that no human has, phases that are not there.
@@ -319,6 +398,7 @@ impl Work {
         Ok(Outcome {
             frames: self.profiles.iter().map(|profile| profile.frame).collect(),
             masks: self.masks,
+            turn: self.sight.turn().unwrap_or_default(),
             profiles: self.profiles,
             doubts: self.doubts,
             scores: self.scores,

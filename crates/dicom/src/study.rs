@@ -8,6 +8,7 @@ use cinecor_formats::{
     Container, DataType, DecodeError, DecodedFrame, Header, SourceHeader, VoxelFormat, Warning,
     WarningCode,
 };
+use cinecor_volume::SliceAxis;
 use sha2::{Digest, Sha256};
 
 use crate::archive::ArchivedFile;
@@ -376,7 +377,7 @@ impl Study {
             }
             write(&stored, format.data_type, plane.rescale, &mut raw);
         }
-        let intensities = format.intensities(&raw, &shape)?;
+        let intensities = format.intensities(&raw, &shape, SliceAxis::Third)?;
         Ok(DecodedFrame {
             index,
             intensities: intensities.frame,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cinecor_volume::{Frame, LabelFrame, Mask, Shape, Volume};
+use cinecor_volume::{Frame, LabelFrame, Mask, Shape, SliceAxis, Volume};
 use ndarray::{Array3, Array4};
 
 use crate::error::DecodeError;
@@ -24,7 +24,8 @@ pub struct DecodedFrame {
     pub index: usize,
     /// Grey values, shape `[Z, Y, X]`, all finite.
     pub intensities: Frame,
-    /// The numbers as they were stored, little-endian, in the header's [`crate::VoxelFormat`]: what is kept to give the volume back.
+    /// The numbers as they were stored, little-endian, in the header's [`crate::VoxelFormat`] and the file's own order of axes: what is kept
+    /// to give the volume back.
     pub raw: Vec<u8>,
     /// How many grey values were NaN or infinite and are 0 now.
     pub replaced: usize,
@@ -242,6 +243,7 @@ enum Stage {
 
 struct Body {
     shape: Shape,
+    slice_axis: SliceAxis,
     voxels: VoxelFormat,
     big_endian: bool,
     /// Bytes between header and voxels, and how many of them are still to come.
@@ -332,7 +334,9 @@ impl Reader {
                 let Intensities {
                     frame: intensities,
                     replaced,
-                } = body.voxels.intensities(&raw, &body.shape)?;
+                } = body
+                    .voxels
+                    .intensities(&raw, &body.shape, body.slice_axis)?;
                 let index = body.index;
                 if replaced == voxels {
                     return Err(DecodeError::NoFiniteVoxels {
@@ -395,7 +399,10 @@ impl Reader {
     }
 
     fn header(&self, start: &[u8]) -> Result<(Header, Body), DecodeError> {
-        let raw = RawHeader::read(start)?;
+        let mut raw = RawHeader::read(start)?;
+        // What the header calls the axis of its slices is seldom kept right by whoever turns a volume: the steps decide. A refusal comes
+        // when the sizes are known to be sound.
+        raw.source.slice_axis = geometry::slice_axis(&raw.source).unwrap_or_default();
         let mut warnings = Vec::new();
         let voxels = raw.voxels(&mut warnings)?;
         let shape = raw.shape(voxels.data_type.bytes(), &self.limits)?;
@@ -403,6 +410,7 @@ impl Reader {
         let geometry = geometry::settle(&raw.source, &shape, &mut warnings)?;
         let body = Body {
             shape,
+            slice_axis: raw.source.slice_axis,
             voxels,
             big_endian: raw.big_endian,
             gap_bytes,

@@ -31,7 +31,7 @@ pub enum EncodeError {
     },
 }
 
-/// A `.nii` file of raw voxels (little-endian, columns fastest, all frames) on the grid of a header.
+/// A `.nii` file of raw voxels (little-endian, in the file's own order of axes, the first fastest, all frames) on the grid of a header.
 ///
 /// # Errors
 /// [`EncodeError`] when the voxels or the shape do not fit.
@@ -67,11 +67,7 @@ pub fn encode_mask<'a>(
     for frame in frames {
         let (slices, rows, columns) = frame.dim();
         check_grid(header, slices, rows, columns)?;
-        file.reserve(frame.len());
-        match frame.as_slice() {
-            Some(labels) => file.extend_from_slice(labels),
-            None => file.extend(frame.iter()),
-        }
+        file.extend(header.slice_axis.stored(frame.clone()));
     }
     Ok(file)
 }
@@ -95,15 +91,16 @@ fn check_grid(
     rows: usize,
     columns: usize,
 ) -> Result<(), EncodeError> {
-    let [_, own_columns, own_rows, own_slices, ..] = header.dim;
+    let [_, first, second, third, ..] = header.dim;
+    let own = header.slice_axis.exchanged([first, second, third]);
     let found = [columns, rows, slices].map(|size| i64::try_from(size).unwrap_or(i64::MAX));
-    if found == [own_columns, own_rows, own_slices] {
+    if found == own {
         return Ok(());
     }
     let in_words = |[columns, rows, slices]: [i64; 3]| {
         format!("{slices} slices x {rows} rows x {columns} columns")
     };
-    let expected = in_words([own_columns, own_rows, own_slices]);
+    let expected = in_words(own);
     Err(EncodeError::WrongGrid {
         found: in_words(found),
         expected,

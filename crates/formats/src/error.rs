@@ -142,17 +142,17 @@ pub enum DecodeError {
         /// The unit, with a space before it.
         unit: &'static str,
     },
-    /// The slices do not lie along the third axis.
+    /// The slices may lie along another axis than the third, and which is not clear.
     #[error(
-        "voxels are {column_mm} x {row_mm} x {slice_mm} mm apart (columns, rows, slices), so the slices seem to lie along another axis than the third; transpose the volume so that slices come last"
+        "voxels are {first_mm} x {second_mm} x {third_mm} mm apart along the first, second and third axis, and none of these is at least twice as long as the others, so that it is not clear along which axis the slices lie; transpose the volume so that slices come last, and check pixdim"
     )]
     SliceAxis {
-        /// From column to column.
-        column_mm: f64,
-        /// From row to row.
-        row_mm: f64,
-        /// From slice to slice.
-        slice_mm: f64,
+        /// Along the first.
+        first_mm: f64,
+        /// Along the second.
+        second_mm: f64,
+        /// Along the third.
+        third_mm: f64,
     },
     /// The voxels start where they cannot.
     #[error(

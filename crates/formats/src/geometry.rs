@@ -9,9 +9,11 @@
 //! Directions come from the sform, then the qform, then the axes of the array, in the order of the standard; a transform that
 //! cannot be one (not finite, singular) falls through to the next with a warning. Columns are scaled to the believed lengths.
 //!
-//! Slices have to lie along the third axis. A volume whose lengths say otherwise is refused (`slice_axis`).
+//! Slices lie along the third axis, unless another has by far the longest steps; then it and the third change places (`axes_exchanged`).
+//! A volume whose lengths speak for another axis without saying which is refused (`slice_axis`). A transform does not say where slices are:
+//! the patient's axes are none of the heart's.
 
-use cinecor_volume::{Geometry, Shape, Spacing, VolumeError};
+use cinecor_volume::{Geometry, Shape, SliceAxis, Spacing, VolumeError};
 
 use crate::error::DecodeError;
 use crate::header::SourceHeader;
@@ -22,6 +24,10 @@ const SAME_LENGTH: f64 = 0.01;
 
 /// In-plane spacings further apart than this are those of a slice axis: pixels of cine MR are square up to interpolation.
 const MOST_ANISOTROPIC_PIXEL: f64 = 3.0;
+
+/// Steps this many times as long as along both other axes are those from slice to slice: slices of a short axis are 6 to 10 mm apart, their
+/// pixels 1 to 2 mm.
+const SLICE_STEP: f64 = 2.0;
 
 /// Times between frames that a cine can have, ms: 1 ms is beyond any scanner, two seconds are beyond any heart beat.
 const FRAME_MS: std::ops::RangeInclusive<f64> = 1.0..=2000.0;
@@ -41,10 +47,14 @@ pub(crate) fn settle(
     let (unit_mm, unit) = length_unit(source.xyzt_units, warnings);
     let sform = sform(source, unit_mm, warnings);
     let lengths_mm = lengths(source, unit_mm, unit, sform.as_ref(), warnings)?;
-    let [column_mm, row_mm, slice_mm] = lengths_mm;
-    let spacing = Spacing::new(row_mm, column_mm, slice_mm)
-        .map_err(|error| bad_spacing(source, unit, &error))?;
-    check_slice_axis(&spacing)?;
+    // In the file's order first, so that what is refused is named as it stands in the header.
+    spacing_of(lengths_mm).map_err(|error| bad_spacing(source, unit, &error))?;
+    let slice_axis = longest(lengths_mm)?;
+    if slice_axis != SliceAxis::Third {
+        warnings.push(exchanged(slice_axis, lengths_mm));
+    }
+    let believed_mm = slice_axis.exchanged(lengths_mm);
+    let spacing = spacing_of(believed_mm).map_err(|error| bad_spacing(source, unit, &error))?;
 
     let (directions, origin) = match sform {
         Some(sform) => (unit_columns(&sform), sform.map(|row| row[3])),
@@ -64,8 +74,14 @@ pub(crate) fn settle(
     };
     let mut mm_from_voxel = [[0.0; 4]; 3];
     for ((row, direction), offset) in mm_from_voxel.iter_mut().zip(directions).zip(origin) {
-        let [x, y, z] = direction;
-        *row = [x * column_mm, y * row_mm, z * slice_mm, offset];
+        let [column, row_step, slice] = slice_axis.exchanged(direction);
+        let [column_mm, row_mm, slice_mm] = believed_mm;
+        *row = [
+            column * column_mm,
+            row_step * row_mm,
+            slice * slice_mm,
+            offset,
+        ];
     }
     let frame_ms = frame_time(source, shape, warnings);
     Geometry::new(spacing, mm_from_voxel, frame_ms)
@@ -213,31 +229,51 @@ fn bad_spacing(source: &SourceHeader, unit: &'static str, error: &VolumeError) -
     DecodeError::BadSpacing { index, found, unit }
 }
 
-/// [`check_slice_axis`] by pixdim alone, of a header that is refused anyway; lengths that cannot be are another reason's.
-pub(crate) fn check_lengths(source: &SourceHeader) -> Result<(), DecodeError> {
-    let (unit_mm, _) = length_unit(source.xyzt_units, &mut Vec::new());
-    let &[_, column, row, slice, ..] = &source.pixdim;
-    match Spacing::new(row * unit_mm, column * unit_mm, slice * unit_mm) {
-        Ok(spacing) => check_slice_axis(&spacing),
-        Err(_) => Ok(()),
+/// The axis that slices follow one another along; the third where the lengths cannot be, which is another reason's.
+///
+/// # Errors
+/// [`DecodeError::SliceAxis`].
+pub(crate) fn slice_axis(source: &SourceHeader) -> Result<SliceAxis, DecodeError> {
+    let mut unsaid = Vec::new();
+    let (unit_mm, unit) = length_unit(source.xyzt_units, &mut unsaid);
+    let sform = sform(source, unit_mm, &mut unsaid);
+    match lengths(source, unit_mm, unit, sform.as_ref(), &mut unsaid) {
+        Ok(lengths_mm) if spacing_of(lengths_mm).is_ok() => longest(lengths_mm),
+        _ => Ok(SliceAxis::Third),
     }
 }
 
-fn check_slice_axis(spacing: &Spacing) -> Result<(), DecodeError> {
-    let Spacing {
-        row_mm,
-        column_mm,
-        slice_mm,
-    } = *spacing;
-    let (short, long) = (row_mm.min(column_mm), row_mm.max(column_mm));
-    if long > MOST_ANISOTROPIC_PIXEL * short && long > slice_mm {
+fn spacing_of([column_mm, row_mm, slice_mm]: [f64; 3]) -> Result<Spacing, VolumeError> {
+    Spacing::new(row_mm, column_mm, slice_mm)
+}
+
+/// The axis whose steps are by far the longest; the third where none are.
+fn longest(lengths_mm: [f64; 3]) -> Result<SliceAxis, DecodeError> {
+    for axis in [SliceAxis::First, SliceAxis::Second] {
+        let [one, other, step] = axis.exchanged(lengths_mm);
+        if step >= SLICE_STEP * one.max(other) {
+            return Ok(axis);
+        }
+    }
+    let [first_mm, second_mm, third_mm] = lengths_mm;
+    let (short, long) = (first_mm.min(second_mm), first_mm.max(second_mm));
+    if long > MOST_ANISOTROPIC_PIXEL * short && long > third_mm {
         return Err(DecodeError::SliceAxis {
-            column_mm,
-            row_mm,
-            slice_mm,
+            first_mm,
+            second_mm,
+            third_mm,
         });
     }
-    Ok(())
+    Ok(SliceAxis::Third)
+}
+
+fn exchanged(slice_axis: SliceAxis, lengths_mm: [f64; 3]) -> Warning {
+    let [columns, rows, slices] = slice_axis.exchanged(["first", "second", "third"]);
+    let [first, second, third] = lengths_mm;
+    let detail = format!(
+        "voxels are {first:.4} x {second:.4} x {third:.4} mm apart along the first, second and third axis of the file, so that slices were taken along the {slices}; columns are the {columns} axis of the file and rows the {rows}, and masks and volumes are written back in the file's own order"
+    );
+    Warning::new(WarningCode::AxesExchanged, detail)
 }
 
 /// The rotation of the qform as its three columns' directions, row-major; `None` when it is not set or cannot be one.

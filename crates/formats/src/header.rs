@@ -1,13 +1,16 @@
 //! The header of a NIfTI-1 or NIfTI-2 single file: its fields read out and written back. What they mean for the geometry is
 //! decided in `geometry.rs`.
 
-use cinecor_volume::{Geometry, Shape};
+use cinecor_volume::{Geometry, Shape, SliceAxis};
 
 use crate::error::DecodeError;
 use crate::limits::Limits;
 use crate::sniff::{self, Found};
 use crate::voxels::{DataType, VoxelFormat};
 use crate::warning::{Warning, WarningCode};
+
+/// Where in the byte `dim_info` two bits name the axis of the slices.
+const SLICE_DIM: u32 = 4;
 
 /// Which NIfTI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +110,7 @@ pub struct Header {
 pub struct SourceHeader {
     /// Which NIfTI it was and is written as.
     pub version: NiftiVersion,
+    pub(crate) slice_axis: SliceAxis,
     pub(crate) dim: [i64; 8],
     pub(crate) pixdim: [f64; 8],
     pub(crate) xyzt_units: u8,
@@ -129,6 +133,7 @@ impl SourceHeader {
             .map_or((0.0, 0), |frame_ms| (frame_ms, 16));
         SourceHeader {
             version: NiftiVersion::One,
+            slice_axis: SliceAxis::Third,
             dim: [
                 dimensions,
                 size(shape.columns),
@@ -157,6 +162,12 @@ impl SourceHeader {
             qoffset: [0.0; 3],
             srow: geometry.mm_from_voxel,
         }
+    }
+
+    /// The axis of the file that its slices follow one another along, as it was settled. Everything else here is in the file's own order of
+    /// axes.
+    pub fn slice_axis(&self) -> SliceAxis {
+        self.slice_axis
     }
 
     /// The header as the bytes of a NIfTI file without voxels, to be kept and read back with [`SourceHeader::from_bytes`].
@@ -204,11 +215,16 @@ impl SourceHeader {
         let data_type = voxels.data_type.code();
         // At most 64 bits a voxel.
         let bits = i16::try_from(voxels.data_type.bytes() * 8).unwrap_or(64);
+        let dim_info = match self.slice_axis {
+            SliceAxis::Third => 0,
+            axis => axis.number() << SLICE_DIM,
+        };
         match self.version {
             NiftiVersion::One => {
                 let mut block = Block(vec![0; 352]);
                 block.put(0, &348i32.to_le_bytes());
                 block.put(38, b"r");
+                block.put(39, &[dim_info]);
                 for (index, size) in dim.into_iter().enumerate() {
                     block.put(
                         40 + 2 * index,
@@ -247,6 +263,7 @@ impl SourceHeader {
                 block.put_f64(376, &self.qoffset);
                 block.put_f64(400, self.srow.as_flattened());
                 block.put(500, &i32::from(self.xyzt_units).to_le_bytes());
+                block.put(524, &[dim_info]);
                 block.0
             }
         }
@@ -380,7 +397,8 @@ impl RawHeader {
                 }
             };
         }
-        let [columns, rows, slices, frames, more @ ..] = counted;
+        let [first, second, third, frames, more @ ..] = counted;
+        let [columns, rows, slices] = self.source.slice_axis.exchanged([first, second, third]);
         if more.iter().any(|size| *size != 1) {
             return Err(DecodeError::UnsupportedDimensions { found });
         }
@@ -404,7 +422,7 @@ impl RawHeader {
             if found > limit as u64 {
                 // Rows or columns that lie where slices belong are more than slices can be: that is what is wrong.
                 if axis == "slices" {
-                    crate::geometry::check_lengths(&self.source)?;
+                    crate::geometry::slice_axis(&self.source)?;
                 }
                 return Err(DecodeError::TooLarge {
                     axis,
@@ -552,12 +570,19 @@ impl Fields<'_> {
         f64::from_le_bytes(self.number(at))
     }
 
+    /// `slice_dim` of the byte `dim_info`; what is not said is usual.
+    fn slice_dim(&self, at: usize) -> SliceAxis {
+        let [dim_info] = self.take(at);
+        SliceAxis::from_number(dim_info >> SLICE_DIM & 3).unwrap_or_default()
+    }
+
     fn header(&self, version: NiftiVersion) -> RawHeader {
         match version {
             NiftiVersion::One => RawHeader {
                 big_endian: self.big_endian,
                 source: SourceHeader {
                     version,
+                    slice_axis: self.slice_dim(39),
                     dim: std::array::from_fn(|index| i64::from(self.i16(40 + 2 * index))),
                     pixdim: std::array::from_fn(|index| self.f32(76 + 4 * index)),
                     xyzt_units: u8::from_le_bytes(self.number(123)),
@@ -580,6 +605,7 @@ impl Fields<'_> {
                 big_endian: self.big_endian,
                 source: SourceHeader {
                     version,
+                    slice_axis: self.slice_dim(524),
                     dim: std::array::from_fn(|index| self.i64(16 + 8 * index)),
                     pixdim: std::array::from_fn(|index| self.f64(104 + 8 * index)),
                     // Only the low six bits have a meaning; a number beyond a byte has none and becomes "not known".

@@ -11,6 +11,8 @@
 //! other than ±1, on a quaternion longer than 1 and on 2-D files, and which reads up to the size that a header declares: in a
 //! component a panic is a trap, and the size is the attacker's.
 //!
+//! Frames have slices first, whatever the file has; files are written in their own order of axes.
+//!
 //! Where a header contradicts itself the reading that can be believed is taken and said in a [`Warning`]; where none can be,
 //! the file is refused. The rules stand in [`geometry`](Header::geometry)'s type and in `geometry.rs`.
 //!

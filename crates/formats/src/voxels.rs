@@ -1,7 +1,6 @@
 //! From the bytes of voxels to grey values and labels. Raw frames are little-endian here, whatever the file was.
 
-use cinecor_volume::{Frame, Label, LabelFrame, Shape};
-use ndarray::Array3;
+use cinecor_volume::{Frame, Label, LabelFrame, Shape, SliceAxis};
 
 use crate::error::DecodeError;
 
@@ -129,11 +128,17 @@ impl VoxelFormat {
         shape.voxels_per_frame() * self.data_type.bytes()
     }
 
-    /// The grey values of one raw frame (little-endian, columns fastest). Scaling is done in double precision.
+    /// The grey values of one raw frame of `shape` (little-endian, the first axis of the file fastest), whose slices follow one another along
+    /// `slice_axis`. Scaling is done in double precision.
     ///
     /// # Errors
     /// [`DecodeError::Truncated`] when `raw` is not exactly one frame long.
-    pub fn intensities(&self, raw: &[u8], shape: &Shape) -> Result<Intensities, DecodeError> {
+    pub fn intensities(
+        &self,
+        raw: &[u8],
+        shape: &Shape,
+        slice_axis: SliceAxis,
+    ) -> Result<Intensities, DecodeError> {
         let expected = self.frame_bytes(shape);
         let short = || DecodeError::Truncated {
             part: "voxels",
@@ -157,8 +162,7 @@ impl VoxelFormat {
                 *value = 0.0;
             }
         }
-        let frame = Array3::from_shape_vec((shape.slices, shape.rows, shape.columns), values)
-            .map_err(|_| short())?;
+        let frame = slice_axis.frame(values, shape).map_err(|_| short())?;
         Ok(Intensities { frame, replaced })
     }
 

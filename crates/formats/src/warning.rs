@@ -44,6 +44,8 @@ pub enum WarningCode {
     FormCodeUnknown,
     /// Neither sform nor qform says how the patient lies.
     OrientationUnknown,
+    /// Slices lie along another axis of the file than the third.
+    AxesExchanged,
     /// The unit of length is a number without meaning.
     LengthUnitUnknown,
     /// Several frames, and the header does not say how far apart in time.
@@ -108,6 +110,7 @@ impl WarningCode {
             WarningCode::QfacOdd => "qfac_odd",
             WarningCode::FormCodeUnknown => "form_code_unknown",
             WarningCode::OrientationUnknown => "orientation_unknown",
+            WarningCode::AxesExchanged => "axes_exchanged",
             WarningCode::LengthUnitUnknown => "length_unit_unknown",
             WarningCode::FrameTimeUnknown => "frame_time_unknown",
             WarningCode::FrameTimeUnitGuessed => "frame_time_unit_guessed",

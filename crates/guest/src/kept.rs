@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use cinecor_formats::{DataType, VoxelFormat};
+use cinecor_formats::{DataType, SourceHeader, VoxelFormat};
 use cinecor_store::{SegmentationRecord, StudyRecord};
-use cinecor_volume::Frame;
+use cinecor_volume::{Frame, SliceAxis};
 use cinecor_web::Problem;
 use ndarray::Array3;
 
@@ -35,7 +35,7 @@ pub async fn kept_frame(
         .map_err(storage_problem)?;
     let raw = chunk_from(chunk).inflate().map_err(Problem::internal)?;
     Ok(voxels
-        .intensities(&raw, &shape)
+        .intensities(&raw, &shape, slice_axis(study)?)
         .map_err(Problem::internal)?
         .frame)
 }
@@ -56,8 +56,18 @@ pub async fn kept_mask(
         .await
         .map_err(storage_problem)?;
     let labels = chunk_from(chunk).inflate().map_err(Problem::internal)?;
-    Array3::from_shape_vec((shape.slices, shape.rows, shape.columns), labels)
+    slice_axis(study)?
+        .frame(labels, &shape)
         .map_err(Problem::internal)
+}
+
+/// Along which axis of its file, and of what is stored of it, the slices of a study lie.
+///
+/// # Errors
+/// A 500 for a record that another hand has changed.
+pub fn slice_axis(study: &StudyRecord) -> Result<SliceAxis, Problem> {
+    let header = SourceHeader::from_bytes(&study.header).map_err(Problem::internal)?;
+    Ok(header.slice_axis())
 }
 
 /// The text of the card of `name@version`, which have to be such as packages can have; `None` when there is no such package.

@@ -43,7 +43,7 @@ pub use answer::{Answer, Disconnected, Sink, content_tag};
 pub use body::BodyReader;
 pub use call::Call;
 pub use decode_limits::mask_limits;
-pub use kept::{MODELS, kept_card, kept_frame, kept_mask};
+pub use kept::{MODELS, kept_card, kept_frame, kept_mask, slice_axis};
 pub use refusals::{
     decode_problem, engine_not_configured, engine_unreachable, fact_problem, measure_problem,
     sentence, storage_problem,

@@ -184,15 +184,16 @@ fn general(report: &ReportJson) -> Markup {
                 ("Time between frames", text(&with_unit(study.frame_ms, 1, "ms"))),
                 ("SHA-256 of the file", html! { code { (study.source.sha256) } }),
             ]))
-            h3 { "Warnings of the file" }
-            @if study.warnings.is_empty() {
+            @let warnings = study.warnings.iter().chain(&report.segmentation.warnings);
+            h3 { "Warnings" }
+            @if warnings.clone().next().is_none() {
                 p { "None." }
             } @else {
                 table.fields {
-                    caption { "What was doubtful in the file and how it was settled" }
+                    caption { "What was doubtful in the file and its segmentation, and how it was settled" }
                     thead { tr { th scope="col" { "Code" } th scope="col" { "What was found, what was believed and why" } } }
                     tbody {
-                        @for warning in &study.warnings {
+                        @for warning in warnings {
                             tr { th scope="row" { code { (warning.code) } } td { (warning.detail) } }
                         }
                     }

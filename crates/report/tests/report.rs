@@ -14,7 +14,7 @@ use cinecor_volume::{Frame, Shape};
 use cinecor_wire::{
     CardJson, CheckJson, CorrectedJson, LabelsJson, MetricsJson, ModelJson, PictureJson,
     QualityJson, ReportJson, ReviewJson, SegmentationJson, ShapeJson, SourceJson, SpacingJson,
-    StudyJson, SubjectJson, TimingsJson, ToldPhasesJson, WarningJson,
+    StudyJson, SubjectJson, TimingsJson, ToldPhasesJson, WarningJson, shown_turned,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -168,6 +168,7 @@ fn make() -> ReportJson {
         basal_rule: numbers.conventions.basal_rule.clone(),
         bsa_formula: numbers.body.formula.clone(),
         corrected: None,
+        warnings: shown_turned(cinecor_volume::Turn::ALL[3]),
         quality: numbers.quality.clone(),
         review: None,
         timings_ms: TimingsJson::default(),

@@ -54,7 +54,7 @@ pub use revisions::{Reviewed, Revised, RevisionRecord};
 pub use segmentations::{
     ChangeRecord, CheckRecord, DoubtRecord, DrawnRecord, FactorRecord, LabelCounts, ModelUsed,
     ProfileRecord, QualityRecord, ReviewRecord, ReviewState, SegmentationRecord, SliceRecord,
-    TimingsMs, ToldRecord, lookup_key, mask_key,
+    TimingsMs, ToldRecord, TurnRecord, lookup_key, mask_key,
 };
 pub use shadow::{SHADOW_RESULTS_MAX, SHADOW_SILENCE_MS, Shadow, ShadowResult, ShadowState};
 pub use store::{Committed, STALE_MS, Staging, Store, StoreError, WORK_STALE_MS, frame_key};

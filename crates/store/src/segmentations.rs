@@ -1,5 +1,6 @@
 //! The record of a segmentation as it lies in the database, and the key under which an equal one is found.
 
+use cinecor_volume::Turn;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -153,6 +154,9 @@ pub struct SegmentationRecord {
     /// Who had it made; absent in records that were made without.
     #[serde(default)]
     pub author: Option<String>,
+    /// How frames were turned before the model saw them; not at all in records that were made without.
+    #[serde(default)]
+    pub turn: TurnRecord,
     /// What a person told of it, in place of what is found or is usual.
     #[serde(default)]
     pub told: ToldRecord,
@@ -165,6 +169,37 @@ pub struct SegmentationRecord {
     /// The last review of this revision. It lies in a table of its own.
     #[serde(skip)]
     pub review: Option<ReviewRecord>,
+}
+
+/// A [`Turn`] as it is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnRecord {
+    /// Rows became columns; before anything was reversed.
+    pub transposed: bool,
+    /// The last row became the first.
+    pub rows_reversed: bool,
+    /// The last column became the first.
+    pub columns_reversed: bool,
+}
+
+impl From<Turn> for TurnRecord {
+    fn from(turn: Turn) -> TurnRecord {
+        TurnRecord {
+            transposed: turn.transposed,
+            rows_reversed: turn.rows_reversed,
+            columns_reversed: turn.columns_reversed,
+        }
+    }
+}
+
+impl From<TurnRecord> for Turn {
+    fn from(record: TurnRecord) -> Turn {
+        Turn {
+            transposed: record.transposed,
+            rows_reversed: record.rows_reversed,
+            columns_reversed: record.columns_reversed,
+        }
+    }
 }
 
 /// Phases and rules that a person told for a segmentation; what is not told is found, or is the usual rule.

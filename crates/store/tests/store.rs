@@ -13,8 +13,8 @@ use cinecor_store::{
     MODEL_STALE_MS, ModelDeleted, ModelGraph, ModelUsed, ProfileRecord, QualityRecord,
     ReviewRecord, ReviewState, Reviewed, Revised, SHADOW_SILENCE_MS, STALE_MS, SegmentationRecord,
     ShadowResult, ShadowState, SliceRecord, SourceRecord, SqlValue, Store, StoreError, StudyRecord,
-    Subject, TimingsMs, ToldRecord, VoxelRecord, WORK_STALE_MS, WarningRecord, chain_holds,
-    graph_key,
+    Subject, TimingsMs, ToldRecord, TurnRecord, VoxelRecord, WORK_STALE_MS, WarningRecord,
+    chain_holds, graph_key,
 };
 use rusqlite::types::Value;
 
@@ -229,6 +229,10 @@ fn segmentation(id: &Id, study_id: &Id, created_at_ms: i64) -> SegmentationRecor
         timings: TimingsMs::default(),
         chunks: vec![chunk(0).info(), chunk(2).info()],
         author: None,
+        turn: TurnRecord {
+            transposed: true,
+            ..TurnRecord::default()
+        },
         told: ToldRecord::default(),
         drawn: Vec::new(),
         change: None,

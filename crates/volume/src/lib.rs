@@ -20,6 +20,7 @@
 //! ```
 
 mod same_grid;
+mod slice_axis;
 mod turn;
 
 use std::fmt;
@@ -27,6 +28,7 @@ use std::fmt;
 use ndarray::{Array3, Array4};
 
 pub use same_grid::{GridDifference, same_grid};
+pub use slice_axis::SliceAxis;
 pub use turn::Turn;
 
 /// The smallest distance in mm between voxels that is taken for true. Cardiac MR is acquired at 0.7 to 3 mm in the plane; a

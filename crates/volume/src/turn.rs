@@ -41,6 +41,20 @@ impl Turn {
         *self == Turn::default()
     }
 
+    /// What happens to a picture, to stand behind "was".
+    pub fn in_words(&self) -> &'static str {
+        match (self.transposed, self.rows_reversed, self.columns_reversed) {
+            (false, false, false) => "left as it lies",
+            (false, false, true) => "mirrored, left for right",
+            (false, true, false) => "mirrored, top for bottom",
+            (false, true, true) => "turned by half a turn",
+            (true, false, false) => "mirrored, rows for columns",
+            (true, false, true) => "turned by a quarter to the right",
+            (true, true, false) => "turned by a quarter to the left",
+            (true, true, true) => "turned by half a turn and mirrored, rows for columns",
+        }
+    }
+
     /// A frame `[Z, Y, X]` turned.
     pub fn of<T: Copy>(&self, frame: ArrayView3<'_, T>) -> Array3<T> {
         let frame = if self.transposed {
@@ -118,6 +132,21 @@ mod tests {
         }
         assert!(Turn::ALL[0].is_none());
         assert!(!Turn::ALL[1].is_none());
+    }
+
+    #[test]
+    fn quarters_to_the_right_and_to_the_left_are_what_their_words_say() {
+        // What was on top comes to lie on the right, or on the left.
+        let frame = array![[[1, 1], [0, 0]]];
+        for (words, turned) in [
+            ("turned by a quarter to the right", array![[[0, 1], [0, 1]]]),
+            ("turned by a quarter to the left", array![[[1, 0], [1, 0]]]),
+        ] {
+            let turn = Turn::ALL.iter().find(|turn| turn.in_words() == words);
+            assert_eq!(turn.unwrap().of(frame.view()), turned, "{words}");
+        }
+        let words: std::collections::HashSet<&str> = Turn::ALL.iter().map(Turn::in_words).collect();
+        assert_eq!(words.len(), 8);
     }
 
     #[test]

@@ -336,7 +336,7 @@ fn request_body(operation: &Operation) -> Option<Value> {
             );
             Some(json!({
                 "required": true,
-                "description": "Recognised by its content, not by its name or declared type: a NIfTI-1 or NIfTI-2 file, plain or gzip; a DICOM file of several frames; a zip archive of DICOM files; a form of one of these or of many DICOM files. Of DICOM files the short-axis cine is taken, whatever else is among them; `warnings` of the study say which and why.",
+                "description": "Recognised by its content, not by its name or declared type: a NIfTI-1 or NIfTI-2 file, plain or gzip; a DICOM file of several frames; a zip archive of DICOM files; a form of one of these or of many DICOM files. Of DICOM files the short-axis cine is taken, whatever else is among them; `warnings` of the study say which and why. Slices of a NIfTI file may lie along any of its axes, told by steps at least twice as long as along the others; shapes, spacings, slices and pictures are then those of slices, rows and columns as the warning `axes_exchanged` names them, and masks and volumes lie as the file does.",
                 "content": {
                     "application/octet-stream": { "schema": {} },
                     "application/x-nifti": { "schema": {} },

@@ -690,7 +690,7 @@ pub static OPERATIONS: &[Operation] = &[
         path: "/api/v1/studies/{id}/slices/{slice}.png",
         role: Some(Reader),
         summary: "A slice as a greyscale picture",
-        about: "Pixel (c, r) is voxel x = c, y = r at the native width.",
+        about: "Pixel (c, r) is voxel x = c, y = r at the native width, unless the study has the warning `axes_exchanged`, which says along which axes of the file columns and rows lie.",
         parameters: &[STUDY, SLICE, FRAME, WINDOW_CENTER, WINDOW_WIDTH, WIDTH],
         body: Body::None,
         success: &[ok(&[(PNG, "binary")], "The picture."), UNCHANGED],
@@ -960,7 +960,7 @@ pub static OPERATIONS: &[Operation] = &[
         path: "/api/v1/studies/{id}/segmentations/{sid}/slices/{slice}.png",
         role: Some(Reader),
         summary: "A slice with its labels",
-        about: "Pixel (c, r) is voxel x = c, y = r at the native width. With labels, the file tells the verdict in a text chunk `Cinecor-Verdict` and is marked where it is not pass.",
+        about: "Pixel (c, r) is voxel x = c, y = r at the native width, unless the study has the warning `axes_exchanged`, which says along which axes of the file columns and rows lie. With labels, the file tells the verdict in a text chunk `Cinecor-Verdict` and is marked where it is not pass.",
         parameters: &[
             STUDY,
             SEGMENTATION,

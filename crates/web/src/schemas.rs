@@ -562,7 +562,7 @@ fn most() -> Value {
         })),
         "Spacing": object(&["row", "column", "slice"], json!({
             "row": { "type": "number", "exclusiveMinimum": 0, "description": "From row to row." },
-            "column": { "type": "number", "exclusiveMinimum": 0, "description": "From column to column (pixdim[1])." },
+            "column": { "type": "number", "exclusiveMinimum": 0, "description": "From column to column (pixdim[1], where slices lie along the third axis of the file)." },
             "slice": { "type": "number", "exclusiveMinimum": 0, "description": "From slice to slice." },
         })),
         "Warning": object(&["code", "detail"], json!({
@@ -635,7 +635,7 @@ fn most() -> Value {
             "total": { "type": "number", "minimum": 0 },
         })),
         "Segmentation": object(
-            &["id", "study_id", "created_at", "revision", "model", "labels", "frames", "ed_frame", "es_frame", "quality", "timings_ms"],
+            &["id", "study_id", "created_at", "revision", "model", "labels", "frames", "ed_frame", "es_frame", "warnings", "quality", "timings_ms"],
             json!({
                 "id": { "type": ["string", "null"], "description": "Null in a one shot, where nothing is kept." },
                 "study_id": { "type": ["string", "null"] },
@@ -654,6 +654,7 @@ fn most() -> Value {
                 "basal_rule": { "type": "string", "description": "Which basal slices count." },
                 "bsa_formula": { "type": "string", "description": "How body surface area is worked out." },
                 "corrected": { "description": "What a person changed; null in the first revision.", "oneOf": [reference("Corrected"), { "type": "null" }] },
+                "warnings": { "type": "array", "items": reference("Warning"), "description": "shown_turned: slices were shown to the model turned or mirrored, and the detail says how; masks lie as the file does all the same." },
                 "quality": reference("Quality"),
                 "review": { "description": "Of this revision; null until there is one.", "oneOf": [reference("Review"), { "type": "null" }] },
                 "timings_ms": reference("Timings"),

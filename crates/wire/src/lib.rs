@@ -42,7 +42,7 @@ pub use revision::{ReviewJson, RevisionJson, RevisionListJson};
 pub use segmentation::{
     CorrectedJson, LabelsJson, ModelJson, SegmentationJson, SegmentationListJson, TimingsJson,
     ToldPhasesJson, doubt_record, kept_quality, kept_rules, kept_subject, label_counts,
-    measure_kept, measure_kept_with, told_rules,
+    measure_kept, measure_kept_with, shown_turned, told_rules,
 };
 pub use study::{
     DeidentificationJson, ShapeJson, SourceJson, SpacingJson, StudyJson, StudyListJson,

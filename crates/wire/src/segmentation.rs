@@ -11,11 +11,11 @@ use cinecor_store::{
     DoubtRecord, FactorRecord, LabelCounts, ModelUsed, QualityRecord, SegmentationRecord, Subject,
     TimingsMs,
 };
-use cinecor_volume::{Label, Spacing};
+use cinecor_volume::{Label, Spacing, Turn};
 use serde::{Deserialize, Serialize};
 
 use crate::profile::{counts_of, profile_of};
-use crate::{CheckJson, MetricsJson, QualityJson, ReviewJson, measured_with};
+use crate::{CheckJson, MetricsJson, QualityJson, ReviewJson, WarningJson, measured_with};
 
 /// A segmentation. One that is not kept has no id and no links.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,6 +48,9 @@ pub struct SegmentationJson {
     pub bsa_formula: String,
     /// What a person changed; `null` for the first revision.
     pub corrected: Option<CorrectedJson>,
+    /// What was doubtful about how it was made and how it was settled.
+    #[serde(default)]
+    pub warnings: Vec<WarningJson>,
     /// Whether the result may be trusted unseen.
     pub quality: QualityJson,
     /// A doctor's verdict on this revision; `null` until there is one.
@@ -97,6 +100,7 @@ impl SegmentationJson {
                 changed: change.fields.clone(),
                 frames: record.drawn.iter().map(|drawn| drawn.frame).collect(),
             }),
+            warnings: shown_turned(record.turn.into()),
             quality: kept_quality(record, metrics),
             review: record
                 .review
@@ -127,6 +131,21 @@ impl SegmentationJson {
         }
         self
     }
+}
+
+/// The warning that slices were shown to the model otherwise than they lie; none where they were not.
+pub fn shown_turned(turn: Turn) -> Vec<WarningJson> {
+    if turn.is_none() {
+        return Vec::new();
+    }
+    let detail = format!(
+        "the heart does not lie in the slices as it does in short-axis pictures, and what the model made of them was doubtful; so every slice was {} before the model saw it, which its score finds better, and the masks were turned back to lie as the file does; check what the file says of left and right",
+        turn.in_words()
+    );
+    vec![WarningJson {
+        code: "shown_turned".to_owned(),
+        detail,
+    }]
 }
 
 /// The quality of a kept segmentation now. A record without profiles has the one that it was kept with.

@@ -6,7 +6,7 @@ use cinecor_measures::{
 };
 use cinecor_store::{
     DoubtRecord, DrawnRecord, FactorRecord, Id, LabelCounts, ModelUsed, QualityRecord,
-    SegmentationRecord, TimingsMs, ToldRecord,
+    SegmentationRecord, TimingsMs, ToldRecord, TurnRecord,
 };
 use cinecor_volume::Spacing;
 use cinecor_wire::{
@@ -260,6 +260,7 @@ fn kept_record() -> SegmentationRecord {
         timings: TimingsMs::default(),
         chunks: Vec::new(),
         author: None,
+        turn: TurnRecord::default(),
         told: ToldRecord::default(),
         drawn: Vec::new(),
         change: None,
@@ -383,6 +384,7 @@ fn segmentation() -> SegmentationJson {
         excluded_slices: Vec::new(),
         ed_frame: None,
         es_frame: None,
+        warnings: Vec::new(),
         quality: QualityJson {
             verdict: "review".to_owned(),
             checks: Vec::new(),
@@ -441,7 +443,8 @@ fn studies_and_segmentations_have_the_keys_of_the_contract() {
             "revision",
             "study_id",
             "timings_ms",
-            "told"
+            "told",
+            "warnings"
         ]
     );
     assert_eq!(

@@ -1,5 +1,5 @@
 /**
- * The quality verdict, the checks behind it, the score, and the warnings about the file.
+ * The quality verdict, the checks behind it, the score, and the warnings about the file and how it was segmented.
  */
 
 import { element } from './elements.js';
@@ -35,7 +35,8 @@ export function mount(root) {
       rest.hidden = checks.passed.length === 0;
       summary.textContent = `${checks.passed.length} of ${checks.passed.length + checks.failed.length} checks passed`;
       score.textContent = scoreText(quality);
-      warnings.replaceChildren(...(study?.warnings ?? []).map((/** @type {any} */ { detail }) => element('li', {}, sentence(detail))));
+      const doubts = [...(study?.warnings ?? []), ...(segmentation.warnings ?? [])];
+      warnings.replaceChildren(...doubts.map((/** @type {any} */ { detail }) => element('li', {}, sentence(detail))));
       warnings.hidden = warnings.childElementCount === 0;
     },
   };

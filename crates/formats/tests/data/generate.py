@@ -10,6 +10,7 @@ Shape 5 x 4 x 3 (columns, rows, slices), two frames where it is a cine; pixdim 1
 """
 
 import gzip
+import itertools
 import struct
 from pathlib import Path
 
@@ -118,3 +119,29 @@ holes = nib.Nifti1Image(odd, AFFINE)
 holes.header.set_xyzt_units("mm", "msec")
 holes.header["pixdim"][4] = 40.0
 write("non_finite.nii.gz", packed(holes.to_bytes()))
+
+# One volume in all orders of its axes and with each of them reversed or not, 48 in number, by a sform and by a qform. The files, which are
+# equally long, one behind the other. Where a voxel lies in the scanner does not change.
+places = []
+angles = np.deg2rad([20.0, -35.0, 50.0])
+rotation = np.eye(3)
+for axis, angle in enumerate(angles):
+    one, other = [at for at in range(3) if at != axis]
+    about = np.eye(3)
+    about[one, one] = about[other, other] = np.cos(angle)
+    about[one, other], about[other, one] = -np.sin(angle), np.sin(angle)
+    rotation = rotation @ about
+lying = nib.Nifti1Image(ramp(np.int16, 2), nib.affines.from_matvec(rotation @ np.diag([1.25, 1.5, 8.0]), [10.0, -20.0, 30.0]))
+for order in itertools.permutations(range(3)):
+    for flips in itertools.product((1, -1), repeat=3):
+        turned = lying.as_reoriented(np.column_stack([order, flips]))
+        for form in ("sform", "qform"):
+            written = nib.Nifti1Image(np.asarray(turned.dataobj), turned.affine)
+            written.set_sform(turned.affine if form == "sform" else None, code=int(form == "sform"))
+            written.set_qform(turned.affine if form == "qform" else None, code=int(form == "qform"))
+            written.header.set_xyzt_units("mm", "msec")
+            written.header["pixdim"][4] = 40.0
+            places.append(written.to_bytes())
+assert len(places) == 96 and len({len(contents) for contents in places}) == 1
+write("axes.gz", packed(b"".join(places)))
+print(repr(lying.affine.tolist()))
