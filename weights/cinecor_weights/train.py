@@ -129,6 +129,25 @@ RECIPES: dict[str, Recipe] = {
         splits=("train", "val"),
         start="cinecor-unet/1.2.0",
     ),
+    # More of the same: what is drawn differs by the seed.
+    "cinecor-unet/1.4.0": Recipe(
+        epochs=26,
+        cosine_epochs=40,
+        cooldown_epochs=4,
+        crop=144,
+        width=(16, 48, 96, 192, 256),
+        learning_rate=1.2e-3,
+        average_decay=0.998,
+        seed=2,
+        canvas=208,
+        heart_share=0.8,
+        bend_pixels=6.0,
+        scanner_strength=1.6,
+        field_of_view_share=0.15,
+        neighbours=1,
+        splits=("train", "val"),
+        start="cinecor-unet/1.3.0",
+    ),
     # Three quarters of 1.0.0's channels, on coarser pixels, taught by the large network.
     "cinecor-unet-lite/1.0.0": Recipe(
         epochs=40,
