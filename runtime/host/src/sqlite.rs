@@ -496,20 +496,40 @@ fn run(
     statement: &str,
     parameters: &[Value],
 ) -> Result<QueryResult, Error> {
+    // What only reads is prepared once for its connection. Preparing anything else tells the authorizer what it does, each time.
+    let reads = statement
+        .trim_start()
+        .get(..6)
+        .is_some_and(|word| word.eq_ignore_ascii_case("select"));
+    if reads {
+        let mut statement = connection
+            .prepare_cached(statement)
+            .map_err(|error| sqlite_error(&error))?;
+        return step(&mut statement, parameters);
+    }
     let mut statement = connection
         .prepare(statement)
         .map_err(|error| sqlite_error(&error))?;
-    let columns: Vec<String> = statement
-        .column_names()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    step(&mut statement, parameters)
+}
+
+fn step(
+    statement: &mut rusqlite::Statement<'_>,
+    parameters: &[Value],
+) -> Result<QueryResult, Error> {
+    let names = |statement: &rusqlite::Statement<'_>| -> Vec<String> {
+        let names = statement.column_names().into_iter();
+        names.map(str::to_owned).collect()
+    };
     let mut found = statement
         .query(rusqlite::params_from_iter(parameters))
         .map_err(|error| sqlite_error(&error))?;
     let mut rows = Vec::new();
     let mut bytes = 0_usize;
+    let mut columns: Option<Vec<String>> = None;
     while let Some(row) = found.next().map_err(|error| sqlite_error(&error))? {
+        // The first step may have prepared the statement anew, for tables that have changed.
+        let columns = columns.get_or_insert_with(|| names(row.as_ref()));
         let mut values = Vec::with_capacity(columns.len());
         for (index, column) in columns.iter().enumerate() {
             let value = match row.get_ref(index).map_err(|error| sqlite_error(&error))? {
@@ -540,6 +560,8 @@ fn run(
         }
         rows.push(RowResult { values });
     }
+    drop(found);
+    let columns = columns.unwrap_or_else(|| names(statement));
     Ok(QueryResult { columns, rows })
 }
 
