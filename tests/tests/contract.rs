@@ -50,6 +50,16 @@ const NOT_BROUGHT_ABOUT: &[(&str, &str, &str)] = &[
         "a package that was kept has answered before; only a change of engines or a fault of the disk makes it fail later",
     ),
     (
+        "/api/v1/models/{name}/rollback",
+        "overloaded",
+        "the engine's own queue is full, which its tests show",
+    ),
+    (
+        "/api/v1/models/{name}/rollback",
+        "model-unusable",
+        "as for activating: a package that was kept has answered before",
+    ),
+    (
         "/api/v1/models/{name}/shadow",
         "overloaded",
         "the engine's own queue is full, which its tests show",
@@ -566,11 +576,17 @@ fn table(world: &World) -> Table {
         .for_others()
         .missing(no_study.clone())
         .forms(200, &[JSON])
+        .refused(412, "precondition-failed", |ask| {
+            ask.header("if-match", "\"old\"")
+        })
         .takes_json(r#"{"name": "nobody"}"#, world.elsewhere.clone());
     table
         .operation("/api/v1/studies/{id}", Ask::new("DELETE", fresh(0)))
         .for_others()
         .missing(no_study.clone())
+        .refused(412, "precondition-failed", |ask| {
+            ask.header("if-match", "\"old\"")
+        })
         .done(204, |ask| ask);
     table
         .operation(
@@ -898,6 +914,9 @@ fn table(world: &World) -> Table {
         )
         .for_others()
         .missing(no_sid)
+        .refused(412, "precondition-failed", |ask| {
+            ask.header("if-match", "\"old\"")
+        })
         .done(204, |ask| ask);
     table
 }

@@ -58,7 +58,7 @@ pub(crate) async fn put(mut call: Call, store: &GuestStore) -> Result<Answer, Pr
             None => Err(Problem::new(
                 ProblemKind::Conflict,
                 format!(
-                    "Another upload of {name}@{version} is under way; wait for its end. One that broke off gives way after {} seconds.",
+                    "An upload or a deletion of {name}@{version} is under way; wait for its end. One that broke off gives way after {} seconds.",
                     MODEL_LEASE_MS / 1000
                 ),
             )
@@ -216,15 +216,7 @@ pub(crate) async fn activate(call: &Call, store: &GuestStore) -> Result<Answer, 
     let package = Package::find(store, &name, &version)
         .await?
         .ok_or_else(no_model)?;
-    // The first request on it does not wait for the graph to load, and one that does not answer is not activated.
-    warm_up_once(package.model()).await.map_err(|failure| {
-        failure.problem(|text| {
-            Problem::new(
-                ProblemKind::ModelUnusable,
-                format!("The version does not answer, and the active one stays: {text}"),
-            )
-        })
-    })?;
+    answers(&package).await?;
     let before = packages::active_version(store, &name).await?;
     let event = call.model_event(Action::ActivateModel, &name, &version);
     let activated = store
@@ -243,6 +235,19 @@ pub(crate) async fn activate(call: &Call, store: &GuestStore) -> Result<Answer, 
     }
 }
 
+/// The first request on a version that is activated does not wait for the graph to load, and one that does not answer is not activated.
+async fn answers(package: &Package) -> Result<(), Problem> {
+    let answered = warm_up_once(package.model()).await;
+    answered.map(|_| ()).map_err(|failure| {
+        failure.problem(|text| {
+            Problem::new(
+                ProblemKind::ModelUnusable,
+                format!("The version does not answer, and the active one stays: {text}"),
+            )
+        })
+    })
+}
+
 /// `POST /api/v1/models/{name}/rollback`.
 pub(crate) async fn roll_back(call: &Call, store: &GuestStore) -> Result<Answer, Problem> {
     let (name, _) = named(call);
@@ -252,6 +257,13 @@ pub(crate) async fn roll_back(call: &Call, store: &GuestStore) -> Result<Answer,
         .any(|(found, _)| *found == name)
     {
         return Err(no_model());
+    }
+    let bundled = |version: &str| packages::is_bundled(&name, version);
+    let target = store.rollback_target(&name, bundled).await;
+    if let Some(version) = target.map_err(storage_problem)?
+        && let Some(package) = Package::find(store, &name, &version).await?
+    {
+        answers(&package).await?;
     }
     let activated = store
         .rollback_model(

@@ -32,7 +32,12 @@ pub(crate) async fn ready() -> Result<Answer, Problem> {
         .map_err(unopened)?
         .ok_or_else(missing)?;
     let package = Package::find(&store, &name, &version)
-        .await?
+        .await
+        .map_err(|cause| {
+            let cause = Problem::from(cause);
+            not_ready("The package of the active model cannot be read")
+                .caused_by(cause.cause().unwrap_or(cause.detail()))
+        })?
         .ok_or_else(missing)?;
     let model = answers(&package).await?;
     Ok(uncached(Answer::json(

@@ -174,6 +174,10 @@ pub(crate) async fn delete(call: &Call) -> Result<Answer, Problem> {
     let (study_id, id) = (call.id("id")?, call.id("sid")?);
     let event = call.event(Action::DeleteSegmentation, Some(&study_id), Some(&id));
     let store = open_store().await?;
+    if call.headers.contains_key("if-match") {
+        let (study, record) = call.kept_segmentation(&store).await?;
+        require_seen(call, &record, &study)?;
+    }
     match store
         .delete_segmentation(&study_id, &id, &event)
         .await

@@ -391,7 +391,7 @@ impl Revision<'_> {
             };
             let now = now_ms();
             let mut record = self.profiled(base).await?;
-            let frames = self.draw(&mut record, now).await?;
+            let frames = self.draw(&mut record).await?;
             let fields = change(&mut record)?;
             record.revision += 1;
             record.review = None;
@@ -425,11 +425,7 @@ impl Revision<'_> {
 
     /// Puts the frames that were sent and are another than the record has into it; gives their numbers. A frame that is as it was stays
     /// whosever it is.
-    async fn draw(
-        &mut self,
-        record: &mut SegmentationRecord,
-        now_ms: i64,
-    ) -> Result<Vec<usize>, Problem> {
+    async fn draw(&mut self, record: &mut SegmentationRecord) -> Result<Vec<usize>, Problem> {
         let mut changed = Vec::new();
         for index in 0..self.sent.len() {
             let Some(sent) = self.sent.get(index) else {
@@ -444,7 +440,7 @@ impl Revision<'_> {
             if !sent.is_put {
                 let chunk = chunk_into(sent.mask.clone());
                 self.store
-                    .put_frame(staging, frame, &chunk, now_ms)
+                    .put_frame(staging, frame, &chunk, now_ms())
                     .await
                     .map_err(storage_problem)?;
             }

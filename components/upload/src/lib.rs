@@ -7,10 +7,11 @@ mod create;
 mod volume;
 
 use cinecor_guest::{
-    Answer, Call, Request, Response, fact_problem, now_ms, open_store, serve, storage_problem,
+    Answer, Call, Request, Response, content_tag, fact_problem, now_ms, open_store, serve,
+    storage_problem,
 };
 use cinecor_store::{Action, Consent, StudyRecord};
-use cinecor_web::{Cursor, Problem, rfc3339};
+use cinecor_web::{Cursor, Problem, require_match, rfc3339};
 use cinecor_wire::{StudyJson, StudyListJson};
 use serde_json::Value;
 use spin_sdk::wasip3;
@@ -96,6 +97,7 @@ async fn update(call: &mut Call) -> Result<Answer, Problem> {
     })?;
     let event = call.event(Action::UpdateStudy, Some(&id), None);
     let updated = store.update_study(&id, &event, |record| {
+        require_seen(call, record).map_err(Refused)?;
         for (name, value) in &members {
             match (name.as_str(), value) {
                 // As the study itself shows them, or one by one as queries and forms tell them.
@@ -203,6 +205,9 @@ async fn delete(call: &Call) -> Result<Answer, Problem> {
     let id = call.id("id")?;
     let store = open_store().await?;
     let event = call.event(Action::DeleteStudy, Some(&id), None);
+    if let Some(record) = store.study(&id).await.map_err(storage_problem)? {
+        require_seen(call, &record)?;
+    }
     if !store
         .delete_study(&id, &event)
         .await
@@ -212,6 +217,12 @@ async fn delete(call: &Call) -> Result<Answer, Problem> {
     }
     store.sweep(now_ms()).await.map_err(storage_problem)?;
     Ok(Answer::no_content())
+}
+
+/// Checks `If-Match` against the tag that the study has now.
+fn require_seen(call: &Call, record: &StudyRecord) -> Result<(), Problem> {
+    let bytes = serde_json::to_vec(&json(record)).map_err(Problem::internal)?;
+    require_match(&call.headers, &[content_tag(None, &bytes)])
 }
 
 fn page_size(call: &Call, otherwise: u64) -> usize {

@@ -3,7 +3,7 @@
 use cinecor_formats::{DataType, DeflatedChunk, GzipStitcher, SourceHeader, VoxelFormat};
 use cinecor_guest::{Answer, Call, open_store, send_assembly, storage_problem};
 use cinecor_store::{Action, Assembly, StudyRecord, frame_key};
-use cinecor_web::{Etag, Method, Problem};
+use cinecor_web::{Delivery, Etag, Method, Problem, deliver};
 
 pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
     let media_type = call.accepted()?;
@@ -16,7 +16,8 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
         .ok_or_else(Call::no_study)?;
     let file = stitch(&record)?;
     let etag = Etag::of(&format!("volume-{}", record.source.sha256));
-    if call.method == Method::GET && !etag.matches_none(&call.headers) {
+    let delivery = deliver(&call.method, &call.headers, &etag, Some(file.len()))?;
+    if call.method == Method::GET && delivery != Delivery::NotModified {
         store
             .append_audit(&call.event(Action::DownloadVolume, Some(&id), None))
             .await

@@ -7,7 +7,7 @@ use cinecor_web::{
     ContentCoding, HeaderMap, Identity, Method, Operation, PathParameters, Problem, ProblemKind,
     Query, content_coding, negotiate, require_json,
 };
-use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use serde_json::{Map, Value};
 use spin_sdk::wasip3::http::types::{ErrorCode, Trailers};
 use spin_sdk::wit_bindgen::{FutureReader, FutureWriter, StreamReader};
@@ -43,6 +43,13 @@ pub(crate) struct Body {
     pub(crate) stream: StreamReader<u8>,
     pub(crate) end: FutureReader<Result<Option<Trailers>, ErrorCode>>,
     pub(crate) result: FutureWriter<Result<(), ErrorCode>>,
+}
+
+/// A header that is a list: all of its lines as one, as RFC 9110, 5.3 wants.
+pub(crate) fn list(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let lines = headers.get_all(name).iter();
+    let lines: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
+    (!lines.is_empty()).then(|| lines.join(", "))
 }
 
 impl Call {
@@ -101,7 +108,10 @@ impl Call {
     /// # Errors
     /// [`ProblemKind::NotAcceptable`].
     pub fn accepted(&self) -> Result<&'static str, Problem> {
-        negotiate(self.header(ACCEPT), &self.operation.offers())
+        negotiate(
+            list(&self.headers, &ACCEPT).as_deref(),
+            &self.operation.offers(),
+        )
     }
 
     /// The body. Can be had once.
@@ -109,7 +119,8 @@ impl Call {
     /// # Errors
     /// [`ProblemKind::BodyTooLarge`] for an announced length above the limit, [`ProblemKind::UnsupportedMediaType`] for a coding that is not read.
     pub fn body(&mut self) -> Result<BodyReader, Problem> {
-        let coding: ContentCoding = content_coding(self.header(CONTENT_ENCODING))?;
+        let coding: ContentCoding =
+            content_coding(list(&self.headers, &CONTENT_ENCODING).as_deref())?;
         let announced = self
             .header(CONTENT_LENGTH)
             .and_then(|length| length.trim().parse().ok());
@@ -220,5 +231,23 @@ impl Call {
             ProblemKind::NotFound,
             "The study has no segmentation with this id; its segmentations are listed under it.",
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn a_list_in_several_lines_is_one_list() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(list(&headers, &ACCEPT), None);
+        headers.append(ACCEPT, HeaderValue::from_static("text/csv;q=0.5"));
+        headers.append(ACCEPT, HeaderValue::from_static("application/json"));
+        assert_eq!(
+            list(&headers, &ACCEPT).as_deref(),
+            Some("text/csv;q=0.5, application/json")
+        );
     }
 }

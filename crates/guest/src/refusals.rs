@@ -67,9 +67,10 @@ pub fn measure_problem(fact: Option<&str>, refusal: &dyn std::fmt::Display) -> P
 pub fn storage_problem(error: StoreError) -> Problem {
     match error {
         StoreError::Gone { what } => Problem::new(
-            ProblemKind::BodyStalled,
+            ProblemKind::Conflict,
             format!(
-                "Writing {what} took so long without a sign of life that it was given up; send it again."
+                "{} was taken away while it was being written: writing it took too long, or another deleted what it belongs to. Send the request again.",
+                sentence(what).trim_end_matches('.')
             ),
         ),
         StoreError::Contended { what } => Problem::new(
@@ -141,6 +142,16 @@ mod tests {
         );
         let bomb = DecodeError::InflatedTooLarge { limit: 10 };
         assert_eq!(decode_problem(&bomb).kind(), ProblemKind::BodyTooLarge);
+    }
+
+    #[test]
+    fn what_was_taken_away_meanwhile_is_no_stalled_body() {
+        let problem = storage_problem(StoreError::Gone { what: "the study" });
+        assert_eq!(problem.kind(), ProblemKind::Conflict);
+        assert!(
+            problem.detail().starts_with("The study was taken away"),
+            "{problem}"
+        );
     }
 
     #[test]

@@ -17,7 +17,7 @@ use spin_sdk::wasip3::http_compat::BodyWriter;
 use spin_sdk::wasip3::{spawn, wit_future};
 
 use crate::answer::{Answer, Content, Sink, content_tag};
-use crate::call::{Body, Call};
+use crate::call::{Body, Call, list};
 use crate::settings::Settings;
 use crate::spin::random;
 
@@ -191,11 +191,7 @@ fn check(
     let offers = operation.offers();
     if !offers.is_empty() {
         // An answer that the caller would not take is not worked for.
-        let accept = head
-            .headers
-            .get(ACCEPT)
-            .and_then(|accept| accept.to_str().ok());
-        negotiate(accept, &offers)?;
+        negotiate(list(&head.headers, &ACCEPT).as_deref(), &offers)?;
     }
     Ok(Checked::Call(Box::new(CheckedCall {
         operation,

@@ -9,10 +9,15 @@ use cinecor_formats::{
 };
 use cinecor_store::{Chunk, DeidentificationRecord, Sex, SourceRecord, Subject};
 use cinecor_web::{BodyKind, Limits, Place, Problem, ProblemKind, volume_body};
+use futures::Stream;
 use futures::stream;
 use http::header::CONTENT_TYPE;
 use multer::Multipart;
 use sha2::{Digest, Sha256};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
 
 use crate::body::BodyReader;
 use crate::call::Call;
@@ -58,6 +63,7 @@ pub struct Form {
     multipart: Multipart<'static>,
     limits: Limits,
     parts: u64,
+    heads: Arc<Heads>,
 }
 
 /// One part of a form. Has to be read before the next part can be had.
@@ -66,6 +72,55 @@ pub struct FormPart {
     name: String,
     is_file: bool,
     limits: Limits,
+    heads: Arc<Heads>,
+}
+
+/// The most bytes before the first part of a form, or of the headers of one part. The parser holds them until their end comes, and looks for
+/// it from their start.
+const HEAD_BYTES_MAX: u64 = 64 << 10;
+
+/// How much was read since the head of a part was begun; [`Heads::NONE`] while none is read.
+struct Heads(AtomicU64);
+
+impl Heads {
+    const NONE: u64 = u64::MAX;
+}
+
+/// A form's bytes, handed to the parser chunk by chunk: it would gather all that is ready before it looks at any.
+struct Paced<S> {
+    chunks: Pin<Box<S>>,
+    paused: bool,
+    heads: Arc<Heads>,
+}
+
+impl<S: Stream<Item = Result<Bytes, Problem>>> Stream for Paced<S> {
+    type Item = Result<Bytes, Problem>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if std::mem::take(&mut self.paused) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let read = self.heads.0.load(Relaxed);
+        if read != Heads::NONE && read > HEAD_BYTES_MAX {
+            return Poll::Ready(Some(Err(Problem::new(
+                ProblemKind::MalformedRequest,
+                format!(
+                    "The form has more than {HEAD_BYTES_MAX} bytes before its first part or in the headers of one, which is the limit; let the HTTP library write it, with the boundary that the Content-Type names."
+                ),
+            ))));
+        }
+        let chunk = ready!(self.chunks.as_mut().poll_next(cx));
+        if let Some(Ok(bytes)) = &chunk {
+            self.paused = true;
+            if read != Heads::NONE {
+                self.heads
+                    .0
+                    .store(read.saturating_add(bytes.len() as u64), Relaxed);
+            }
+        }
+        Poll::Ready(chunk)
+    }
 }
 
 impl Form {
@@ -78,10 +133,25 @@ impl Form {
                 Err(problem) => Some((Err(problem), None)),
             }
         });
+        Form::over(chunks, boundary, limits)
+    }
+
+    fn over(
+        chunks: impl Stream<Item = Result<Bytes, Problem>> + Send + 'static,
+        boundary: String,
+        limits: Limits,
+    ) -> Form {
+        let heads = Arc::new(Heads(AtomicU64::new(0)));
+        let paced = Paced {
+            chunks: Box::pin(chunks),
+            paused: false,
+            heads: heads.clone(),
+        };
         Form {
-            multipart: Multipart::new(chunks, boundary),
+            multipart: Multipart::new(paced, boundary),
             limits,
             parts: 0,
+            heads,
         }
     }
 
@@ -90,7 +160,9 @@ impl Form {
     /// # Errors
     /// [`ProblemKind::MalformedRequest`], [`ProblemKind::BodyTooLarge`] for more parts than files are allowed, and those of the body.
     pub async fn next(&mut self) -> Result<Option<FormPart>, Problem> {
-        let Some(field) = self.multipart.next_field().await.map_err(form_problem)? else {
+        let field = self.multipart.next_field().await.map_err(form_problem)?;
+        self.heads.0.store(Heads::NONE, Relaxed);
+        let Some(field) = field else {
             return Ok(None);
         };
         self.parts += 1;
@@ -111,6 +183,7 @@ impl Form {
             name,
             is_file,
             limits: self.limits,
+            heads: self.heads.clone(),
         }))
     }
 }
@@ -131,7 +204,11 @@ impl FormPart {
     /// # Errors
     /// As [`Form::next`].
     pub async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
-        self.field.chunk().await.map_err(form_problem)
+        let chunk = self.field.chunk().await.map_err(form_problem)?;
+        if chunk.is_none() {
+            self.heads.0.store(0, Relaxed);
+        }
+        Ok(chunk)
     }
 
     /// The whole part as a text.
@@ -695,5 +772,81 @@ pub fn chunk_into(chunk: DeflatedChunk) -> Chunk {
         bytes: chunk.bytes,
         crc32: chunk.crc32,
         len: chunk.len,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::StreamExt as _;
+    use futures::executor::block_on;
+
+    const CHUNK: usize = 32 << 10;
+
+    /// A form of these bytes, which are all there at once, and how many chunks were read of it.
+    fn form(bytes: Vec<u8>) -> (Form, Arc<AtomicU64>) {
+        let read = Arc::new(AtomicU64::new(0));
+        let counted = read.clone();
+        let chunks: Vec<Bytes> = bytes.chunks(CHUNK).map(Bytes::copy_from_slice).collect();
+        let chunks = stream::iter(chunks).map(move |chunk| {
+            counted.fetch_add(1, Relaxed);
+            Ok(chunk)
+        });
+        (Form::over(chunks, "x".to_owned(), Limits::default()), read)
+    }
+
+    #[test]
+    fn what_stands_before_a_part_and_in_its_headers_is_bounded() {
+        let long = || vec![b'y'; 64 * CHUNK];
+        let headers = [
+            b"--x\r\nContent-Disposition: form-data; name=\"".to_vec(),
+            long(),
+        ]
+        .concat();
+        let second = [
+            b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nvalue\r\n--x\r\nB: "
+                .to_vec(),
+            long(),
+        ]
+        .concat();
+        for (bytes, parts) in [(long(), 0), (headers, 0), (second, 1)] {
+            let (mut form, read) = form(bytes);
+            for _ in 0..parts {
+                let mut part = block_on(form.next()).unwrap().unwrap();
+                assert_eq!(block_on(part.text()).unwrap(), "value");
+            }
+            let problem = block_on(form.next()).map(|_| ()).unwrap_err();
+            assert_eq!(problem.status().as_u16(), 400);
+            assert!(
+                problem.detail().contains("more than 65536 bytes"),
+                "{problem}"
+            );
+            // Of 64 and more.
+            assert!(read.load(Relaxed) <= 6, "{read:?}");
+        }
+    }
+
+    #[test]
+    fn the_content_of_a_part_is_not_held_to_that_bound() {
+        let content = vec![b'y'; 64 * CHUNK];
+        let bytes = [
+            b"--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n".to_vec(),
+            content.clone(),
+            b"\r\n--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nvalue\r\n--x--\r\n"
+                .to_vec(),
+        ]
+        .concat();
+        let (mut form, _) = form(bytes);
+        let mut file = block_on(form.next()).unwrap().unwrap();
+        let mut found = Vec::new();
+        while let Some(chunk) = block_on(file.next()).unwrap() {
+            found.extend_from_slice(&chunk);
+        }
+        assert_eq!(found, content);
+        drop(file);
+        let mut part = block_on(form.next()).unwrap().unwrap();
+        assert_eq!(block_on(part.text()).unwrap(), "value");
+        drop(part);
+        assert!(block_on(form.next()).unwrap().is_none());
     }
 }

@@ -37,6 +37,12 @@ const IF_MATCH: Parameter = Parameter {
     about: "The `ETag` of the segmentation or of its mask, as they are now: where either has changed, nothing is done (412). Left out: the change is made to whatever is there.",
 };
 
+/// The same of a study.
+const STUDY_IF_MATCH: Parameter = Parameter {
+    about: "The `ETag` of the study as it is now: where it has changed, nothing is done (412). Left out: it is done to whatever is there.",
+    ..IF_MATCH
+};
+
 /// Where a parameter stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -637,13 +643,13 @@ pub static OPERATIONS: &[Operation] = &[
         role: Some(Clinician),
         summary: "Change the subject facts, label or consent of a study",
         about: "Fields that are left out stay, `null` takes a fact away. Facts are told one by one or in `subject`, as the study shows them. Metrics asked for later use the new facts.",
-        parameters: &[STUDY],
+        parameters: &[STUDY, STUDY_IF_MATCH],
         body: Body::Json {
             schema: "StudyPatch",
             required: true,
         },
         success: &[ok(&[(JSON, "Study")], "The study as it is now.")],
-        problems: &[],
+        problems: &[PreconditionFailed],
     },
     Operation {
         id: "delete_study",
@@ -652,14 +658,14 @@ pub static OPERATIONS: &[Operation] = &[
         role: Some(Steward),
         summary: "Delete a study and all that was derived from it",
         about: "The volume, its segmentations and its numbers are gone from the files on disk too when the answer comes. That it was deleted, by whom and when, stays in the audit.",
-        parameters: &[STUDY],
+        parameters: &[STUDY, STUDY_IF_MATCH],
         body: Body::None,
         success: &[Success {
             status: 204,
             about: "It is gone.",
             forms: &[],
         }],
-        problems: &[],
+        problems: &[PreconditionFailed],
     },
     Operation {
         id: "get_study_volume",
@@ -835,14 +841,14 @@ pub static OPERATIONS: &[Operation] = &[
         role: Some(Clinician),
         summary: "Delete a segmentation",
         about: "With every revision and review of it.",
-        parameters: &[STUDY, SEGMENTATION],
+        parameters: &[STUDY, SEGMENTATION, IF_MATCH],
         body: Body::None,
         success: &[Success {
             status: 204,
             about: "It is gone.",
             forms: &[],
         }],
-        problems: &[],
+        problems: &[PreconditionFailed],
     },
     Operation {
         id: "get_mask",
@@ -1126,11 +1132,11 @@ pub static OPERATIONS: &[Operation] = &[
         path: "/api/v1/models/{name}/rollback",
         role: Some(Steward),
         summary: "Make the version active again that was active before",
-        about: "Again and again, as far as versions are remembered and still there; a 409 when there is none to go back to.",
+        about: "It has to answer a warm-up inference first. Again and again, as far as versions are remembered and still there; a 409 when there is none to go back to.",
         parameters: &[MODEL_NAME],
         body: Body::None,
         success: &[ok(&[(JSON, "Model")], "The model as it is now.")],
-        problems: &[Conflict],
+        problems: &[Conflict, ModelUnusable, Overloaded],
     },
     Operation {
         id: "put_shadow",
