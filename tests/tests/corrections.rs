@@ -374,6 +374,16 @@ fn an_approval_is_of_the_numbers_that_were_seen() -> Result<()> {
     }
     let again = kept.review(&json!({"state": "approved"}))?;
     assert_eq!(again.expect(200)?.json()?["review"]["stale"], false);
+
+    // That no slice is left out is another rule than the one that is kept, and the order of those that are left out is none.
+    let whole = kept.get("/metrics")?.json()?;
+    kept.patch(&json!({"excluded_slices": [0, 2]}))?
+        .expect(200)?;
+    kept.review(&json!({"state": "approved"}))?.expect(200)?;
+    let counted = kept.get("/metrics?excluded_slices=none")?.json()?;
+    assert_eq!(counted["left_ventricle"], whole["left_ventricle"]);
+    assert_eq!(report("?excluded_slices=none")?["what_if"], true);
+    assert_eq!(report("?excluded_slices=2,0")?, report("")?);
     Ok(())
 }
 

@@ -18,12 +18,18 @@ pub(crate) fn rules(
     let word = |name| call.query.text(name);
     let (rules, bsa_formula) = kept.map(kept_rules).unwrap_or_default();
     let excluded_slices = match call.query.integers("excluded_slices") {
+        // The word `none` is no list.
+        None if word("excluded_slices").is_some() => Vec::new(),
         None => rules.excluded_slices,
-        Some(slices) => slices
-            .into_iter()
-            .map(usize::try_from)
-            .collect::<Result<_, _>>()
-            .map_err(Problem::internal)?,
+        Some(slices) => {
+            let mut slices: Vec<usize> = slices
+                .into_iter()
+                .map(usize::try_from)
+                .collect::<Result<_, _>>()
+                .map_err(Problem::internal)?;
+            slices.sort_unstable();
+            slices
+        }
     };
     Ok(told_rules(
         word("basal_rule").or(Some(rules.basal_rule.name())),

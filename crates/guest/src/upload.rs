@@ -211,6 +211,15 @@ impl FormPart {
         Ok(chunk)
     }
 
+    /// Reads what is left of it, so that what comes next is held against the limit of heads.
+    ///
+    /// # Errors
+    /// As [`Form::next`].
+    async fn pass_over(&mut self) -> Result<(), Problem> {
+        while self.next().await?.is_some() {}
+        Ok(())
+    }
+
     /// The whole part as a text.
     ///
     /// # Errors
@@ -466,7 +475,8 @@ impl VolumeFiles {
         part: &mut FormPart,
         take: impl AsyncFnMut(Event) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
-        self.file(part, &mut Taking(take)).await
+        self.file(part, &mut Taking(take)).await?;
+        part.pass_over().await
     }
 
     /// Hands the cine of DICOM files over, when all have come.
@@ -731,6 +741,7 @@ pub async fn take_volume(call: &mut Call, consumer: &mut impl Consumer) -> Resul
     while let Some(mut part) = form.next().await? {
         if part.is_file() {
             files.file(&mut part, consumer).await?;
+            part.pass_over().await?;
             continue;
         }
         let name = part.name().to_owned();

@@ -575,10 +575,7 @@ fn beat(
     [left, right]: [PhasePair; 2],
 ) -> Beat {
     let indices: Vec<usize> = frames.iter().map(|f| f.frame).collect();
-    let closes = match cycle.frame_ms {
-        Some(frame_ms) => closes(frames, frame_ms, cycle, subject),
-        None => cycle.frames_in_study == Some(frames.len()),
-    };
+    let closes = closes(frames, cycle, subject);
     let of = |raw_ml, phases| smooth_curve(&indices, raw_ml, phases, cycle.frame_ms, closes);
     Beat {
         left_ventricle: of(left_ml, left),
@@ -603,7 +600,7 @@ fn rate_extremes(
     if !neighbours || volumes_ml.len() < MIN_FRAMES_FOR_RATES {
         return None;
     }
-    if closes(frames, frame_ms, cycle, subject) {
+    if closes(frames, cycle, subject) {
         volumes_ml.extend(volumes_ml.first().copied());
     }
     let per_second = volumes_ml
@@ -620,12 +617,12 @@ fn rate_extremes(
 const STEP_AROUND_MAX: u64 = 2;
 
 /// Whether the last frame is followed by the first. A prospectively triggered cine stops before the beat ends: a told heart rate
-/// that leaves more than one frame's time between the end of the cine and that of the beat gives it away. Where none is told, the left
+/// that leaves more than one frame's time between the end of the cine and that of the beat gives it away. Where that is not known, the left
 /// ventricle does: a beat that is cut off steps more than [`STEP_AROUND_MAX`] times as far from its last frame to its first as anywhere else.
-fn closes(frames: &[FrameCounts], frame_ms: f64, cycle: &Cycle, subject: &Subject) -> bool {
+fn closes(frames: &[FrameCounts], cycle: &Cycle, subject: &Subject) -> bool {
     let whole = cycle.frames_in_study == Some(frames.len());
-    let beat_is_covered = match subject.heart_rate_bpm {
-        Some(bpm) => {
+    let beat_is_covered = match subject.heart_rate_bpm.zip(cycle.frame_ms) {
+        Some((bpm, frame_ms)) => {
             let beat_ms = 60_000.0 / bpm;
             (beat_ms - frames.len() as f64 * frame_ms).abs() <= frame_ms
         }

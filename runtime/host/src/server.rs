@@ -41,6 +41,9 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Bytes that all answers together may have waiting for their clients without a place; those beyond keep theirs until they are taken.
 const UNTAKEN_BYTES_MAX: usize = 64 << 20;
 
+/// So many times as long as a connection may have nothing to do, it may take over the end of its last answers.
+const TAIL_TIMES: u32 = 6;
+
 /// Spin's own paths, answered before any route.
 const HEALTH: &str = "/.well-known/spin/health";
 const INFO: &str = "/.well-known/spin/info";
@@ -209,8 +212,8 @@ impl Server {
                     (told, over) = (true, true);
                     connection.as_mut().graceful_shutdown();
                 }
-                // What a client did not take of its last answers is not kept for it.
-                () = tokio::time::sleep(head_timeout), if over => return,
+                // Streams that came before it was told go on; what a client does not take of its last answers in that time is not kept for it.
+                () = streams.idle(head_timeout * TAIL_TIMES), if over => return,
                 // The HTTP library has no time limit for the bytes that tell the version of HTTP: whoever never sends them would hold a place.
                 () = first.as_mut(), if !waited => {
                     waited = true;
