@@ -1,10 +1,11 @@
 //! Answers to inference requests.
 
 use crate::error::shown;
-use crate::metadata::{json, known, too_many};
-use crate::numbers::Flat;
+use crate::metadata::{json, known, too_many, unread};
+use crate::numbers::{Counted, Fill, Room};
 use crate::{Error, Limits, TensorMetadata};
 use serde::Deserialize;
+use serde::de::DeserializeSeed as _;
 use std::fmt;
 
 /// An output and its elements.
@@ -39,13 +40,29 @@ struct WireOutput {
     #[serde(default)]
     parameters: Option<Parameters>,
     #[serde(default)]
-    data: Option<Flat>,
+    data: Option<Counted>,
 }
 
 #[derive(Default, Deserialize)]
 struct Parameters {
     #[serde(default)]
     binary_data_size: Option<u64>,
+}
+
+/// Where the bytes of an output are.
+enum Content {
+    /// After the text.
+    Bytes(Vec<u8>),
+    /// In the text, as numbers that have still to be read. So many of them as the shape takes, which is known before there is room for any.
+    Numbers(Room),
+}
+
+/// An output whose shape and length are what they have to be.
+struct Measured {
+    name: String,
+    shape: Vec<u64>,
+    bytes: usize,
+    content: Content,
 }
 
 /// Reads an answer: the outputs in the order of `expected`, each of its type and of a shape that fits it. `header_length` is the value of the
@@ -63,38 +80,83 @@ pub fn answer(
     let wire: Wire = json("answer", text)?;
     too_many("answer", wire.outputs.len(), limits.tensors_max)?;
     let mut left = limits.tensor_bytes_max;
-    let mut found: Vec<Option<Output>> = expected.iter().map(|_| None).collect();
+    // For each output of the answer, the place among those that are expected.
+    let mut measured: Vec<(usize, Measured)> = Vec::with_capacity(wire.outputs.len());
     for output in wire.outputs {
-        let place = expected
-            .iter()
-            .zip(&mut found)
-            .find(|(spec, _)| spec.name == output.name);
+        let place = expected.iter().position(|spec| spec.name == output.name);
         let times = |found, expected| Error::Output {
             tensor: shown(&output.name),
             found,
             expected,
         };
-        let Some((spec, place)) = place else {
+        let Some(place) = place else {
             return Err(times(1, 0));
         };
-        if place.is_some() {
+        if measured.iter().any(|(taken, _)| *taken == place) {
             return Err(times(2, 1));
         }
-        let read = one(output, spec, &mut tensors, left, limits)?;
-        left -= read.data.len();
-        *place = Some(read);
+        let read = one(output, &expected[place], &mut tensors, left, limits)?;
+        left -= read.bytes;
+        measured.push((place, read));
     }
     if !tensors.is_empty() {
         return Err(Error::Trailing(tensors.len()));
     }
-    let whole = found.into_iter().zip(expected).map(|(output, spec)| {
-        output.ok_or_else(|| Error::Output {
-            tensor: shown(&spec.name),
-            found: 0,
-            expected: 1,
+    for (place, spec) in expected.iter().enumerate() {
+        if !measured.iter().any(|(taken, _)| *taken == place) {
+            return Err(Error::Output {
+                tensor: shown(&spec.name),
+                found: 0,
+                expected: 1,
+            });
+        }
+    }
+    let mut outputs = filled(text, measured)?;
+    outputs.sort_by_key(|(place, _)| *place);
+    Ok(outputs.into_iter().map(|(_, output)| output).collect())
+}
+
+/// Reads the numbers of the outputs that have them in the text.
+fn filled(text: &[u8], measured: Vec<(usize, Measured)>) -> Result<Vec<(usize, Output)>, Error> {
+    let mut rooms = Vec::with_capacity(measured.len());
+    let mut outputs = Vec::with_capacity(measured.len());
+    for (place, of) in measured {
+        let (data, room) = match of.content {
+            Content::Bytes(data) => (data, None),
+            Content::Numbers(mut room) => {
+                room.data.reserve_exact(of.bytes);
+                (Vec::new(), Some(room))
+            }
+        };
+        rooms.push(room);
+        let output = Output {
+            shape: of.shape,
+            data,
+        };
+        outputs.push((place, of.name, output));
+    }
+    if rooms.iter().any(Option::is_some) {
+        let mut reader = serde_json::Deserializer::from_slice(text);
+        Fill(&mut rooms)
+            .deserialize(&mut reader)
+            .map_err(|error| unread("answer", &error))?;
+    }
+    outputs
+        .into_iter()
+        .zip(rooms)
+        .map(|((place, name, mut output), room)| {
+            if let Some(room) = room {
+                if !room.fits {
+                    return Err(Error::Number {
+                        tensor: shown(&name),
+                        datatype: room.datatype,
+                    });
+                }
+                output.data = room.data;
+            }
+            Ok((place, output))
         })
-    });
-    whole.collect()
+        .collect()
 }
 
 /// The JSON text of a body and the bytes after it.
@@ -121,7 +183,7 @@ fn one(
     tensors: &mut &[u8],
     bytes_max: usize,
     limits: &Limits,
-) -> Result<Output, Error> {
+) -> Result<Measured, Error> {
     let name = || shown(&output.name);
     let datatype = known(&output.name, &output.datatype)?;
     if datatype != spec.datatype {
@@ -151,7 +213,7 @@ fn one(
         .parameters
         .as_ref()
         .and_then(|parameters| parameters.binary_data_size);
-    let data = match (declared, &output.data) {
+    let content = match (declared, &output.data) {
         (Some(declared), None) => {
             if usize::try_from(declared) != Ok(expected) {
                 let declared = usize::try_from(declared).unwrap_or(usize::MAX);
@@ -161,21 +223,18 @@ fn one(
                 .split_at_checked(expected)
                 .ok_or_else(|| wrong("bytes", tensors.len(), expected))?;
             *tensors = rest;
-            data.to_vec()
+            Content::Bytes(data.to_vec())
         }
-        (None, Some(Flat(numbers))) => {
+        (None, Some(Counted(found))) => {
             let count = expected / datatype.bytes();
-            if numbers.len() != count {
-                return Err(wrong("numbers", numbers.len(), count));
+            if *found != count {
+                return Err(wrong("numbers", *found, count));
             }
-            let mut data = Vec::with_capacity(expected);
-            if !numbers.iter().all(|of| of.write(datatype, &mut data)) {
-                return Err(Error::Number {
-                    tensor: name(),
-                    datatype,
-                });
-            }
-            data
+            Content::Numbers(Room {
+                datatype,
+                data: Vec::new(),
+                fits: true,
+            })
         }
         (Some(_), Some(_)) | (None, None) => {
             return Err(Error::Json {
@@ -187,9 +246,11 @@ fn one(
             });
         }
     };
-    Ok(Output {
+    Ok(Measured {
+        name: output.name,
         shape: output.shape,
-        data,
+        bytes: expected,
+        content,
     })
 }
 

@@ -176,8 +176,12 @@ pub(crate) fn too_many(what: &'static str, found: usize, most: usize) -> Result<
 
 /// Reads JSON. What the parser says may repeat a word of the text, hence the cut.
 pub(crate) fn json<'a, T: Deserialize<'a>>(what: &'static str, body: &'a [u8]) -> Result<T, Error> {
-    serde_json::from_slice(body).map_err(|error| Error::Json {
+    serde_json::from_slice(body).map_err(|error| unread(what, &error))
+}
+
+pub(crate) fn unread(what: &'static str, error: &serde_json::Error) -> Error {
+    Error::Json {
         what,
         reason: shown(&error.to_string()),
-    })
+    }
 }

@@ -2,14 +2,16 @@
 
 use crate::Datatype;
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
+    Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess,
+    Visitor,
 };
 use serde::ser::{Error as _, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 
-/// The numbers of an array and of the arrays in it, in their order.
+/// The numbers of an array and of the arrays in it, counted and let go: how many there may be is known when the shape is.
 #[derive(Debug, Default)]
-pub(crate) struct Flat(pub(crate) Vec<Number>);
+pub(crate) struct Counted(pub(crate) usize);
 
 /// A number as JSON has it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,18 +22,18 @@ pub(crate) enum Number {
     Float(f64),
 }
 
-impl<'de> Deserialize<'de> for Flat {
+impl<'de> Deserialize<'de> for Counted {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut numbers = Vec::new();
-        Collect(&mut numbers).deserialize(deserializer)?;
-        Ok(Self(numbers))
+        let mut count = 0;
+        Each(&mut |_| count += 1).deserialize(deserializer)?;
+        Ok(Self(count))
     }
 }
 
-/// Puts what it meets at the end of the list.
-struct Collect<'a>(&'a mut Vec<Number>);
+/// Hands on each number that it meets.
+struct Each<'a>(&'a mut dyn FnMut(Number));
 
-impl<'de> DeserializeSeed<'de> for Collect<'_> {
+impl<'de> DeserializeSeed<'de> for Each<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -39,7 +41,7 @@ impl<'de> DeserializeSeed<'de> for Collect<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Collect<'_> {
+impl<'de> Visitor<'de> for Each<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -47,27 +49,27 @@ impl<'de> Visitor<'de> for Collect<'_> {
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.0.push(Number::Bool(value));
+        (self.0)(Number::Bool(value));
         Ok(())
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.0.push(Number::Unsigned(value));
+        (self.0)(Number::Unsigned(value));
         Ok(())
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.0.push(Number::Signed(value));
+        (self.0)(Number::Signed(value));
         Ok(())
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        self.0.push(Number::Float(value));
+        (self.0)(Number::Float(value));
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Collect(self.0))?.is_some() {}
+        while items.next_element_seed(Each(&mut *self.0))?.is_some() {}
         Ok(())
     }
 
@@ -77,6 +79,109 @@ impl<'de> Visitor<'de> for Collect<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<(), A::Error> {
         Err(A::Error::custom("an object among the numbers"))
+    }
+}
+
+/// Where the numbers of one output go: as elements of its type, into room that its shape has measured. `fits` turns false at a number that is none
+/// of that type.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub(crate) datatype: Datatype,
+    pub(crate) data: Vec<u8>,
+    pub(crate) fits: bool,
+}
+
+/// Reads an answer's text again, and puts the numbers of each output into its room, in their order; an output without a room has none that are read.
+pub(crate) struct Fill<'a>(pub(crate) &'a mut [Option<Room>]);
+
+impl<'de> DeserializeSeed<'de> for Fill<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Fill<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an answer")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            match &*key {
+                "outputs" => map.next_value_seed(Outputs(&mut *self.0))?,
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Outputs<'a>(&'a mut [Option<Room>]);
+
+impl<'de> DeserializeSeed<'de> for Outputs<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Outputs<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("outputs")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        for room in self.0 {
+            if items.next_element_seed(OneOutput(room.as_mut()))?.is_none() {
+                return Ok(());
+            }
+        }
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+}
+
+struct OneOutput<'a>(Option<&'a mut Room>);
+
+impl<'de> DeserializeSeed<'de> for OneOutput<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for OneOutput<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an output")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            match (&*key, &mut self.0) {
+                ("data", Some(room)) => {
+                    let Room {
+                        datatype,
+                        data,
+                        fits,
+                    } = &mut **room;
+                    map.next_value_seed(Each(&mut |number| {
+                        *fits = *fits && number.write(*datatype, data);
+                    }))?;
+                }
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -123,6 +123,31 @@ fn answers_are_read_as_tritonclient_reads_them() {
     }
 }
 
+#[test]
+fn numbers_are_read_whatever_the_order_of_outputs_and_members() {
+    let expected = ["a", "b", "c"].map(|name| TensorMetadata {
+        name: name.to_owned(),
+        datatype: Datatype::Int32,
+        shape: vec![None],
+    });
+    let text = r#"{"id":"1","outputs":[{"data":[[5],[6]],"shape":[2],"datatype":"INT32","name":"c"},
+        {"name":"b","datatype":"INT32","shape":[1],"parameters":{"binary_data_size":4}},
+        {"name":"a","shape":[0],"data":[],"datatype":"INT32","more":{"data":[9]}}],"model_name":"m"}"#;
+    let body = [text.as_bytes(), &7_i32.to_le_bytes()].concat();
+    let length = text.len().to_string();
+    let found = answer(&body, Some(&length), &expected, &Limits::default()).unwrap();
+    let found: Vec<Vec<i32>> = found
+        .iter()
+        .map(|of| {
+            let numbers = of.data.chunks_exact(4);
+            numbers
+                .map(|of| i32::from_le_bytes(of.try_into().unwrap()))
+                .collect()
+        })
+        .collect();
+    assert_eq!(found, [vec![], vec![7], vec![5, 6]]);
+}
+
 fn spec(shape: &[Option<u64>]) -> Vec<TensorMetadata> {
     vec![TensorMetadata {
         name: "y".to_owned(),
