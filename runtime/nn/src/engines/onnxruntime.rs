@@ -76,20 +76,27 @@ fn environment(library: PathBuf, threads: usize) -> Result<Environment, String> 
         if *loaded == library && *pool == threads {
             return Ok(environment.clone());
         }
+        tracing::error!(loaded = %loaded.display(), asked_for = %library.display(), "onnxruntime is loaded once in a process");
+        let other = if *loaded == library {
+            "the same"
+        } else {
+            "another"
+        };
         return Err(format!(
-            "onnxruntime is loaded from {} with {pool} threads already, and a process has it once; {} with {threads} threads was asked for",
-            loaded.display(),
-            library.display()
+            "onnxruntime is loaded with {pool} threads already, and a process has it once; {other} library with {threads} threads was asked for"
         ));
     }
     if !library.is_file() {
-        return Err(format!(
-            "onnxruntime's library {} is not there",
-            library.display()
-        ));
+        tracing::warn!(path = %library.display(), "onnxruntime's library is not there");
+        return Err(
+            "onnxruntime's library is not where the settings or the environment name it; the host's log says where that is"
+                .to_owned(),
+        );
     }
-    let builder = ort::init_from(&library)
-        .map_err(|error| format!("onnxruntime cannot be loaded: {error}"))?;
+    let builder = ort::init_from(&library).map_err(|error| {
+        tracing::warn!(path = %library.display(), %error, "onnxruntime cannot be loaded");
+        "onnxruntime's library is there and cannot be loaded; the host's log says why".to_owned()
+    })?;
     let open = || -> ort::Result<Environment> {
         // Idle threads sleep: the cores belong to the rest of the host as well.
         let pool = GlobalThreadPoolOptions::default()

@@ -94,8 +94,10 @@ fn load_library(config: &Config) -> Result<(), String> {
     });
     let Some(given) = given else {
         // Installed as a package of the system, or by OpenVINO's own set-up script.
-        return openvino_sys::library::load()
-            .map_err(|error| format!("openvino is not set up: neither the settings' openvino_lib nor {LIBRARY_VARIABLE} names its library, and {error}"));
+        return openvino_sys::library::load().map_err(|error| {
+            tracing::debug!(%error, "openvino is not set up");
+            format!("openvino is not set up: neither the settings' openvino_lib nor {LIBRARY_VARIABLE} names its library, and the system has none")
+        });
     };
     let library = if given.is_dir() {
         in_folder(&given)
@@ -103,13 +105,13 @@ fn load_library(config: &Config) -> Result<(), String> {
         Some(given.clone())
     };
     let library = library.filter(|library| library.is_file()).ok_or_else(|| {
-        format!(
-            "openvino's library libopenvino_c is not at {}",
-            given.display()
-        )
+        tracing::warn!(path = %given.display(), "openvino's library libopenvino_c is not there");
+        format!("openvino's library libopenvino_c is not where the settings' openvino_lib or {LIBRARY_VARIABLE} says; the host's log says where that is")
     })?;
-    openvino_sys::library::load_from(library)
-        .map_err(|error| format!("openvino cannot be loaded: {error}"))
+    openvino_sys::library::load_from(&library).map_err(|error| {
+        tracing::warn!(path = %library.display(), %error, "openvino cannot be loaded");
+        "openvino's library is there and cannot be loaded; the host's log says why".to_owned()
+    })
 }
 
 /// The C library in a folder: PyPI's wheels carry it with a version at the end of its name.
