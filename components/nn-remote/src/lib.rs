@@ -2,7 +2,7 @@
 //! component where the host, as stock Spin, has no inference, and graphics processors are on another machine.
 //!
 //! The engine, the names of graphs and every check are `cinecor-nn`'s, the crate that serves wasi:nn on our own host; `http` is the way to the
-//! server. It imports synchronous interfaces only: a synchronous export, which all of wasi:nn is, cannot wait for an asynchronous one.
+//! server, and the rest `cinecor-nn-provider`'s. It imports synchronous interfaces only: a synchronous export, which all of wasi:nn is, cannot wait for an asynchronous one.
 
 #[allow(
     missing_docs,
@@ -11,45 +11,33 @@
     clippy::allow_attributes_without_reason,
     reason = "generated from the WIT, which documents itself"
 )]
-mod bindings {
+mod settings {
     wit_bindgen::generate!({
         inline: "
             package cinecor:nn-remote;
-            world provider {
-                import fermyon:spin/key-value@2.0.0;
+            world settings {
                 import fermyon:spin/variables@2.0.0;
-                export wasi:nn/tensor@0.2.0-rc-2024-10-28;
-                export wasi:nn/graph@0.2.0-rc-2024-10-28;
-                export wasi:nn/inference@0.2.0-rc-2024-10-28;
-                export wasi:nn/errors@0.2.0-rc-2024-10-28;
-                export cinecor:inference/graphs@0.1.0;
             }
         ",
-        path: [
-            "../../wit/deps/fermyon-spin@2.0.0",
-            "../../wit/deps/wasi-nn@0.2.0-rc-2024-10-28",
-            "../../wit/cinecor-inference",
-        ],
-        world: "cinecor:nn-remote/provider",
+        path: "../../wit/deps/fermyon-spin@2.0.0",
+        world: "cinecor:nn-remote/settings",
         generate_all,
     });
 }
 
 mod http;
-#[path = "../../nn-local/src/kinds.rs"]
-mod kinds;
-#[path = "../../nn-local/src/provider.rs"]
-mod provider;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bindings::fermyon::spin::variables;
 use cinecor_nn::{Alone, Config, EngineChoice, GraphStore};
+use cinecor_nn_provider::{Engine, Provider, bindings};
 use http::Http;
-use provider::Provider;
+use settings::fermyon::spin::variables;
 
-bindings::export!(Provider with_types_in bindings);
+type Remote = Provider<Server>;
+
+bindings::export!(Remote with_types_in bindings);
 
 /// Variable with the server's address: `http://triton:8000`. The manifest allows the component to call it.
 const URL: &str = "remote_url";
@@ -62,38 +50,42 @@ const TOKEN: &str = "remote_token";
 const TIMEOUT: &str = "remote_timeout_ms";
 
 /// The server that the variables name. Whether it is there is found out when a graph is loaded.
-fn open(models: Vec<PathBuf>, uploaded: Arc<dyn GraphStore>) -> Result<Alone, String> {
-    let mut config = Config {
-        engine: EngineChoice::Kserve,
-        device: "remote".to_owned(),
-        // It has its graphs.
-        guest_graph_bytes_max: 0,
-        models,
-        ..Config::default()
-    };
-    config.kserve.url = variables::get(URL)
-        .map_err(|error| format!("the variable {URL} cannot be read: {error:?}"))?;
-    if !http::names_a_server(&config.kserve.url) {
-        return Err(format!(
-            "the variable {URL} is not set; start the service with --variable {URL}=http://HOST:PORT, the address of the server that infers"
-        ));
-    }
-    let timeout = match variables::get(TIMEOUT) {
-        Err(variables::Error::Undefined(_)) => String::new(),
-        read => {
-            read.map_err(|error| format!("the variable {TIMEOUT} cannot be read: {error:?}"))?
+struct Server;
+
+impl Engine for Server {
+    fn open(models: Vec<PathBuf>, uploaded: Arc<dyn GraphStore>) -> Result<Alone, String> {
+        let mut config = Config {
+            engine: EngineChoice::Kserve,
+            device: "remote".to_owned(),
+            // It has its graphs.
+            guest_graph_bytes_max: 0,
+            models,
+            ..Config::default()
+        };
+        config.kserve.url = variables::get(URL)
+            .map_err(|error| format!("the variable {URL} cannot be read: {error:?}"))?;
+        if !http::names_a_server(&config.kserve.url) {
+            return Err(format!(
+                "the variable {URL} is not set; start the service with --variable {URL}=http://HOST:PORT, the address of the server that infers"
+            ));
         }
-    };
-    if !timeout.trim().is_empty() {
-        let told = timeout.trim().parse().ok().filter(|ms| *ms > 0);
-        config.kserve.timeout_ms = told.ok_or_else(|| {
-            format!(
-                "the variable {TIMEOUT} is {timeout:?}; a whole number of milliseconds, at least 1, is expected"
-            )
-        })?;
+        let timeout = match variables::get(TIMEOUT) {
+            Err(variables::Error::Undefined(_)) => String::new(),
+            read => {
+                read.map_err(|error| format!("the variable {TIMEOUT} cannot be read: {error:?}"))?
+            }
+        };
+        if !timeout.trim().is_empty() {
+            let told = timeout.trim().parse().ok().filter(|ms| *ms > 0);
+            config.kserve.timeout_ms = told.ok_or_else(|| {
+                format!(
+                    "the variable {TIMEOUT} is {timeout:?}; a whole number of milliseconds, at least 1, is expected"
+                )
+            })?;
+        }
+        let token = variables::get(TOKEN).unwrap_or_default();
+        let http = Http::new(&config.kserve, &token)?;
+        let engine = cinecor_nn::kserve(Box::new(http), &config);
+        Alone::with_engine(config, engine, Some(uploaded)).map_err(|error| error.to_string())
     }
-    let token = variables::get(TOKEN).unwrap_or_default();
-    let http = Http::new(&config.kserve, &token)?;
-    let engine = cinecor_nn::kserve(Box::new(http), &config);
-    Alone::with_engine(config, engine, Some(uploaded)).map_err(|error| error.to_string())
 }

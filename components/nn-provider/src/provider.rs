@@ -1,7 +1,8 @@
 //! What a component that itself exports wasi:nn is made of, whatever its engine: resources, and the places where graphs lie. The engine, the names
-//! of graphs and every check are `cinecor-nn`'s; which engine it is, is the component's own: `open` in its root.
+//! of graphs and every check are `cinecor-nn`'s.
 
 use std::cell::OnceCell;
+use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,22 +18,32 @@ const MODELS: &str = "/models";
 /// The key-value store of packages that were uploaded: the one label that stock Spin has without configuration.
 const STORE: &str = "default";
 
-/// The component.
-pub(crate) struct Provider;
+/// An engine, before it is opened.
+pub trait Engine {
+    /// Opens it for the graphs in the folders `models`, and for those in `uploaded`.
+    ///
+    /// # Errors
+    /// A sentence that says which setting is missing or cannot be used, and how it is given.
+    fn open(models: Vec<PathBuf>, uploaded: Arc<dyn GraphStore>) -> Result<Alone, String>;
+}
+
+/// A component that infers with `E`.
+#[derive(Debug)]
+pub struct Provider<E>(PhantomData<E>);
 
 thread_local! {
-    // A component has one thread, and an instance one engine.
+    // One component is one `E`; it has one thread, and an instance one engine.
     static ENGINE: OnceCell<Result<Alone, Error>> = const { OnceCell::new() };
 }
 
 /// Does `work` with the engine, which is opened when it is first asked for.
-fn with_engine<T>(work: impl FnOnce(&Alone) -> Result<T, Error>) -> Result<T, Error> {
+fn with_engine<E: Engine, T>(work: impl FnOnce(&Alone) -> Result<T, Error>) -> Result<T, Error> {
     ENGINE.with(|engine| {
         let opened = engine.get_or_init(|| {
             let models = PathBuf::from(MODELS);
             // Whoever is granted no files has the store alone.
             let models = models.is_dir().then_some(models).into_iter().collect();
-            crate::open(models, Arc::new(Uploaded))
+            E::open(models, Arc::new(Uploaded))
                 .map_err(|error| Error::new(ErrorCode::RuntimeError, error))
         });
         work(opened.as_ref().map_err(Clone::clone)?)
@@ -54,7 +65,7 @@ impl GraphStore for Uploaded {
 }
 
 /// A tensor as its caller made it; what is wrong with it is told when it is used, because its constructor cannot fail.
-pub(crate) struct Tensor {
+pub struct Tensor {
     dimensions: Vec<u32>,
     ty: tensor::TensorType,
     data: Vec<u8>,
@@ -82,7 +93,7 @@ impl tensor::GuestTensor for Tensor {
     }
 }
 
-impl tensor::Guest for Provider {
+impl<E: Engine + 'static> tensor::Guest for Provider<E> {
     type Tensor = Tensor;
 }
 
@@ -96,7 +107,7 @@ impl errors::GuestError for Error {
     }
 }
 
-impl errors::Guest for Provider {
+impl<E: Engine + 'static> errors::Guest for Provider<E> {
     type Error = Error;
 }
 
@@ -106,7 +117,7 @@ impl graph::GuestGraph for AloneGraph {
     }
 }
 
-impl graph::Guest for Provider {
+impl<E: Engine + 'static> graph::Guest for Provider<E> {
     type Graph = AloneGraph;
 
     fn load(
@@ -115,13 +126,13 @@ impl graph::Guest for Provider {
         target: graph::ExecutionTarget,
     ) -> Result<graph::Graph, graph::Error> {
         let (encoding, device) = (kinds::encoding(encoding), kinds::device(target));
-        with_engine(|engine| engine.load(builder, encoding, device))
+        with_engine::<E, _>(|engine| engine.load(builder, encoding, device))
             .map(graph::Graph::new)
             .map_err(graph::Error::new)
     }
 
     fn load_by_name(name: String) -> Result<graph::Graph, graph::Error> {
-        with_engine(|engine| engine.load_by_name(&name))
+        with_engine::<E, _>(|engine| engine.load_by_name(&name))
             .map(graph::Graph::new)
             .map_err(graph::Error::new)
     }
@@ -161,14 +172,15 @@ impl inference::GuestGraphExecutionContext for AloneGraph {
     }
 }
 
-impl inference::Guest for Provider {
+impl<E: Engine + 'static> inference::Guest for Provider<E> {
     type GraphExecutionContext = AloneGraph;
 }
 
-impl graphs::Guest for Provider {
+impl<E: Engine + 'static> graphs::Guest for Provider<E> {
     fn describe(name: String) -> Result<graphs::GraphInfo, graphs::Error> {
-        with_engine(|_| Ok(())).map_err(|error| graphs::Error::NotConfigured(error.text))?;
-        match with_engine(|engine| engine.describe(&name)) {
+        with_engine::<E, _>(|_| Ok(()))
+            .map_err(|error| graphs::Error::NotConfigured(error.text))?;
+        match with_engine::<E, _>(|engine| engine.describe(&name)) {
             Ok(info) => Ok(graphs::GraphInfo {
                 digest: info.digest,
                 engine: info.engine,

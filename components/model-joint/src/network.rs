@@ -11,7 +11,7 @@ use crate::bindings::wasi::nn::tensor::{Tensor, TensorType};
 use cinecor_model_card::Card;
 
 /// A graph that is loaded, ready to compute.
-pub(crate) struct Network {
+pub struct Network {
     /// The text that `card` was read from: another text is another package.
     text: String,
     /// The precision that was asked for.
@@ -22,7 +22,14 @@ pub(crate) struct Network {
 }
 
 /// The bytes of an output tensor.
-pub(crate) struct Output(pub(crate) Vec<u8>);
+pub struct Output(pub Vec<u8>);
+
+impl std::fmt::Debug for Output {
+    // An output is the picture of somebody's organs: its size is told, its content never.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Output of {} bytes", self.0.len())
+    }
+}
 
 /// The name of the graph of `model` in its precision.
 fn graph_name(model: &ModelPackage) -> String {
@@ -44,6 +51,15 @@ pub(crate) fn inform(model: &ModelPackage) -> Result<GraphInfo, Error> {
         graphs::Error::NotConfigured(text) => Error::NotConfigured(text),
         graphs::Error::Unavailable(text) | graphs::Error::Refused(text) => Error::Engine(text),
     })
+}
+
+impl std::fmt::Debug for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Network")
+            .field("graph", &self.card.graph_name())
+            .field("digest", &self.info.digest)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Network {
@@ -111,11 +127,10 @@ impl Network {
     }
 
     /// `values` as the input tensor of shape `[N, C, Y, X]`.
-    pub(crate) fn input(
-        &self,
-        shape: [usize; 4],
-        values: &[f32],
-    ) -> Result<(String, Tensor), Error> {
+    ///
+    /// # Errors
+    /// A shape that no tensor can have.
+    pub fn input(&self, shape: [usize; 4], values: &[f32]) -> Result<(String, Tensor), Error> {
         let mut dimensions = Vec::with_capacity(shape.len());
         for size in shape {
             dimensions.push(
@@ -128,7 +143,10 @@ impl Network {
     }
 
     /// Runs the network.
-    pub(crate) fn compute(&self, input: (String, Tensor)) -> Result<Output, Error> {
+    ///
+    /// # Errors
+    /// What the engine says, and an output that is not there or not of float32.
+    pub fn compute(&self, input: (String, Tensor)) -> Result<Output, Error> {
         let outputs = self
             .context
             .compute(vec![input])
@@ -154,7 +172,10 @@ impl Network {
 
 impl Output {
     /// The output as `expected` values.
-    pub(crate) fn values(&self, expected: usize) -> Result<Cow<'_, [f32]>, Error> {
+    ///
+    /// # Errors
+    /// An output of another length.
+    pub fn values(&self, expected: usize) -> Result<Cow<'_, [f32]>, Error> {
         if Some(self.0.len()) != expected.checked_mul(size_of::<f32>()) {
             return Err(Error::InvalidCard(format!(
                 "the output has {} bytes, its card says {expected} values",

@@ -1,7 +1,8 @@
 //! The joint between `cinecor:model/segmenter` and wasi:nn: the graph and the grid that an instance keeps, the batches, the clock. How a
-//! batch is looked at is the component's own: `look` in its root.
+//! batch is looked at is the component's own.
 
 use std::cell::RefCell;
+use std::marker::PhantomData;
 use std::time::Instant;
 
 use crate::bindings::cinecor::inference::graphs::GraphInfo;
@@ -9,11 +10,26 @@ use crate::bindings::cinecor::model::types::{Evidence, StructureEvidence};
 use crate::bindings::exports::cinecor::model::segmenter::{
     Description, Error, Grid, Guest, ModelPackage, SegmentedFrame,
 };
-use crate::network::{self, Network};
+use crate::network::{self, Network, Output};
 use cinecor_segmentation::{FrameGrid, Pipeline};
 
-/// The component.
-pub(crate) struct Joint;
+/// How a network looks at a batch of slices.
+pub trait Look {
+    /// The network's output of `expected` values for a batch of `shape`.
+    ///
+    /// # Errors
+    /// What the engine says, and what of the output is not as the card says.
+    fn look(
+        network: &Network,
+        shape: [usize; 4],
+        batch: &[f32],
+        expected: usize,
+    ) -> Result<Output, Error>;
+}
+
+/// A component that looks at batches as `L` does.
+#[derive(Debug)]
+pub struct Joint<L>(PhantomData<L>);
 
 /// What an instance keeps from one call to the next.
 #[derive(Default)]
@@ -25,11 +41,11 @@ struct Kept {
 }
 
 thread_local! {
-    // Taken out while a call works with it, so that a second call finds it empty instead of borrowed.
+    // One component is one `L`. Taken out while a call works with it, so that a second call finds it empty instead of borrowed.
     static KEPT: RefCell<Kept> = RefCell::default();
 }
 
-impl Guest for Joint {
+impl<L: Look> Guest for Joint<L> {
     async fn describe(model: ModelPackage) -> Result<Description, Error> {
         let mut kept = KEPT.take();
         let described = kept
@@ -45,7 +61,7 @@ impl Guest for Joint {
         intensities: Vec<f32>,
     ) -> Result<SegmentedFrame, Error> {
         let mut kept = KEPT.take();
-        let segmented = kept.segment(&model, &grid, &intensities);
+        let segmented = kept.segment::<L>(&model, &grid, &intensities);
         KEPT.set(kept);
         segmented
     }
@@ -80,7 +96,7 @@ impl Kept {
             .ok_or_else(|| Error::Engine("the network was not kept".to_owned()))
     }
 
-    fn segment(
+    fn segment<L: Look>(
         &mut self,
         model: &ModelPackage,
         grid: &Grid,
@@ -135,7 +151,7 @@ impl Kept {
             preprocess_ms += milliseconds(started);
 
             let started = Instant::now();
-            let output = crate::look(network, shape, batch, expected)?;
+            let output = L::look(network, shape, batch, expected)?;
             inference_ms += milliseconds(started);
 
             let started = Instant::now();
