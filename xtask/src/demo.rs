@@ -51,14 +51,8 @@ pub(crate) fn make() -> Result<()> {
     process::run(
         process::clean(workspace::cargo())
             .current_dir(&root)
-            .args([
-                "run",
-                "--quiet",
-                "--release",
-                "--package",
-                "cinecor-phantom",
-            ])
-            .args(["--example", "phantom", "--"])
+            // Without the name of a package: its dependencies get the features that the rest of the workspace asks for, and are compiled once.
+            .args(["run", "--quiet", "--release", "--example", "phantom", "--"])
             .args(HEART)
             .arg("--out")
             .arg(volume)

@@ -120,7 +120,8 @@ fn compose(built: &[Guest]) -> Result<()> {
         let mut cargo = process::clean(workspace::cargo());
         cargo
             .current_dir(workspace::root())
-            .args(["run", "--quiet", "--release", "--package"])
+            // Without the name of a package: its dependencies get the features that the rest of the workspace asks for, and are compiled once.
+            .args(["run", "--quiet", "--release", "--bin"])
             .args(["cinecor-compose", "--"])
             .args(&parts)
             .arg("--output")
