@@ -13,7 +13,7 @@ use crate::metrics::{Metrics, Now};
 use crate::router::Router;
 use crate::settings::Limits;
 use crate::static_files::Mounts;
-use crate::{compose, key_value, outbound_http, sqlite, variables};
+use crate::{compose, key_value, outbound_http, sqlite, static_files, variables};
 use anyhow::{Context as _, bail};
 use arc_swap::ArcSwap;
 use futures::future::BoxFuture;
@@ -22,6 +22,7 @@ use http_body_util::BodyExt as _;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -238,13 +239,22 @@ impl App {
             );
         }
         let metrics = Arc::new(Metrics::default());
+        let cache = match &options.cache {
+            Cache::State => Some(spec.state_dir.join("compiled")),
+            Cache::Folder(folder) => Some(folder.clone()),
+            Cache::Off => None,
+        };
+        if let Some(folder) = &cache {
+            own_folder(folder).with_context(|| {
+                format!(
+                    "compiled code cannot be kept in {}: what lies there is executed",
+                    folder.display()
+                )
+            })?;
+        }
         let loader = Loader {
             code: CodeCache {
-                folder: match &options.cache {
-                    Cache::State => Some(spec.state_dir.join("compiled")),
-                    Cache::Folder(folder) => Some(folder.clone()),
-                    Cache::Off => None,
-                },
+                folder: cache,
                 shared: matches!(options.cache, Cache::Folder(_)),
                 engine,
             },
@@ -264,6 +274,15 @@ impl App {
             bail!("the manifest has no [[trigger.http]]; nothing would be served");
         }
         loader.code.prune(&services);
+        let mounted: Vec<_> = services
+            .values()
+            .flat_map(|service| service.handler.state().mounts.sources())
+            .collect();
+        if crate::reload::is_served(&spec.state_dir) {
+            tracing::debug!("another host uses this state folder; its copies of files stay");
+        } else {
+            static_files::prune(&spec.state_dir, &mounted);
+        }
         let mut set = spec.settings.component.keys();
         if let Some(id) = set.find(|id| !spec.manifest.components.contains_key(*id)) {
             bail!(
@@ -688,9 +707,10 @@ impl CodeCache {
             .precompile_compatibility_hash()
             .hash(&mut hasher);
         let path = folder.join(format!("{digest}-{:016x}.cwasm", hasher.finish()));
-        if path.exists() {
+        if path.exists() && is_own(&path) {
             // SAFETY: the file was written by `write_whole` below, under a name made of everything that its content depends on, into a folder
-            // that only this user can write to. Whoever can write there can replace the components themselves.
+            // that only this user can write to (`own_folder`), and is this user's alone to write. Whoever can write there can replace the
+            // components themselves.
             match unsafe { Component::deserialize_file(&self.engine, &path) } {
                 Ok(component) => {
                     used(&path);
@@ -755,19 +775,60 @@ fn prune(folder: &Path, digests: &[&str], keep: usize) {
     }
 }
 
+/// Makes a folder that this user alone can write to, or makes sure that the one that is there is such: it is refused, never changed, because who
+/// could write there before may have.
+fn own_folder(folder: &Path) -> anyhow::Result<()> {
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder);
+    made.context("the folder cannot be made")?;
+    let data = std::fs::metadata(folder)?;
+    // SAFETY: it takes nothing and cannot fail.
+    let user = unsafe { libc::geteuid() };
+    if data.uid() != user {
+        bail!(
+            "it belongs to the user {}, and this is the user {user}; name a folder of this user's own with --cache-dir, or use --disable-cache",
+            data.uid()
+        );
+    }
+    if data.mode() & WRITABLE_BY_OTHERS != 0 {
+        bail!(
+            "others may write there (its mode is {:03o}); if nobody else has, `chmod go-w` it, else delete it",
+            data.mode() & 0o777
+        );
+    }
+    Ok(())
+}
+
+/// The bits of a mode that let the group or everybody write.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// Whether a file belongs to this user and nobody else may write to it.
+fn is_own(path: &Path) -> bool {
+    // SAFETY: it takes nothing and cannot fail.
+    let user = unsafe { libc::geteuid() };
+    let own = std::fs::symlink_metadata(path).is_ok_and(|data| {
+        data.is_file() && data.uid() == user && data.mode() & WRITABLE_BY_OTHERS == 0
+    });
+    if !own {
+        tracing::warn!(
+            "compiled code in the cache is another user's or others may write to it; compiling again"
+        );
+    }
+    own
+}
+
 /// Writes a file so that it is there with all of its content, or not at all.
 fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     use std::io::Write as _;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
-    }
     let aside = path.with_extension(format!("{}.part", std::process::id()));
-    let mut file = std::fs::File::create(&aside)
+    let mut file = std::fs::File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&aside)
         .with_context(|| format!("cannot write {}", aside.display()))?;
     file.write_all(content)?;
     file.sync_all()?;
@@ -1006,9 +1067,43 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_others_can_write_to_holds_no_code() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("a/compiled");
+        own_folder(&folder).unwrap();
+        let mode = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        assert_eq!(folder.metadata().unwrap().mode() & 0o777, 0o700);
+        mode(&folder, 0o755);
+        own_folder(&folder).unwrap();
+        let file = folder.join("x.cwasm");
+        write_whole(&file, b"code").unwrap();
+        assert!(is_own(&file));
+        mode(&file, 0o666);
+        assert!(!is_own(&file));
+        for open in [0o770, 0o707, 0o1777] {
+            mode(&folder, open);
+            let error = own_folder(&folder).unwrap_err().to_string();
+            assert!(error.contains("others may write there"), "{error}");
+            assert_eq!(folder.metadata().unwrap().mode() & 0o7777, open);
+        }
+        // A folder of the system's, where this is not root, or somebody's, where it is.
+        mode(&folder, 0o700);
+        // SAFETY: it takes nothing and cannot fail.
+        if unsafe { libc::geteuid() } == 0 {
+            std::os::unix::fs::chown(&folder, Some(65_534), None).unwrap();
+            let error = own_folder(&folder).unwrap_err().to_string();
+            assert!(error.contains("belongs to the user 65534"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_file_of_the_cache_is_whole_or_not_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("compiled/x.cwasm");
+        own_folder(path.parent().unwrap()).unwrap();
         write_whole(&path, b"one").unwrap();
         write_whole(&path, b"two").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two");

@@ -51,6 +51,15 @@ pub struct AppSpec {
     pub settings: Settings,
 }
 
+impl AppSpec {
+    /// The value of a variable of the application: what was given, or else the manifest's default.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        let given = self.variables.get(name);
+        let default = || self.manifest.variables.get(name)?.default.as_ref();
+        given.or_else(default).map(String::as_str)
+    }
+}
+
 /// The application's own components, reached by name from within: `http://<component>.spin.internal`.
 pub trait LocalServices: Send + Sync + 'static {
     /// Sends a request of one component to the component `to`. The permission has been checked by the caller; admission (the number at

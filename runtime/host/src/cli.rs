@@ -8,6 +8,7 @@ use crate::runtime_config::RuntimeConfig;
 use crate::server::{Server, serve_metrics};
 use crate::settings::Settings;
 use anyhow::{Context as _, bail};
+use cinecor_web::{Access, Cors};
 use clap::{Args, Parser, Subcommand};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -468,15 +469,8 @@ fn check_listen(spec: &AppSpec, listen: SocketAddr) -> anyhow::Result<()> {
     let Some(variable) = &spec.settings.listen.loopback_unless else {
         return Ok(());
     };
-    let given = spec.variables.get(variable);
-    let default = spec
-        .manifest
-        .variables
-        .get(variable)
-        .and_then(|variable| variable.default.as_ref());
-    if given
-        .or(default)
-        .is_some_and(|value| !value.trim().is_empty())
+    if let Some(value) = spec.variable(variable)
+        && opens(variable, value)?
     {
         return Ok(());
     }
@@ -491,6 +485,17 @@ fn check_listen(spec: &AppSpec, listen: SocketAddr) -> anyhow::Result<()> {
         "refusing to listen on {listen}: the variable `{variable}` has no value, and without it only loopback addresses are allowed \
          (`listen.loopback_unless` of the settings); set the variable, or listen on 127.0.0.1"
     )
+}
+
+/// Whether the variable has a value that other machines may be answered by. Keys are read by the code that asks for them: a list of nothing is
+/// none.
+fn opens(variable: &str, value: &str) -> anyhow::Result<bool> {
+    if variable != Access::VARIABLE {
+        return Ok(!value.trim().is_empty());
+    }
+    let access = Access::parse(value, Cors::default())
+        .with_context(|| format!("the variable `{variable}` cannot be used"))?;
+    Ok(!access.is_loopback_only())
 }
 
 /// Resolves when the process is told to end. A second time ends it at once.
@@ -642,5 +647,31 @@ mod tests {
         assert!(check_listen(&spec("", &[("keys", " \n")]), world).is_err());
         assert!(check_listen(&spec("", &[("keys", "reader:a:00")]), world).is_ok());
         assert!(check_listen(&spec("reader:a:00", &[]), world).is_ok());
+    }
+
+    #[test]
+    fn keys_are_counted_as_they_are_when_somebody_calls() {
+        let world = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80);
+        let own = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 80);
+        let spec = |keys: &str| {
+            let mut spec = spec("", &[(Access::VARIABLE, keys)]);
+            spec.settings.listen.loopback_unless = Some(Access::VARIABLE.to_owned());
+            spec
+        };
+        for nothing in [",", " \n, ,"] {
+            assert!(check_listen(&spec(nothing), world).is_err(), "{nothing:?}");
+            assert!(check_listen(&spec(nothing), own).is_ok(), "{nothing:?}");
+        }
+        let key = format!("reader:a:{}", "0".repeat(64));
+        assert!(check_listen(&spec(&key), world).is_ok());
+        // One that serves nobody, wherever it listens, and is never shown.
+        for address in [world, own] {
+            let error = check_listen(&spec("hunter2"), address).unwrap_err();
+            let error = told(&error);
+            assert!(
+                error.contains("entry 1 of api_keys") && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
     }
 }

@@ -9,8 +9,8 @@ use crate::body::{
 use crate::instance::Link;
 use crate::metrics::RequestReport;
 use bytes::Bytes;
-use cinecor_web::{Problem, ProblemKind, REQUEST_ID};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use cinecor_web::{Cors, Problem, ProblemKind, REQUEST_ID};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
@@ -52,13 +52,21 @@ const INFO: &str = "/.well-known/spin/info";
 pub struct Server {
     app: Arc<App>,
     tls: Option<TlsAcceptor>,
+    /// The pages that may read the host's own answers, as components let them read theirs.
+    cors: Cors,
     untaken: Arc<Semaphore>,
 }
 
 impl Server {
     /// A server, with TLS or without.
     pub fn new(app: Arc<App>, tls: Option<TlsAcceptor>) -> Arc<Self> {
+        let cors = app.spec().variable(Cors::VARIABLE).map(Cors::parse);
+        let cors = cors.unwrap_or_else(|| Ok(Cors::default()));
         Arc::new(Self {
+            cors: cors.unwrap_or_else(|error| {
+                tracing::warn!(%error, "no page of another site may read an answer");
+                Cors::default()
+            }),
             app,
             tls,
             untaken: Arc::new(Semaphore::new(UNTAKEN_BYTES_MAX)),
@@ -247,6 +255,10 @@ impl Server {
             told: false,
         };
         let head_only = request.method() == Method::HEAD;
+        let mut asked_from = HeaderMap::new();
+        if let Some(origin) = request.headers().get(ORIGIN) {
+            asked_from.insert(ORIGIN, origin.clone());
+        }
         let outcome = self.route(request, peer, &mut record).await;
         let mut response = match outcome {
             Ok(response) => response,
@@ -256,7 +268,9 @@ impl Server {
                 if let Some(cause) = problem.cause() {
                     tracing::error!(request_id = id, component = %record.component, cause, "a request failed");
                 }
-                problem.response(&id).map(|body| own(body.into()))
+                let mut refusal = problem.response(&id).map(|body| own(body.into()));
+                self.cors.apply(&asked_from, None, refusal.headers_mut());
+                refusal
             }
         };
         record.status = response.status();

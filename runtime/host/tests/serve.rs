@@ -129,6 +129,33 @@ fn keeps_a_connection_and_answers_head_without_a_body() {
 }
 
 #[test]
+fn pages_that_may_call_can_read_what_the_host_itself_refuses() {
+    let host = Setup::probes("")
+        .variable("cors_origins", "https://viewer.example")
+        .settings("[limits]\nbody_bytes_max = 1000")
+        .start();
+    let ask = |target: &str, origin: &str, body: &[u8]| {
+        let origin = format!("origin: {origin}");
+        host.connect().request("POST", target, &[&origin], body)
+    };
+    let allowed = "access-control-allow-origin";
+    for (target, body, status) in [
+        ("/probe/count", &[b'x'; 1001][..], 413),
+        ("/nowhere", b"", 404),
+        ("/probe/panic", b"", 500),
+    ] {
+        let answer = ask(target, "https://viewer.example", body);
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_eq!(answer.header(allowed), Some("https://viewer.example"));
+        assert_eq!(answer.header("vary"), Some("Origin"));
+        let exposed = answer.header("access-control-expose-headers");
+        assert!(exposed.is_some_and(|names| names.contains("Retry-After")));
+        let other = ask(target, "https://viewer.example.evil", body);
+        assert_eq!((other.status, other.header(allowed)), (status, None));
+    }
+}
+
+#[test]
 fn refuses_bodies_above_the_limit_declared_or_not() {
     let host = Setup::probes("")
         .settings("[limits]\nbody_bytes_max = 1000")

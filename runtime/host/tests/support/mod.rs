@@ -75,6 +75,13 @@ impl Setup {
         self
     }
 
+    /// Gives the application one more variable.
+    pub(crate) fn variable(mut self, name: &str, default: &str) -> Self {
+        let variable = format!("[variables]\n{name} = {{ default = {default:?} }}\n");
+        self.manifest = self.manifest.replacen("[variables]\n", &variable, 1);
+        self
+    }
+
     /// Adds an argument.
     pub(crate) fn argument(mut self, argument: impl Into<String>) -> Self {
         self.arguments.push(argument.into());
