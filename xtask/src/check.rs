@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -47,11 +48,27 @@ pub(crate) fn test(args: &TestArgs) -> Result<()> {
             );
         }
     }
+    let is_wanted = |name: &str| {
+        args.sections.is_empty() || args.sections.iter().any(|wanted| wanted == name)
+    };
     let mut report = Report::default();
     let mut failed = Vec::new();
     let mut timings = Vec::new();
+    // Python's wheels are fetched and unpacked while guests are compiled, and so is the one checked that shares no file with them.
+    if is_wanted("guests") {
+        let needs = [
+            ("weights", Environment::Weights),
+            ("workspace", Environment::Tests),
+            ("workspace", Environment::Remote),
+        ];
+        let needed = needs.iter().filter(|(section, _)| is_wanted(section));
+        python::in_advance(needed.map(|(_, environment)| *environment).collect());
+        if is_wanted("clippy") {
+            report.clippy = Some(std::thread::spawn(native_clippy));
+        }
+    }
     for (name, run) in SECTIONS {
-        if !args.sections.is_empty() && !args.sections.iter().any(|wanted| wanted == name) {
+        if !is_wanted(name) {
             continue;
         }
         println!("\n== {name}");
@@ -139,6 +156,8 @@ impl Counts {
 struct Report {
     skips: Vec<String>,
     counts: Counts,
+    /// What is checked beside the section before.
+    clippy: Option<JoinHandle<Result<()>>>,
 }
 
 impl Report {
@@ -199,7 +218,18 @@ fn build_guests(_: &mut Report) -> Result<()> {
     guests::build_all(true)
 }
 
-fn clippy(_: &mut Report) -> Result<()> {
+fn clippy(report: &mut Report) -> Result<()> {
+    let native = match report.clippy.take() {
+        Some(begun) => match begun.join() {
+            Ok(done) => done,
+            Err(_) => bail!("the check of the native crates was cut off"),
+        },
+        None => native_clippy(),
+    };
+    native.and(guests::clippy_all())
+}
+
+fn native_clippy() -> Result<()> {
     process::run(cargo().args([
         "clippy",
         "--quiet",
@@ -208,8 +238,7 @@ fn clippy(_: &mut Report) -> Result<()> {
         "--",
         "-D",
         "warnings",
-    ]))?;
-    guests::clippy_all()
+    ]))
 }
 
 fn frontend(report: &mut Report) -> Result<()> {

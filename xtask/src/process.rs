@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
@@ -100,6 +101,9 @@ pub(crate) fn is_root() -> bool {
 /// # Errors
 /// This is no Debian, we are not root, or apt failed.
 pub(crate) fn apt_install(packages: &[String], why: &str) -> Result<()> {
+    // apt does not wait for another apt.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let names = packages.join(" ");
     if which("apt-get").is_none() {
         bail!("{why} needs the packages {names}, and this machine has no apt-get");

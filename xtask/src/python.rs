@@ -9,6 +9,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
@@ -91,6 +92,9 @@ impl Environment {
     /// # Errors
     /// No Python that is new enough, no `venv` module, or pip failed.
     pub(crate) fn set_up(self) -> Result<PathBuf> {
+        // What is asked for while it is being made (`in_advance`) is waited for.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_ready() {
             return Ok(self.interpreter());
         }
@@ -126,6 +130,8 @@ impl Environment {
             "--quiet",
             "--disable-pip-version-check",
             "--no-input",
+            // Python compiles what it imports; of PyTorch and the like that is a small part.
+            "--no-compile",
         ]);
         if self == Self::Engines {
             pip.arg("--no-deps")
@@ -139,6 +145,17 @@ impl Environment {
         std::fs::write(self.mark(), lock)?;
         Ok(self.interpreter())
     }
+}
+
+/// Begins to make these environments, one after another, while something else is done. What fails is tried again, and told, where it is needed.
+pub(crate) fn in_advance(environments: Vec<Environment>) {
+    std::thread::spawn(move || {
+        for environment in environments {
+            if let Err(error) = environment.set_up() {
+                say(&format!("to be tried again: {error:#}"));
+            }
+        }
+    });
 }
 
 fn shown(path: &Path) -> String {

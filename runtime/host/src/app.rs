@@ -775,7 +775,7 @@ fn prune(folder: &Path, digests: &[&str], keep: usize) {
     }
 }
 
-/// Makes a folder that this user alone can write to, or makes sure that the one that is there is such: it is refused, never changed, because who
+/// Makes a folder that this user alone (or root) can write to, or makes sure that the one that is there is such: it is refused, never changed, because who
 /// could write there before may have.
 fn own_folder(folder: &Path) -> anyhow::Result<()> {
     let made = std::fs::DirBuilder::new()
@@ -784,9 +784,9 @@ fn own_folder(folder: &Path) -> anyhow::Result<()> {
         .create(folder);
     made.context("the folder cannot be made")?;
     let data = std::fs::metadata(folder)?;
-    // SAFETY: it takes nothing and cannot fail.
-    let user = unsafe { libc::geteuid() };
-    if data.uid() != user {
+    if !is_trusted(data.uid()) {
+        // SAFETY: it takes nothing and cannot fail.
+        let user = unsafe { libc::geteuid() };
         bail!(
             "it belongs to the user {}, and this is the user {user}; name a folder of this user's own with --cache-dir, or use --disable-cache",
             data.uid()
@@ -804,12 +804,17 @@ fn own_folder(folder: &Path) -> anyhow::Result<()> {
 /// The bits of a mode that let the group or everybody write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// Whether a file belongs to this user and nobody else may write to it.
-fn is_own(path: &Path) -> bool {
+/// Whether what belongs to the user `owner` may be executed: to this one, or to root, who can replace this program as well and makes what an
+/// image brings along.
+fn is_trusted(owner: u32) -> bool {
     // SAFETY: it takes nothing and cannot fail.
-    let user = unsafe { libc::geteuid() };
+    owner == 0 || owner == unsafe { libc::geteuid() }
+}
+
+/// Whether a file belongs to this user or root and nobody else may write to it.
+fn is_own(path: &Path) -> bool {
     let own = std::fs::symlink_metadata(path).is_ok_and(|data| {
-        data.is_file() && data.uid() == user && data.mode() & WRITABLE_BY_OTHERS == 0
+        data.is_file() && is_trusted(data.uid()) && data.mode() & WRITABLE_BY_OTHERS == 0
     });
     if !own {
         tracing::warn!(
