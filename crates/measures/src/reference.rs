@@ -82,8 +82,9 @@ const UK_BIOBANK_WOMEN: &str = "432 healthy women of 45 to 74 years, UK Biobank,
 /// The cohort's ages in years, full years as people tell them.
 const UK_BIOBANK_YEARS: std::ops::Range<f64> = 45.0..75.0;
 
-/// Limits of the right ventricle as given in Heart (BMJ), table of reference values of right ventricular size and function, part B.
-const RIGHT_HEART: &str = "Heart (BMJ), table 1 B: cardiovascular magnetic resonance reference values of the right ventricle";
+/// Limits of the right ventricle, part B of the table of this title. The publisher's page of the table names neither authors nor year; its
+/// number there is the way to it.
+const RIGHT_HEART: &str = "Heart (BMJ), table 1 B of \"Echocardiographic (A) and cardiovascular magnetic resonance (B) reference values of RV and right atrial size and function in healthy adults\", heart.bmj.com/highwire/markup/121466";
 const RIGHT_HEART_COHORT: &str = "healthy adults of both sexes; abnormal beyond the limit";
 const ADULT_YEARS: std::ops::RangeInclusive<f64> = 18.0..=130.0;
 
