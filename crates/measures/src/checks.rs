@@ -722,3 +722,93 @@ fn contrast(profile: &FrameProfile) -> Option<Check> {
         },
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SEGMENTS, Wall};
+
+    /// Voxels of 4 mm². A section of 707 of them has 2828 mm² and is as wide as a circle of 60.006 mm.
+    const SPACING: Spacing = Spacing {
+        row_mm: 2.0,
+        column_mm: 2.0,
+        slice_mm: 8.0,
+    };
+
+    /// Six slices are 48 mm long: 48 / 60.006 = 0.7999, too short for a whole ventricle.
+    const SHORT: [u64; 6] = [707, 700, 600, 450, 300, 100];
+
+    /// A frame whose slices show so many voxels of the left ventricle.
+    fn profile(sections: &[u64]) -> FrameProfile {
+        let slice = |&left_ventricle: &u64| SliceProfile {
+            counts: Counts {
+                left_ventricle,
+                ..Counts::default()
+            },
+            ..SliceProfile::default()
+        };
+        FrameProfile {
+            frame: 0,
+            slices: sections.iter().map(slice).collect(),
+            stray: Counts::default(),
+            wall: Wall {
+                segments_mm: [None; SEGMENTS],
+                diameter_mm: None,
+            },
+            contrast: None,
+        }
+    }
+
+    #[track_caller]
+    fn base(frames: &[&[u64]], value: f64, passed: bool) {
+        let profiles: Vec<FrameProfile> = frames.iter().map(|frame| profile(frame)).collect();
+        let profiles: Vec<&FrameProfile> = profiles.iter().collect();
+        let found = base_covered(&profiles, &SPACING).unwrap();
+        assert!((found.value.unwrap() - value).abs() < 1e-4, "{found:?}");
+        assert_eq!(found.passed, passed, "{found:?}");
+        assert_eq!(found.limit, Some(0.84));
+    }
+
+    #[test]
+    fn a_ventricle_without_a_slice_above_it_has_to_be_as_long_as_whole_ones() {
+        base(&[&SHORT], 0.7999, false);
+        // One slice more: 56 / 60.006.
+        base(&[&[707, 700, 650, 600, 450, 300, 100]], 0.9332, true);
+        // A slice that shows nothing between the others is part of the length.
+        base(&[&[707, 700, 650, 0, 450, 300, 100]], 0.9332, true);
+    }
+
+    #[test]
+    fn a_slice_above_the_base_covers_it_in_either_phase_and_in_either_order() {
+        base(&[&[0, 707, 700, 600, 450, 300, 100]], 0.7999, true);
+        // The base comes down in systole.
+        base(&[&SHORT, &[0, 500, 450, 400, 200, 50]], 0.7999, true);
+        base(&[&SHORT, &[600, 500, 450, 400, 200, 50]], 0.7999, false);
+        // A slice beyond the apex says nothing of the base.
+        base(&[&[707, 700, 600, 450, 300, 100, 0]], 0.7999, false);
+        // From apex to base.
+        base(&[&[100, 300, 450, 600, 700, 707, 0]], 0.7999, true);
+        base(&[&[0, 100, 300, 450, 600, 700, 707]], 0.7999, false);
+    }
+
+    #[test]
+    fn a_ventricle_that_ends_wide_lacks_its_apex() {
+        let apex = |sections: &[u64], value: f64, passed: bool| {
+            let found = apex_covered(&profile(sections)).unwrap();
+            assert!((found.value.unwrap() - value).abs() < 1e-4, "{found:?}");
+            assert_eq!(found.passed, passed, "{found:?}");
+            assert_eq!(found.limit, Some(0.42));
+        };
+        // 100 / 707, and in the other order.
+        apex(&SHORT, 0.1414, true);
+        apex(&[100, 300, 450, 600, 700, 707], 0.1414, true);
+        // 296 / 707 and 298 / 707, on either side of the limit.
+        apex(&[707, 700, 600, 450, 296], 0.4187, true);
+        apex(&[707, 700, 600, 450, 298], 0.4215, false);
+        // The widest slice need not be the first.
+        apex(&[600, 707, 500, 298], 0.4215, false);
+        // Without a ventricle there is nothing to ask.
+        assert_eq!(apex_covered(&profile(&[0, 0])), None);
+        assert_eq!(base_covered(&[&profile(&[0, 0])], &SPACING), None);
+    }
+}
