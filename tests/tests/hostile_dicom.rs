@@ -79,7 +79,7 @@ const PEAK_BYTES: u64 = 600_000_000;
 fn status(code: &str) -> u16 {
     match code {
         "too_large" | "inflated_too_large" | "inflate_ratio" | "header_too_large"
-        | "too_many_elements" | "too_many_files" => 413,
+        | "too_many_elements" | "too_many_files" | "too_many_images" => 413,
         "unknown_transfer_syntax" | "unsupported_transfer_syntax" | "unsupported_format" => 415,
         _ => 422,
     }

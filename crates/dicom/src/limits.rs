@@ -9,6 +9,8 @@ pub struct Limits {
     pub shape: ShapeLimits,
     /// The most files of a zip archive.
     pub files: usize,
+    /// The most images of all files of an upload together: each costs memory and time, however small it is.
+    pub images: usize,
     /// The most bytes that a zip archive, all its files together, or a deflated data set may inflate to.
     pub inflated_bytes: u64,
     /// The most bytes that one compressed byte may inflate to, on average over a file.
@@ -25,12 +27,13 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// The shapes of [`ShapeLimits`], 20,000 files, 4 GiB inflated, 200:1 from 8 MiB on, sequences 16 deep, 32 MiB and 500,000 elements
+    /// The shapes of [`ShapeLimits`], 20,000 files, 100,000 images, 4 GiB inflated, 200:1 from 8 MiB on, sequences 16 deep, 32 MiB and 500,000 elements
     /// before the pixel data.
     fn default() -> Limits {
         Limits {
             shape: ShapeLimits::default(),
             files: 20_000,
+            images: 100_000,
             inflated_bytes: 4 << 30,
             inflate_ratio: 200,
             inflate_ratio_from_bytes: 8 << 20,

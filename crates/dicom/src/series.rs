@@ -119,6 +119,14 @@ pub enum SeriesError {
         /// How many DICOM files there are.
         files: usize,
     },
+    /// More images than allowed.
+    #[error(
+        "the DICOM files hold more than {limit} images together, which is the limit; send the short-axis cine alone"
+    )]
+    TooManyImages {
+        /// The limit.
+        limit: usize,
+    },
     /// Images, but none of a magnetic resonance scanner.
     #[error(
         "among the images, {images} in all, none is of magnetic resonance: the modality (0008,0060) of a file must be MR, found {found}; send the short-axis cine of cardiac MR"
@@ -236,6 +244,7 @@ impl SeriesError {
     pub fn code(&self) -> &'static str {
         match self {
             SeriesError::NoImages { .. } => "no_images",
+            SeriesError::TooManyImages { .. } => "too_many_images",
             SeriesError::NotMagneticResonance { .. } => "not_mr",
             SeriesError::SeveralPatients { .. } => "several_patients",
             SeriesError::NoCine { .. } => "no_cine",

@@ -178,6 +178,10 @@ impl Study {
                 other_modalities.push(modality);
                 continue;
             }
+            if planes.len().saturating_add(layout.frames) > limits.images {
+                let limit = limits.images;
+                return Err(SeriesError::TooManyImages { limit }.into());
+            }
             let of_file = header::planes(
                 &data,
                 read.len(),

@@ -143,6 +143,31 @@ fn neither_order_nor_instance_number_nor_slice_location_matter() {
 }
 
 #[test]
+fn images_of_all_files_together_are_bounded() {
+    let enhanced = stack().enhanced(pixels);
+    let other = Stack {
+        series: 2,
+        ..stack()
+    };
+    // Twelve images in one file, and twelve in twelve files.
+    let sets = [vec![enhanced], other.images(pixels)].concat();
+    let of = |images| {
+        let limits = Limits {
+            images,
+            ..Limits::default()
+        };
+        Study::find(candidates(files(&sets)), 0, &limits)
+    };
+    let images = 2 * FRAMES * SLICES;
+    assert!(of(images).is_ok());
+    let error = of(images - 1).expect_err("a refusal");
+    assert_eq!(error.code(), "too_many_images");
+    assert!(error.to_string().contains("more than 23 images"), "{error}");
+    // Those of one file alone, too.
+    assert_eq!(of(11).expect_err("a refusal").code(), "too_many_images");
+}
+
+#[test]
 fn an_enhanced_file_is_the_same_cine() {
     let one = stack().enhanced(pixels);
     let mut study = found(std::slice::from_ref(&one));

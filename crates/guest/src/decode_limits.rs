@@ -17,9 +17,12 @@ pub(crate) fn volume_limits(limits: &Limits) -> FormatLimits {
 
 /// The limits for DICOM files and archives of them.
 pub(crate) fn dicom_limits(limits: &Limits) -> DicomLimits {
+    let files = usize::try_from(limits.files).unwrap_or(usize::MAX);
     DicomLimits {
         shape: shape_limits(limits),
-        files: usize::try_from(limits.files).unwrap_or(usize::MAX),
+        files,
+        // Whoever takes more files takes an image of each.
+        images: DicomLimits::default().images.max(files),
         inflated_bytes: limits.inflated_bytes,
         inflate_ratio: limits.inflate_ratio,
         ..DicomLimits::default()

@@ -44,6 +44,7 @@ pub(crate) fn study_problem(error: &StudyError) -> Problem {
         StudyError::Series(SeriesError::Geometry(VolumeError::TooLarge { .. })) => {
             ProblemKind::VolumeTooLarge
         }
+        StudyError::Series(SeriesError::TooManyImages { .. }) => ProblemKind::BodyTooLarge,
         _ => ProblemKind::InvalidVolume,
     };
     Problem::new(kind, sentence(&error.to_string())).with("code", error.code())
