@@ -273,10 +273,6 @@ fn slices_along_any_axis_of_a_file_are_segmented_alike_and_masks_lie_as_the_file
             sent.get(352..) == back.get(352..),
             "{axis:?}: other voxels came back"
         );
-        let picture = client
-            .get(&format!("{study}/slices/{}.png", SLICES / 2))?
-            .expect(200)?
-            .body;
         let made = client
             .send(
                 "POST",
@@ -286,6 +282,12 @@ fn slices_along_any_axis_of_a_file_are_segmented_alike_and_masks_lie_as_the_file
             )?
             .expect(201)?;
         let path = made.header("location").context("no Location")?.to_owned();
+        // Slices that follow one another in the file are inflated alone, others out of their frame.
+        let mut picture = Vec::new();
+        for (of, slice) in (0..SLICES).flat_map(|slice| [(&study, slice), (&path, slice)]) {
+            let drawn = client.get(&format!("{of}/slices/{slice}.png"))?;
+            picture.extend(drawn.expect(200)?.body);
+        }
         let metrics = client
             .get(&format!("{path}/metrics"))?
             .expect(200)?

@@ -48,9 +48,8 @@ pub(crate) fn test(args: &TestArgs) -> Result<()> {
             );
         }
     }
-    let is_wanted = |name: &str| {
-        args.sections.is_empty() || args.sections.iter().any(|wanted| wanted == name)
-    };
+    let is_wanted =
+        |name: &str| args.sections.is_empty() || args.sections.iter().any(|wanted| wanted == name);
     let mut report = Report::default();
     let mut failed = Vec::new();
     let mut timings = Vec::new();

@@ -4,15 +4,16 @@
 //! costs two records. Grey levels are chosen from the whole frame, so that slices of one frame can be compared.
 
 use cinecor_guest::{
-    Answer, Call, GuestStore, kept_frame, kept_mask, open_store, sentence, storage_problem,
+    Answer, Call, GuestStore, KeptSlice, kept_mask_slice, kept_slice, open_store, sentence,
+    storage_problem,
 };
 use cinecor_measures::Cycle;
 use cinecor_render::{Overlay, Picture, RenderError, Style, Verdict, Window, render};
 use cinecor_store::{SegmentationRecord, StudyRecord};
-use cinecor_volume::{Frame, Label, Shape};
+use cinecor_volume::{Label, Shape};
 use cinecor_web::{Etag, PNG, Problem, ProblemKind};
 use cinecor_wire::{kept_quality, measure_kept};
-use ndarray::{Array3, Axis};
+use ndarray::{Array2, Axis};
 
 /// Part of every tag: to be raised when the same parameters draw something else.
 const DRAWING: u32 = 2;
@@ -105,25 +106,34 @@ async fn draw(
         return Ok(tell(Answer::not_modified(&etag)));
     }
 
-    let grey = kept_frame(store, study, frame).await?;
+    let (grey, at, chosen) = match kept_slice(store, study, frame, slice).await? {
+        KeptSlice::Alone(grey, (center, width)) => {
+            let kept = Window::new(center, width).map_err(Problem::internal)?;
+            (grey, 0, window.unwrap_or(kept))
+        }
+        KeptSlice::Within(grey) => {
+            let chosen = window.unwrap_or_else(|| Window::of_frame(&grey));
+            (grey, slice, chosen)
+        }
+    };
     let picture = Picture {
-        window: Some(window.unwrap_or_else(|| window_of(&grey))),
+        window: Some(chosen),
         width,
     };
     let labels = match record {
-        Some(record) => Some(kept_mask(store, study, record, frame).await?),
+        Some(record) => Some(kept_mask_slice(store, study, record, frame, slice).await?),
         None => None,
     };
     let spacing = study.geometry().map_err(Problem::internal)?.spacing;
     let overlay = match labels.as_ref().zip(verdict) {
         Some((labels, verdict)) => {
             let marked = call.query.text("verdict") != Some("none");
-            Some(overlay(call, labels, slice)?.with_verdict(verdict, marked))
+            Some(overlay(call, labels)?.with_verdict(verdict, marked))
         }
         None => None,
     };
     let png = render(
-        grey.index_axis(Axis(0), slice),
+        grey.index_axis(Axis(0), at),
         &spacing,
         &picture,
         overlay.as_ref(),
@@ -143,15 +153,6 @@ fn verdict(study: &StudyRecord, record: &SegmentationRecord) -> Result<Verdict, 
         measure_kept(record, &study.facts(), &spacing, &cycle).map_err(Problem::internal)?;
     let verdict = kept_quality(record, &metrics).verdict;
     Verdict::from_name(&verdict).ok_or_else(|| Problem::internal("a verdict that there is not"))
-}
-
-/// The window of a frame, from every nth of its voxels: percentiles of so many are those of all, and sorting all would take longer than
-/// everything else.
-fn window_of(frame: &Frame) -> Window {
-    const VOXELS: usize = 1 << 16;
-    // Odd, so that it does not run along a column of an image whose width is a power of two.
-    let step = (frame.len() / VOXELS) | 1;
-    Window::of(frame.iter().step_by(step))
 }
 
 /// The grey window that is asked for; both of its parts, or none.
@@ -175,12 +176,12 @@ fn window(call: &Call) -> Result<Option<Window>, Problem> {
     }
 }
 
-fn overlay<'a>(call: &Call, labels: &'a Array3<u8>, slice: usize) -> Result<Overlay<'a>, Problem> {
+fn overlay<'a>(call: &Call, labels: &'a Array2<u8>) -> Result<Overlay<'a>, Problem> {
     let style = match call.query.text("overlay") {
         Some("fill") => Style::Fill,
         _ => Style::Contour,
     };
-    let mut overlay = Overlay::new(labels.index_axis(Axis(0), slice), style);
+    let mut overlay = Overlay::new(labels.view(), style);
     if let Some(opacity) = call.query.number("opacity") {
         overlay = overlay
             .with_opacity(opacity as f32)

@@ -308,7 +308,7 @@ impl Revision<'_> {
                 self.sent.push(Sent {
                     frame: of,
                     profile,
-                    mask: DeflatedChunk::compress(&self.cine.slice_axis.stored(labels)),
+                    mask: self.cine.deflated(labels),
                     is_put: false,
                 });
                 Ok(())

@@ -2,7 +2,7 @@
 //! small: deflated masks, counts, and the slices that pictures may need.
 
 use cinecor_formats::DeflatedChunk;
-use cinecor_guest::{measure_problem, slice_axis};
+use cinecor_guest::{deflated_frame, measure_problem, slice_axis};
 use cinecor_measures::score::FrameScore;
 use cinecor_measures::{
     BsaFormula, Counts, Cycle, Doubt, Factors, FrameCounts, FrameProfile, Grid, Metrics, Rules,
@@ -13,7 +13,7 @@ use cinecor_store::{StudyRecord, Subject};
 use cinecor_volume::{Frame, Geometry, Label, Shape, SliceAxis, Spacing, Turn};
 use cinecor_web::{Problem, ProblemKind};
 use cinecor_wire::{Preview, TimingsJson, measured_with};
-use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 
 use crate::model::Model;
 use crate::progress::Listener;
@@ -79,6 +79,15 @@ impl Cine {
         let shape = study.shape().map_err(Problem::internal)?;
         let geometry = study.geometry().map_err(Problem::internal)?;
         Ok(Cine::of(shape, &geometry, slice_axis(study)?))
+    }
+
+    /// The mask of a frame `[Z, Y, X]`, deflated as its file has it.
+    pub(crate) fn deflated(&self, labels: Array3<u8>) -> DeflatedChunk {
+        deflated_frame(
+            &self.slice_axis.stored(labels),
+            &self.shape,
+            self.slice_axis,
+        )
     }
 
     /// What the profile of a frame has to know of it.
@@ -311,7 +320,7 @@ impl Work {
         self.profiles.push(profile);
         self.masks.push(PackedMask {
             frame: index,
-            chunk: DeflatedChunk::compress(&self.cine.slice_axis.stored(labels)),
+            chunk: self.cine.deflated(labels),
         });
         Ok(())
     }

@@ -1,14 +1,16 @@
 //! Keeping a volume as a study: every frame is put away as it is complete, and the study exists only when all of it is there. NIfTI is
 //! decoded while it arrives, so that memory follows one frame; DICOM files are held until the last has come.
 
-use cinecor_formats::{DeflatedChunk, Event, Header};
+use cinecor_formats::{Event, Header};
 use cinecor_guest::{
-    Answer, Call, Consumer, GuestStore, chunk_into, fact_problem, now_ms, open_store, random_id,
-    storage_problem, take_volume,
+    Answer, Call, Consumer, GuestStore, chunk_into, deflated_frame, fact_problem, now_ms,
+    open_store, random_id, storage_problem, take_volume,
 };
+use cinecor_render::Window;
 use cinecor_store::{
     Action, Consent, Id, SourceRecord, Staging, StudyRecord, Subject, VoxelRecord, WarningRecord,
 };
+use cinecor_volume::{Shape, SliceAxis};
 use cinecor_web::Problem;
 
 pub(crate) async fn create(call: &mut Call) -> Result<Answer, Problem> {
@@ -108,6 +110,8 @@ struct Keeper<'a> {
 struct Kept {
     staging: Staging,
     record: StudyRecord,
+    shape: Shape,
+    slice_axis: SliceAxis,
 }
 
 impl Consumer for Keeper<'_> {
@@ -122,6 +126,8 @@ impl Consumer for Keeper<'_> {
                 self.kept = Some(Kept {
                     staging,
                     record: record(&self.id, &header),
+                    shape: header.shape,
+                    slice_axis: header.source.slice_axis(),
                 });
             }
             Event::Frame(frame) => {
@@ -129,7 +135,10 @@ impl Consumer for Keeper<'_> {
                     .kept
                     .as_mut()
                     .ok_or_else(|| Problem::internal("a frame came before the header"))?;
-                let chunk = chunk_into(DeflatedChunk::compress(&frame.raw));
+                let mut chunk =
+                    chunk_into(deflated_frame(&frame.raw, &kept.shape, kept.slice_axis));
+                let window = Window::of_frame(&frame.intensities);
+                chunk.window = Some((window.center(), window.width()));
                 self.store
                     .put_frame(&mut kept.staging, frame.index, &chunk, now_ms())
                     .await

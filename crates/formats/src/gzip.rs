@@ -24,9 +24,62 @@ pub struct DeflatedChunk {
     pub crc32: u32,
     /// Length of the content in bytes.
     pub len: u64,
+    /// The parts that it is made of, each of which can be inflated alone; none when it was compressed as a whole.
+    pub parts: Vec<DeflatedPart>,
+}
+
+/// One of the parts of a [`DeflatedChunk`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeflatedPart {
+    /// Its deflate bytes, which follow those of the part before.
+    pub bytes: u32,
+    /// CRC-32 of its content.
+    pub crc32: u32,
 }
 
 impl DeflatedChunk {
+    /// Compresses `content` part by part, `part_bytes` of it each, so that [`DeflatedChunk::inflate_part`] can give one of them. As a whole it is
+    /// no less a chunk.
+    pub fn compress_parts(content: &[u8], part_bytes: usize) -> DeflatedChunk {
+        let mut whole = DeflatedChunk {
+            bytes: Vec::with_capacity(content.len() / 2 + 1024),
+            crc32: 0,
+            len: content.len() as u64,
+            parts: Vec::new(),
+        };
+        let mut crc = crc32fast::Hasher::new();
+        for part in content.chunks(part_bytes.max(1)) {
+            let part = DeflatedChunk::compress(part);
+            let Ok(bytes) = u32::try_from(part.bytes.len()) else {
+                return DeflatedChunk::compress(content);
+            };
+            crc.combine(&crc32fast::Hasher::new_with_initial_len(
+                part.crc32, part.len,
+            ));
+            whole.bytes.extend_from_slice(&part.bytes);
+            whole.parts.push(DeflatedPart {
+                bytes,
+                crc32: part.crc32,
+            });
+        }
+        whole.bytes.shrink_to_fit();
+        whole.crc32 = crc.finalize();
+        whole
+    }
+
+    /// The content of the part `part`, which has `len` bytes, checked against them and its checksum. `None` when the chunk has no such part.
+    ///
+    /// # Errors
+    /// As [`DeflatedChunk::inflate`].
+    pub fn inflate_part(&self, part: usize, len: u64) -> Option<Result<Vec<u8>, DecodeError>> {
+        let before = self.parts.get(..part)?;
+        let part = self.parts.get(part)?;
+        let lengths = before.iter().map(|part| u64::from(part.bytes));
+        let start = usize::try_from(lengths.sum::<u64>()).ok()?;
+        let end = start.checked_add(usize::try_from(part.bytes).ok()?)?;
+        Some(inflated(self.bytes.get(start..end)?, len, part.crc32))
+    }
+
     /// Compresses `content`. The same content gives the same bytes.
     pub fn compress(content: &[u8]) -> DeflatedChunk {
         let mut deflater = Compress::new(Compression::new(LEVEL), false);
@@ -52,6 +105,7 @@ impl DeflatedChunk {
             bytes,
             crc32: crc32fast::hash(content),
             len: content.len() as u64,
+            parts: Vec::new(),
         }
     }
 
@@ -60,43 +114,48 @@ impl DeflatedChunk {
     /// # Errors
     /// [`DecodeError::CorruptGzip`] when the bytes are not what [`DeflatedChunk::compress`] made.
     pub fn inflate(&self) -> Result<Vec<u8>, DecodeError> {
-        let corrupt = |inflated: usize, reason| DecodeError::CorruptGzip {
-            inflated_bytes: inflated as u64,
-            reason,
-        };
-        // A deflate byte gives at most 1,032: a length that the bytes cannot have is refused before memory is asked for.
-        if self.len / 1032 > self.bytes.len() as u64 {
-            return Err(corrupt(0, "the chunk is too short for its length"));
-        }
-        let length = usize::try_from(self.len)
-            .map_err(|_| corrupt(0, "the chunk is longer than this machine's memory"))?;
-        let mut content = vec![0; length];
-        let mut inflater = Decompress::new(false);
-        let mut filled = 0;
-        let mut rest = self.bytes.as_slice();
-        while filled < length {
-            let (consumed, produced) = (inflater.total_in(), inflater.total_out());
-            let room = content.get_mut(filled..).unwrap_or_default();
-            let status = inflater.decompress(rest, room, FlushDecompress::None);
-            let consumed = usize::try_from(inflater.total_in() - consumed).unwrap_or(rest.len());
-            let produced = usize::try_from(inflater.total_out() - produced).unwrap_or(0);
-            filled += produced;
-            rest = rest.get(consumed..).unwrap_or_default();
-            match status {
-                Ok(Status::StreamEnd) => break,
-                Ok(_) if consumed == 0 && produced == 0 => break,
-                Ok(_) => {}
-                Err(_) => return Err(corrupt(filled, "the deflate data is not valid")),
-            }
-        }
-        if filled != length {
-            return Err(corrupt(filled, "the chunk ends early"));
-        }
-        if crc32fast::hash(&content) != self.crc32 {
-            return Err(corrupt(filled, "the checksum is wrong"));
-        }
-        Ok(content)
+        inflated(&self.bytes, self.len, self.crc32)
     }
+}
+
+/// What `bytes` inflate to, if that is `len` bytes with this checksum.
+fn inflated(bytes: &[u8], len: u64, crc32: u32) -> Result<Vec<u8>, DecodeError> {
+    let corrupt = |inflated: usize, reason| DecodeError::CorruptGzip {
+        inflated_bytes: inflated as u64,
+        reason,
+    };
+    // A deflate byte gives at most 1,032: a length that the bytes cannot have is refused before memory is asked for.
+    if len / 1032 > bytes.len() as u64 {
+        return Err(corrupt(0, "the chunk is too short for its length"));
+    }
+    let length = usize::try_from(len)
+        .map_err(|_| corrupt(0, "the chunk is longer than this machine's memory"))?;
+    let mut content = vec![0; length];
+    let mut inflater = Decompress::new(false);
+    let mut filled = 0;
+    let mut rest = bytes;
+    while filled < length {
+        let (consumed, produced) = (inflater.total_in(), inflater.total_out());
+        let room = content.get_mut(filled..).unwrap_or_default();
+        let status = inflater.decompress(rest, room, FlushDecompress::None);
+        let consumed = usize::try_from(inflater.total_in() - consumed).unwrap_or(rest.len());
+        let produced = usize::try_from(inflater.total_out() - produced).unwrap_or(0);
+        filled += produced;
+        rest = rest.get(consumed..).unwrap_or_default();
+        match status {
+            Ok(Status::StreamEnd) => break,
+            Ok(_) if consumed == 0 && produced == 0 => break,
+            Ok(_) => {}
+            Err(_) => return Err(corrupt(filled, "the deflate data is not valid")),
+        }
+    }
+    if filled != length {
+        return Err(corrupt(filled, "the chunk ends early"));
+    }
+    if crc32fast::hash(&content) != crc32 {
+        return Err(corrupt(filled, "the checksum is wrong"));
+    }
+    Ok(content)
 }
 
 /// Joins chunks to one gzip member: [`GzipStitcher::HEADER`], the bytes of every chunk in turn, [`GzipStitcher::trailer`].
@@ -153,5 +212,51 @@ impl GzipStitcher {
         GzipStitcher::HEADER.len() as u64
             + chunk_bytes.into_iter().sum::<u64>()
             + GzipStitcher::TRAILER_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content() -> Vec<u8> {
+        (0..5_000_u32)
+            .map(|at| (at * at / 97 % 251) as u8)
+            .collect()
+    }
+
+    #[test]
+    fn each_part_comes_back_alone_and_all_of_them_as_one() {
+        let content = content();
+        let chunk = DeflatedChunk::compress_parts(&content, 1_000);
+        assert_eq!(chunk.parts.len(), 5);
+        assert_eq!(chunk.inflate().unwrap(), content);
+        let whole = DeflatedChunk::compress(&content);
+        assert_eq!((chunk.crc32, chunk.len), (whole.crc32, whole.len));
+        assert!(whole.parts.is_empty());
+        for part in 0..5 {
+            let inflated = chunk.inflate_part(part, 1_000).unwrap().unwrap();
+            assert_eq!(inflated, content[part * 1_000..(part + 1) * 1_000]);
+        }
+        assert!(chunk.inflate_part(5, 1_000).is_none());
+        assert!(whole.inflate_part(0, 1_000).is_none());
+    }
+
+    #[test]
+    fn a_part_that_is_not_what_was_told_is_refused() {
+        let chunk = DeflatedChunk::compress_parts(&content(), 1_000);
+        for length in [999, 1_001, u64::MAX] {
+            assert!(chunk.inflate_part(2, length).unwrap().is_err(), "{length}");
+        }
+        let mut other = chunk.clone();
+        other.parts[2].crc32 ^= 1;
+        assert!(other.inflate_part(2, 1_000).unwrap().is_err());
+        assert!(other.inflate_part(1, 1_000).unwrap().is_ok());
+        let mut long = chunk.clone();
+        long.parts[1].bytes = u32::MAX;
+        assert!(long.inflate_part(1, 1_000).is_none());
+        let mut shifted = chunk;
+        shifted.parts[0].bytes += 1;
+        assert!(shifted.inflate_part(1, 1_000).unwrap().is_err());
     }
 }

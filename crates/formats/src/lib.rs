@@ -60,7 +60,7 @@ pub use decode::{Decoded, DecodedFrame, Decoder, Event, Summary, decode, decode_
 pub use encode::{EncodeError, encode_mask, encode_volume, gzip};
 pub use error::{DecodeError, Refusal};
 pub use gunzip::Gunzip;
-pub use gzip::{DeflatedChunk, GzipStitcher};
+pub use gzip::{DeflatedChunk, DeflatedPart, GzipStitcher};
 pub use header::{Container, Header, NiftiVersion, SourceHeader};
 pub use limits::Limits;
 pub use sniff::{Found, SNIFF_BYTES, looks_like_nifti, looks_like_zip};

@@ -43,7 +43,9 @@ pub use answer::{Answer, Disconnected, Sink, content_tag};
 pub use body::BodyReader;
 pub use call::Call;
 pub use decode_limits::mask_limits;
-pub use kept::{MODELS, kept_card, kept_frame, kept_mask, slice_axis};
+pub use kept::{
+    KeptSlice, MODELS, kept_card, kept_frame, kept_mask, kept_mask_slice, kept_slice, slice_axis,
+};
 pub use refusals::{
     decode_problem, engine_not_configured, engine_unreachable, fact_problem, measure_problem,
     sentence, storage_problem,
@@ -54,5 +56,5 @@ pub use spin::{GuestStore, SpinDatabase, SpinKeyValue, now_ms, open_store, rando
 pub use stitched::send_assembly;
 pub use upload::{
     Consumer, FileFacts, Form, FormPart, Intake, Upload, VolumeFiles, chunk_from, chunk_into,
-    take_volume,
+    deflated_frame, take_volume,
 };

@@ -4,10 +4,11 @@
 use bytes::Bytes;
 use cinecor_dicom::{Candidate, Study, files_of_zip, looks_like_dicom};
 use cinecor_formats::{
-    Decoder, DeflatedChunk, Event, Limits as FormatLimits, SNIFF_BYTES, Warning, WarningCode,
-    looks_like_nifti, looks_like_zip,
+    Decoder, DeflatedChunk, DeflatedPart, Event, Limits as FormatLimits, SNIFF_BYTES, Warning,
+    WarningCode, looks_like_nifti, looks_like_zip,
 };
 use cinecor_store::{Chunk, DeidentificationRecord, Sex, SourceRecord, Subject};
+use cinecor_volume::{Shape, SliceAxis};
 use cinecor_web::{BodyKind, Limits, Place, Problem, ProblemKind, volume_body};
 use futures::Stream;
 use futures::stream;
@@ -774,6 +775,11 @@ pub fn chunk_from(chunk: Chunk) -> DeflatedChunk {
         bytes: chunk.bytes,
         crc32: chunk.crc32,
         len: chunk.len,
+        parts: chunk
+            .parts
+            .into_iter()
+            .map(|(bytes, crc32)| DeflatedPart { bytes, crc32 })
+            .collect(),
     }
 }
 
@@ -783,6 +789,23 @@ pub fn chunk_into(chunk: DeflatedChunk) -> Chunk {
         bytes: chunk.bytes,
         crc32: chunk.crc32,
         len: chunk.len,
+        parts: chunk
+            .parts
+            .iter()
+            .map(|part| (part.bytes, part.crc32))
+            .collect(),
+        window: None,
+    }
+}
+
+/// A frame as a file stores it, deflated for the store: slice by slice, so that a picture inflates no more than it shows, where slices follow
+/// one another.
+pub fn deflated_frame(stored: &[u8], shape: &Shape, slice_axis: SliceAxis) -> DeflatedChunk {
+    match slice_axis {
+        SliceAxis::Third => {
+            DeflatedChunk::compress_parts(stored, stored.len().div_ceil(shape.slices.max(1)))
+        }
+        SliceAxis::First | SliceAxis::Second => DeflatedChunk::compress(stored),
     }
 }
 

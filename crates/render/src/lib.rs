@@ -24,7 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use cinecor_volume::{Label, Spacing};
+use cinecor_volume::{Frame, Label, Spacing};
 use ndarray::ArrayView2;
 
 /// The largest width and height of a picture in pixels: eight times the usual matrix.
@@ -166,6 +166,15 @@ impl Window {
         } else {
             Err(RenderError::BadWindow { center, width })
         }
+    }
+
+    /// The window of a whole frame, from every nth of its voxels: percentiles of so many are those of all, and sorting all would take longer than
+    /// drawing.
+    pub fn of_frame(frame: &Frame) -> Window {
+        const VOXELS: usize = 1 << 16;
+        // Odd, so that it does not run along a column of an image whose width is a power of two.
+        let step = (frame.len() / VOXELS) | 1;
+        Window::of(frame.iter().step_by(step))
     }
 
     /// The window from the 1st to the 99th percentile of these values (nearest rank; values that are no numbers left out).

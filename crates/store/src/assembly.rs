@@ -96,16 +96,22 @@ mod tests {
                 bytes: vec![10, 11, 12],
                 crc32: 0,
                 len: 9,
+                parts: Vec::new(),
+                window: None,
             },
             Chunk {
                 bytes: vec![],
                 crc32: 0,
                 len: 0,
+                parts: Vec::new(),
+                window: None,
             },
             Chunk {
                 bytes: vec![20, 21],
                 crc32: 0,
                 len: 5,
+                parts: Vec::new(),
+                window: None,
             },
         ];
         let values = chunks

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A piece of a gzip member: sync-flushed raw deflate with the checksum and length of its content, so that pieces are joined to one
 /// file without compressing again. Who compresses and joins is the formats crate; here it is only kept.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub struct Chunk {
     /// The deflate bytes.
     pub bytes: Vec<u8>,
@@ -12,7 +12,14 @@ pub struct Chunk {
     pub crc32: u32,
     /// Length of the content in bytes.
     pub len: u64,
+    /// Deflate bytes and CRC-32 of each of the parts that can be inflated alone, one after the other; none when there is only the whole.
+    pub parts: Vec<(u32, u32)>,
+    /// Center and width of the window that a frame's grey values are shown in, when somebody has worked it out.
+    pub window: Option<(f32, f32)>,
 }
+
+/// The end of a value whose deflate bytes an index follows. Deflate bytes alone end with those of a sync flush, `00 00 ff ff`.
+const INDEXED: &[u8; 4] = b"ccix";
 
 impl std::fmt::Debug for Chunk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -33,17 +40,38 @@ impl Chunk {
         value.extend_from_slice(&self.crc32.to_le_bytes());
         value.extend_from_slice(&self.len.to_le_bytes());
         value.extend_from_slice(&self.bytes);
+        if self.parts.is_empty() && self.window.is_none() {
+            return value;
+        }
+        // The index, which is read from its end: parts, window, the number of parts, and what says that it is one. All is little-endian.
+        for (bytes, crc32) in &self.parts {
+            value.extend_from_slice(&bytes.to_le_bytes());
+            value.extend_from_slice(&crc32.to_le_bytes());
+        }
+        let (center, width) = self.window.unwrap_or((f32::NAN, f32::NAN));
+        value.extend_from_slice(&center.to_le_bytes());
+        value.extend_from_slice(&width.to_le_bytes());
+        // A frame has fewer slices than its bytes, and those are bounded far below.
+        let parts = u32::try_from(self.parts.len()).unwrap_or(u32::MAX);
+        value.extend_from_slice(&parts.to_le_bytes());
+        value.extend_from_slice(INDEXED);
         value
     }
 
-    /// What [`Chunk::to_value`] made, or `None` when the value is too short to be one.
+    /// What [`Chunk::to_value`] made, or `None` when the value is too short to be one or its index does not fit it.
     pub fn from_value(value: &[u8]) -> Option<Chunk> {
         let (crc32, rest) = value.split_first_chunk::<4>()?;
         let (len, bytes) = rest.split_first_chunk::<8>()?;
+        let (bytes, parts, window) = match bytes.strip_suffix(INDEXED) {
+            Some(indexed) => split_index(indexed)?,
+            None => (bytes, Vec::new(), None),
+        };
         Some(Chunk {
             bytes: bytes.to_vec(),
             crc32: u32::from_le_bytes(*crc32),
             len: u64::from_le_bytes(*len),
+            parts,
+            window,
         })
     }
 
@@ -55,6 +83,38 @@ impl Chunk {
             len: self.len,
         }
     }
+}
+
+/// Deflate bytes, parts and window, out of a value without its header and without [`INDEXED`].
+#[expect(
+    clippy::type_complexity,
+    reason = "the fields of a chunk, in its one caller"
+)]
+fn split_index(bytes: &[u8]) -> Option<(&[u8], Vec<(u32, u32)>, Option<(f32, f32)>)> {
+    let (bytes, count) = bytes.split_last_chunk::<4>()?;
+    let (bytes, width) = bytes.split_last_chunk::<4>()?;
+    let (bytes, center) = bytes.split_last_chunk::<4>()?;
+    let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+    let at = bytes.len().checked_sub(count.checked_mul(8)?)?;
+    let (bytes, index) = bytes.split_at_checked(at)?;
+    let parts: Vec<(u32, u32)> = index
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|&[b0, b1, b2, b3, c0, c1, c2, c3]| {
+            (
+                u32::from_le_bytes([b0, b1, b2, b3]),
+                u32::from_le_bytes([c0, c1, c2, c3]),
+            )
+        })
+        .collect();
+    let lengths: u64 = parts.iter().map(|(bytes, _)| u64::from(*bytes)).sum();
+    if !parts.is_empty() && lengths != bytes.len() as u64 {
+        return None;
+    }
+    let window = (f32::from_le_bytes(*center), f32::from_le_bytes(*width));
+    let is_window = window.0.is_finite() && window.1.is_finite();
+    Some((bytes, parts, is_window.then_some(window)))
 }
 
 /// What has to be known of a chunk to say how long a stitched file is and how it ends, without reading the chunk.
@@ -80,8 +140,66 @@ mod tests {
             Some(Chunk {
                 bytes: Vec::new(),
                 crc32: 0,
-                len: 0
+                len: 0,
+                parts: Vec::new(),
+                window: None,
             })
         );
+    }
+
+    #[test]
+    fn an_index_comes_back_and_is_no_part_of_what_is_downloaded() {
+        let indexed = Chunk {
+            bytes: vec![1, 2, 3, 0, 0, 0xff, 0xff],
+            crc32: 7,
+            len: 900,
+            parts: vec![(3, 1), (4, 2)],
+            window: Some((10.5, 3.0)),
+        };
+        let plain = Chunk {
+            parts: Vec::new(),
+            window: None,
+            ..indexed.clone()
+        };
+        let grey = Chunk {
+            parts: Vec::new(),
+            ..indexed.clone()
+        };
+        let mask = Chunk {
+            window: None,
+            ..indexed.clone()
+        };
+        for chunk in [&indexed, &plain, &grey, &mask] {
+            let value = chunk.to_value();
+            assert_eq!(Chunk::from_value(&value).as_ref(), Some(chunk));
+            assert_eq!(chunk.info().bytes, 7);
+            let cut = crate::assembly::Piece::cut(&value, 0, 7);
+            assert_eq!(cut, Some(chunk.bytes.as_slice()));
+        }
+        assert_eq!(plain.to_value().len(), Chunk::VALUE_HEADER_BYTES + 7);
+    }
+
+    #[test]
+    fn an_index_that_lies_makes_no_chunk() {
+        let chunk = Chunk {
+            bytes: vec![0; 9],
+            crc32: 0,
+            len: 1,
+            parts: vec![(4, 0), (5, 0)],
+            window: None,
+        };
+        let value = chunk.to_value();
+        let count = value.len() - 8;
+        for lie in [0_u32, 1, 3, 4, u32::MAX] {
+            let mut value = value.clone();
+            value[count..count + 4].copy_from_slice(&lie.to_le_bytes());
+            let read = Chunk::from_value(&value);
+            assert!(lie == 0 || read.is_none(), "{lie}");
+        }
+        for end in Chunk::VALUE_HEADER_BYTES..value.len() {
+            // Cut off it has no index, and what is left is for who inflates it to refuse.
+            let read = Chunk::from_value(&value[..end]).unwrap();
+            assert!(read.parts.is_empty());
+        }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! # What is kept where
 //! - `study/{id}/frame/{t}`: one frame of grey values, the numbers as the file held them (little-endian, columns fastest), which is the
-//!   most compact exact form: `i16` for what scanners write. Deflated, see [`Chunk`].
+//!   most compact exact form: `i16` for what scanners write. Deflated, slice by slice where slices follow one another, see [`Chunk`].
 //! - `study/{id}/segmentation/{sid}/frame/{t}`: one frame of label codes, deflated.
 //! - `study/{id}/segmentation/{sid}/correction/{cid}/frame/{t}`: the same as a person drew it.
 //! - `models/…`: graphs of uploaded models; `models` says how.
@@ -24,7 +24,7 @@
 //! let id = Id::from_random([0xab; 16]);
 //! assert_eq!(id.as_str(), "abababababababababababababababab");
 //! assert_eq!(Id::parse("../etc/passwd"), None);
-//! let chunk = Chunk { bytes: vec![1, 2, 3], crc32: 7, len: 900 };
+//! let chunk = Chunk { bytes: vec![1, 2, 3], crc32: 7, len: 900, parts: vec![(2, 4), (1, 5)], window: None };
 //! assert_eq!(Chunk::from_value(&chunk.to_value()), Some(chunk));
 //! ```
 

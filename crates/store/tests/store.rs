@@ -149,6 +149,8 @@ fn chunk(frame: usize) -> Chunk {
         bytes: vec![frame as u8; 40],
         crc32: 7,
         len: 100,
+        parts: Vec::new(),
+        window: None,
     }
 }
 
