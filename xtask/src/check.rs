@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::process;
 use crate::python::{self, Environment};
@@ -54,6 +54,7 @@ pub(crate) fn test(args: &TestArgs) -> Result<()> {
     let mut failed = Vec::new();
     let mut timings = Vec::new();
     // Python's wheels are fetched and unpacked while guests are compiled, and so is the one checked that shares no file with them.
+    let mut in_advance = None;
     if is_wanted("guests") {
         let needs = [
             ("weights", Environment::Weights),
@@ -61,7 +62,9 @@ pub(crate) fn test(args: &TestArgs) -> Result<()> {
             ("workspace", Environment::Remote),
         ];
         let needed = needs.iter().filter(|(section, _)| is_wanted(section));
-        python::in_advance(needed.map(|(_, environment)| *environment).collect());
+        in_advance = Some(python::in_advance(
+            needed.map(|(_, environment)| *environment).collect(),
+        ));
         if is_wanted("clippy") {
             report.clippy = Some(std::thread::spawn(native_clippy));
         }
@@ -83,6 +86,8 @@ pub(crate) fn test(args: &TestArgs) -> Result<()> {
             }
         }
     }
+    // What it had to tell was told by the sections that needed it.
+    let _ = in_advance.map(JoinHandle::join);
     println!("\n== {}", timings.join(", "));
     for reason in &report.skips {
         println!("skipped: {reason}");
@@ -219,13 +224,15 @@ fn build_guests(_: &mut Report) -> Result<()> {
 
 fn clippy(report: &mut Report) -> Result<()> {
     let native = match report.clippy.take() {
-        Some(begun) => match begun.join() {
-            Ok(done) => done,
-            Err(_) => bail!("the check of the native crates was cut off"),
-        },
+        Some(begun) => begun
+            .join()
+            .unwrap_or_else(|_| Err(anyhow!("the check of the native crates was cut off"))),
         None => native_clippy(),
     };
-    native.and(guests::clippy_all())
+    match (native, guests::clippy_all()) {
+        (Err(native), Err(guests)) => bail!("{native:#}; {guests:#}"),
+        (native, guests) => native.and(guests),
+    }
 }
 
 fn native_clippy() -> Result<()> {

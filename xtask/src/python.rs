@@ -10,6 +10,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, bail};
 
@@ -148,14 +149,15 @@ impl Environment {
 }
 
 /// Begins to make these environments, one after another, while something else is done. What fails is tried again, and told, where it is needed.
-pub(crate) fn in_advance(environments: Vec<Environment>) {
+/// Who asked waits for it before ending, so that nothing is left half installed.
+pub(crate) fn in_advance(environments: Vec<Environment>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for environment in environments {
             if let Err(error) = environment.set_up() {
                 say(&format!("to be tried again: {error:#}"));
             }
         }
-    });
+    })
 }
 
 fn shown(path: &Path) -> String {

@@ -842,7 +842,8 @@ impl<K: KeyValue, D: Database> Store<K, D> {
             .get(key)
             .await?
             .ok_or_else(|| corrupt("there is no such key"))?;
-        Chunk::from_value(&value).ok_or_else(|| corrupt("the value is too short"))
+        Chunk::from_value(&value)
+            .ok_or_else(|| corrupt("the value is too short, or its index does not fit it"))
     }
 
     pub(crate) async fn run(

@@ -13,7 +13,7 @@ use crate::metrics::{Metrics, Now};
 use crate::router::Router;
 use crate::settings::Limits;
 use crate::static_files::Mounts;
-use crate::{compose, key_value, outbound_http, sqlite, static_files, variables};
+use crate::{compose, key_value, outbound_http, sqlite, variables};
 use anyhow::{Context as _, bail};
 use arc_swap::ArcSwap;
 use futures::future::BoxFuture;
@@ -21,7 +21,7 @@ use http::{HeaderName, HeaderValue};
 use http_body_util::BodyExt as _;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -244,14 +244,18 @@ impl App {
             Cache::Folder(folder) => Some(folder.clone()),
             Cache::Off => None,
         };
-        if let Some(folder) = &cache {
-            own_folder(folder).with_context(|| {
-                format!(
-                    "compiled code cannot be kept in {}: what lies there is executed",
-                    folder.display()
-                )
-            })?;
-        }
+        // Without it every start is slow, and nothing else.
+        let cache = cache.filter(|folder| match own_folder(folder) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(
+                    folder = %folder.display(),
+                    error = %format!("{error:#}"),
+                    "compiled code is neither read from here nor kept here, because what lies here is executed"
+                );
+                false
+            }
+        });
         let loader = Loader {
             code: CodeCache {
                 folder: cache,
@@ -274,15 +278,6 @@ impl App {
             bail!("the manifest has no [[trigger.http]]; nothing would be served");
         }
         loader.code.prune(&services);
-        let mounted: Vec<_> = services
-            .values()
-            .flat_map(|service| service.handler.state().mounts.sources())
-            .collect();
-        if crate::reload::is_served(&spec.state_dir) {
-            tracing::debug!("another host uses this state folder; its copies of files stay");
-        } else {
-            static_files::prune(&spec.state_dir, &mounted);
-        }
         let mut set = spec.settings.component.keys();
         if let Some(id) = set.find(|id| !spec.manifest.components.contains_key(*id)) {
             bail!(
@@ -827,12 +822,13 @@ fn is_own(path: &Path) -> bool {
 /// Writes a file so that it is there with all of its content, or not at all.
 fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     use std::io::Write as _;
-    let aside = path.with_extension(format!("{}.part", std::process::id()));
+    // Two containers that share the folder may have the same process id.
+    let random = RandomState::new().build_hasher().finish();
+    let aside = path.with_extension(format!("{random:016x}.part"));
     let mut file = std::fs::File::options()
         .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
+        .create_new(true)
+        .mode(0o644)
         .open(&aside)
         .with_context(|| format!("cannot write {}", aside.display()))?;
     file.write_all(content)?;

@@ -217,18 +217,9 @@ fn socket(state_dir: &Path) -> PathBuf {
     state_dir.join(SOCKET)
 }
 
-/// Whether a host serves that keeps its state in this folder.
-pub(crate) fn is_served(state_dir: &Path) -> bool {
-    is_answered(&socket(state_dir))
-}
-
-fn is_answered(socket: &Path) -> bool {
-    std::os::unix::net::UnixStream::connect(socket).is_ok()
-}
-
 /// Makes the socket, in place of one that a host left behind which is not there any more.
 fn bind(path: &Path) -> anyhow::Result<UnixListener> {
-    if is_answered(path) {
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
         bail!("another host uses this state folder");
     }
     match std::fs::remove_file(path) {

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Component as PathPart, Path, PathBuf};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 /// The folders of one component.
@@ -141,11 +141,6 @@ impl Mounts {
         Ok(Self { mounts })
     }
 
-    /// The folders on the disk.
-    pub(crate) fn sources(&self) -> impl Iterator<Item = &Path> {
-        self.mounts.iter().map(|(source, _)| source.as_path())
-    }
-
     /// Opens the folders for one instance.
     ///
     /// # Errors
@@ -213,7 +208,7 @@ fn copy(files: &BTreeMap<PathBuf, PathBuf>, state_dir: &Path) -> anyhow::Result<
         digest.update(changed.to_le_bytes());
     }
     let name = crate::app::hex(&digest.finalize());
-    let parent = state_dir.join(COPIES);
+    let parent = state_dir.join("files");
     let done = parent.join(&name);
     if done.is_dir() {
         return Ok(done);
@@ -236,35 +231,6 @@ fn copy(files: &BTreeMap<PathBuf, PathBuf>, state_dir: &Path) -> anyhow::Result<
         }
     }
     Ok(done)
-}
-
-/// Where copies lie in the state folder.
-const COPIES: &str = "files";
-
-/// A copy that was made less than this ago may be that of another host that is just starting.
-const FRESH: Duration = Duration::from_secs(3600);
-
-/// Takes away the copies in the state folder that are none of `mounted`: those of manifests and files that are others now, and what a start
-/// that was cut off has left.
-pub(crate) fn prune(state_dir: &Path, mounted: &[&Path]) {
-    let folders = std::fs::read_dir(state_dir.join(COPIES));
-    for folder in folders.into_iter().flatten().flatten() {
-        let path = folder.path();
-        let made = folder.metadata().and_then(|data| data.modified());
-        // A time in the future is no reason to keep it.
-        let is_fresh = made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age < FRESH));
-        if is_fresh || mounted.contains(&path.as_path()) {
-            continue;
-        }
-        match std::fs::remove_dir_all(&path) {
-            Ok(()) => {
-                tracing::info!(folder = %path.display(), "copied files that nothing uses were taken away")
-            }
-            Err(error) => {
-                tracing::warn!(%error, "copied files that nothing uses cannot be taken away");
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -350,36 +316,6 @@ mod tests {
                 ("/config".to_owned(), vec!["settings.json".to_owned()]),
             ]
         );
-    }
-
-    #[test]
-    fn copies_that_nothing_uses_go_and_those_in_use_stay() {
-        let folder = folder();
-        let keys = "files = [\"assets/**/*\"]";
-        let age = |path: &Path| {
-            let long_ago = std::time::SystemTime::now() - 2 * FRESH;
-            let opened = std::fs::File::open(path).unwrap();
-            opened.set_modified(long_ago).unwrap();
-        };
-        let copied = |mounts: &Mounts| mounts.sources().next().unwrap().to_owned();
-        let before = copied(&mounts(folder.path(), keys).unwrap());
-        std::fs::write(folder.path().join("assets/a.txt"), "another").unwrap();
-        let now = mounts(folder.path(), keys).unwrap();
-        let used = copied(&now);
-        let cut_off = before.with_extension("123");
-        let fresh = before.with_extension("456");
-        for made in [&cut_off, &fresh] {
-            std::fs::create_dir(made).unwrap();
-        }
-        for old in [&before, &used, &cut_off] {
-            age(old);
-        }
-        let in_use: Vec<_> = now.sources().collect();
-        prune(&folder.path().join(".spin"), &in_use);
-        let stays = [&before, &used, &cut_off, &fresh].map(|path| path.is_dir());
-        assert_eq!(stays, [false, true, false, true]);
-        // Without any there is nothing to do.
-        prune(&folder.path().join("none"), &[]);
     }
 
     #[test]
