@@ -112,6 +112,47 @@ fn masks_and_volumes_are_the_same_whichever_way_slices_lie() -> Result<()> {
 }
 
 #[test]
+fn the_walls_segments_are_the_same_in_a_mirrored_picture() -> Result<()> {
+    let host = Options::new().start()?;
+    let client = Client::new(&host);
+    let heart = heart()?;
+    let mirrored = Turn {
+        columns_reversed: true,
+        ..Turn::default()
+    };
+    // Two frames, for one alone has no phases.
+    let segments = |turn| -> Result<Vec<f64>> {
+        let (_, body) = segmented(&client, &[heart.clone(), heart.clone()], turn)?;
+        let warnings = body["segmentation"]["warnings"].as_array();
+        ensure!(warnings.is_some_and(|warnings| warnings.is_empty()) == turn.is_none());
+        let of = &body["metrics"]["myocardium"]["wall_thickness_mm"]["segments"];
+        let of = of.as_array().context("no segments")?.iter();
+        let of: Option<_> = of.map(Value::as_f64).collect();
+        of.context("a segment is missing")
+    };
+    let (upright, turned) = (segments(Turn::default())?, segments(mirrored)?);
+    let far = |one: &[f64], other: &[f64]| {
+        let apart = one
+            .iter()
+            .zip(other)
+            .map(|(one, other)| (one - other).abs());
+        apart.fold(0.0, f64::max)
+    };
+    let most_mm = far(&upright, &turned);
+    // Anterior and inferior segments exchanged, and those beside them.
+    let exchanged: Vec<f64> = [3, 2, 1, 0, 5, 4, 9, 8, 7, 6, 11, 10, 14, 13, 12, 15]
+        .iter()
+        .filter_map(|&segment: &usize| turned.get(segment).copied())
+        .collect();
+    let other_mm = far(&upright, &exchanged);
+    ensure!(
+        most_mm < 0.05 && other_mm > 0.5,
+        "{most_mm} mm apart, {other_mm} mm if they were exchanged"
+    );
+    Ok(())
+}
+
+#[test]
 fn what_lies_turned_is_for_a_person_to_look_at() -> Result<()> {
     let host = Options::new().start()?;
     let (_, body) = segmented(&Client::new(&host), &[heart()?], HALF)?;

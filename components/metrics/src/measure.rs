@@ -101,6 +101,7 @@ impl Profiled {
                 let grid = Grid {
                     spacing: geometry.spacing,
                     right_handed: geometry.is_right_handed(),
+                    mirrored: false,
                 };
                 let profile = FrameProfile::of(frame.index, labels.view(), None, &grid)
                     .map_err(|error| not_measurable(&error))?;

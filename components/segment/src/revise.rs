@@ -13,7 +13,7 @@ use cinecor_store::{
     Action, ChangeRecord, DrawnRecord, Revised, SegmentationRecord, Staging, StoreError,
     StudyRecord,
 };
-use cinecor_volume::{Shape, same_grid};
+use cinecor_volume::{Shape, Turn, same_grid};
 use cinecor_web::{Problem, ProblemKind};
 use cinecor_wire::{label_counts, profile_record};
 use ndarray::Array3;
@@ -50,6 +50,7 @@ pub(crate) async fn put_mask(mut call: Call) -> Result<Answer, Problem> {
         store: &store,
         study: &study,
         cine,
+        turn: record.turn.into(),
         staging: None,
         frames,
         sent: Vec::new(),
@@ -82,6 +83,7 @@ pub(crate) async fn update(mut call: Call) -> Result<Answer, Problem> {
         store: &store,
         study: &study,
         cine,
+        turn: record.turn.into(),
         staging: None,
         frames: Vec::new(),
         sent: Vec::new(),
@@ -235,6 +237,8 @@ struct Revision<'a> {
     store: &'a GuestStore,
     study: &'a StudyRecord,
     cine: Cine,
+    /// How its frames were shown to the model.
+    turn: Turn,
     /// What is being written; taken when it is there, or given up.
     staging: Option<Staging>,
     /// The frames of the study that the file holds, in its order.
@@ -363,8 +367,8 @@ impl Revision<'_> {
     /// What a mask of a frame says, together with the study's grey values.
     async fn profile(&self, frame: usize, labels: &Array3<u8>) -> Result<FrameProfile, Problem> {
         let grey = kept_frame(self.store, self.study, frame).await?;
-        FrameProfile::of(frame, labels.view(), Some(grey.view()), &self.cine.grid())
-            .map_err(Problem::internal)
+        let grid = self.cine.grid(self.turn);
+        FrameProfile::of(frame, labels.view(), Some(grey.view()), &grid).map_err(Problem::internal)
     }
 
     /// Keeps a revision of the last one, `first` when nobody was faster: the frames that were sent, and what `change` makes of the rest.
@@ -481,12 +485,14 @@ impl Revision<'_> {
         Ok(kept.bytes == sent.mask.bytes || inflated(&kept)? == inflated(&sent.mask)?)
     }
 
-    /// The record with a profile of every frame: one that was kept without is given them, so that rules and checks hold for it.
+    /// The record with a profile of every frame: one that was kept without, or with less than is looked at now, is given them, so that
+    /// rules and checks hold for it.
     async fn profiled(
         &self,
         mut record: SegmentationRecord,
     ) -> Result<SegmentationRecord, Problem> {
-        if !record.profiles.is_empty() {
+        let mut slices = record.profiles.iter().flat_map(|profile| &profile.slices);
+        if !record.profiles.is_empty() && slices.all(|slice| slice.wall.is_some()) {
             return Ok(record);
         }
         let mut profiles = Vec::with_capacity(record.frames.len());

@@ -190,6 +190,7 @@ fn profile(labels: ArrayView3<'_, u8>, spacing: &Spacing) -> Result<FrameProfile
     let grid = Grid {
         spacing: *spacing,
         right_handed: None,
+        mirrored: false,
     };
     FrameProfile::of(0, labels, None, &grid).map_err(Problem::internal)
 }

@@ -90,11 +90,12 @@ impl Cine {
         )
     }
 
-    /// What the profile of a frame has to know of it.
-    pub(crate) fn grid(&self) -> Grid {
+    /// What the profile of a frame has to know of it, and of how it was turned for the model to see a heart as usual.
+    pub(crate) fn grid(&self, turn: Turn) -> Grid {
         Grid {
             spacing: self.spacing,
             right_handed: self.right_handed,
+            mirrored: turn.is_mirror(),
         }
     }
 }
@@ -299,8 +300,9 @@ impl Work {
             score,
         } = seen;
         let view = labels.view();
-        let profile = FrameProfile::of(index, view, Some(grey.view()), &self.cine.grid())
-            .map_err(Problem::internal)?;
+        let grid = self.cine.grid(self.sight.turn().unwrap_or_default());
+        let profile =
+            FrameProfile::of(index, view, Some(grey.view()), &grid).map_err(Problem::internal)?;
         self.scores.extend(score.map(|score| FrameScore {
             frame: index,
             score,

@@ -35,7 +35,7 @@ pub fn measure_heart(
     metrics.reference = references(&metrics, subject.sex, subject.age_years);
     let at = |frame: Option<usize>| {
         let profile = frames.iter().find(|profile| Some(profile.frame) == frame)?;
-        Some(profile.wall)
+        Some(rules.wall(profile))
     };
     let phases = metrics.phases.left_ventricle;
     metrics.wall = RegionalWall::of(at(phases.ed_frame), at(phases.es_frame));

@@ -63,4 +63,6 @@ pub use reference::{Place, Reference, Sex, references};
 pub use rules::{BasalRule, Rules};
 pub use segments::{Ring, SEGMENT_PLACES, SegmentPlace};
 pub use subject::{BSA_FORMULA, BsaFormula, Subject, bsa_m2};
-pub use wall::{APEX_RULE, DIAMETER_RULE, RegionalWall, SEGMENTS, WALL_RULE, Wall};
+pub use wall::{
+    APEX_RULE, DIAMETER_RULE, RegionalWall, SEGMENTS, SegmentShare, WALL_RULE, Wall, WallShare,
+};

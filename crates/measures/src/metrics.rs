@@ -195,7 +195,7 @@ pub struct Conventions {
     pub basal_rule: &'static str,
     /// [`VOLUME_RULE`].
     pub volume_rule: &'static str,
-    /// Slices that count to no volume.
+    /// Slices that count to no volume, wall thickness or diameter.
     pub excluded_slices: Vec<usize>,
 }
 

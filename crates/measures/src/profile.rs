@@ -5,7 +5,7 @@ use cinecor_volume::{Label, Spacing};
 use ndarray::{ArrayView2, ArrayView3, Axis, s};
 use std::ops::Range;
 
-use crate::wall::{SliceWall, Wall};
+use crate::wall::{SliceWall, Wall, WallShare};
 use crate::{Counts, Error};
 
 /// How the voxels of a study lie.
@@ -17,6 +17,9 @@ pub struct Grid {
     /// ventricles meet is in front. `None` when it is not known: then slices are taken to be shown as usual, seen from the apex, with the
     /// front upwards when the right ventricle is on the left.
     pub right_handed: Option<bool>,
+    /// Whether pictures lie mirrored to how hearts are usually shown, as far as somebody has seen it in them. Where `right_handed` is not
+    /// known, the front is then downwards when the right ventricle is on the left; where it is known, this says nothing.
+    pub mirrored: bool,
 }
 
 /// One slice of one frame.
@@ -34,6 +37,8 @@ pub struct SliceProfile {
     pub right_middle_mm: Option<[f64; 2]>,
     /// Voxels of any structure in the picture's outermost rows and columns; `None` when nobody has looked.
     pub at_edge: Option<u64>,
+    /// What it adds to the frame's wall; `None` when nobody has looked.
+    pub wall: Option<WallShare>,
 }
 
 /// One frame.
@@ -93,10 +98,14 @@ impl FrameProfile {
             .axis_iter(Axis(0))
             .map(|slice| SliceWall::of(slice, &grid.spacing))
             .collect();
+        let shares = WallShare::of(&walls, toward_apex, grid.right_handed, grid.mirrored);
+        for (slice, share) in slices.iter_mut().zip(&shares) {
+            slice.wall = Some(*share);
+        }
         Ok(FrameProfile {
             frame,
             stray: crate::pieces::stray(labels),
-            wall: Wall::of(&walls, toward_apex, grid.right_handed),
+            wall: Wall::of(shares),
             contrast: intensities.and_then(|values| contrast(labels, values)),
             slices,
         })
@@ -225,6 +234,7 @@ impl SliceProfile {
             middle_mm: left_middle.mm(spacing),
             right_middle_mm: right_middle.mm(spacing),
             at_edge: Some(at_edge),
+            wall: None,
         })
     }
 
@@ -357,6 +367,7 @@ mod tests {
     const GRID: Grid = Grid {
         spacing: SPACING,
         right_handed: Some(true),
+        mirrored: false,
     };
 
     /// A picture of three rows and three columns, all of which are looked at.

@@ -1,6 +1,6 @@
 //! Which slices count. Rules are told, named in the answer, and applied to a frame's slices without touching the mask.
 
-use crate::{Counts, Error, FrameProfile};
+use crate::{Counts, Error, FrameProfile, Wall, WallShare};
 
 /// Which basal slices count to the left ventricle, cavity and wall.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +53,26 @@ impl Rules {
             return Err(Error::NoSlices);
         }
         Ok(())
+    }
+
+    /// The wall in the slices that count. Which part of the ventricle a slice is of does not change with others that are left out: where
+    /// all slices of a part are, its segments are not known. Nothing is known, either, where a slice with a cavity is left out and
+    /// nobody has looked at what each slice adds.
+    pub fn wall(&self, profile: &FrameProfile) -> Wall {
+        let of_cavity = |slice: &usize| {
+            let slice = profile.slices.get(*slice);
+            slice.is_some_and(|slice| slice.counts.left_ventricle > 0)
+        };
+        if !self.excluded_slices.iter().any(of_cavity) {
+            return profile.wall;
+        }
+        let counting = profile
+            .slices
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !self.excluded_slices.contains(index));
+        let shares: Option<Vec<WallShare>> = counting.map(|(_, slice)| slice.wall).collect();
+        Wall::of(shares.unwrap_or_default())
     }
 
     /// Voxels of each structure in the slices that count.

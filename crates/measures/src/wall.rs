@@ -57,6 +57,24 @@ pub struct Wall {
     pub diameter_mm: Option<f64>,
 }
 
+/// What one slice adds to the [`Wall`] of its frame; nothing where its wall is not closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WallShare {
+    /// To the segments 1 to 16, in their order.
+    pub segments: [SegmentShare; SEGMENTS],
+    /// The cavity's width in this slice, mm.
+    pub diameter_mm: Option<f64>,
+}
+
+/// The rays of one slice that meet the wall in one segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SegmentShare {
+    /// How many there are.
+    pub rays: u32,
+    /// Their ways through the wall together, mm.
+    pub sum_mm: f64,
+}
+
 /// The wall at end-diastole and end-systole. Everything is `None` where a frame or a segment is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RegionalWall {
@@ -251,19 +269,18 @@ fn septum(septal: &[bool]) -> Option<f64> {
         .then(|| ((first + last) as f64 / 2.0).rem_euclid(count as f64))
 }
 
-impl Wall {
-    /// From the slices of a frame. `toward_apex` says whether the slices' order runs from base to apex, `None` when there is no ventricle.
+impl WallShare {
+    /// Of each slice of a frame. `toward_apex` says whether the slices' order runs from base to apex, `None` when there is no ventricle;
+    /// the rest is as in [`crate::Grid`].
     pub(crate) fn of(
         slices: &[Option<SliceWall>],
         toward_apex: Option<bool>,
         right_handed: Option<bool>,
-    ) -> Wall {
-        let mut wall = Wall {
-            segments_mm: [None; SEGMENTS],
-            diameter_mm: None,
-        };
+        mirrored: bool,
+    ) -> Vec<WallShare> {
+        let mut shares = vec![WallShare::default(); slices.len()];
         let Some(toward_apex) = toward_apex else {
-            return wall;
+            return shares;
         };
         let mut closed: Vec<(usize, &SliceWall)> = slices
             .iter()
@@ -282,29 +299,49 @@ impl Wall {
         // right-handed image with slices towards the apex, angles run from columns to rows and the front lies against them.
         let forward = match right_handed {
             Some(right_handed) if right_handed == toward_apex => -1.0,
+            None if mirrored => -1.0,
             _ => 1.0,
         };
-        let mut sums = [(0.0, 0.0); SEGMENTS];
         for (index, &(z, slice)) in closed.iter().enumerate() {
             // Towards the apex the right ventricle ends first: there the nearest slice that shows the septum tells where it is.
             let Some(&(_, septum)) = known.iter().min_by_key(|(other, _)| other.abs_diff(z)) else {
                 break;
             };
+            let Some(share) = shares.get_mut(z) else {
+                break;
+            };
             let part = 3 * index / closed.len();
             for (ray, found) in slice.rays.iter().enumerate() {
                 let turn = (forward * (ray as f64 - septum) / RAYS as f64).rem_euclid(1.0);
-                if let (Some(mm), Some(sum)) = (found.wall_mm, sums.get_mut(segment(part, turn))) {
-                    sum.0 += mm;
-                    sum.1 += 1.0;
+                let of = share.segments.get_mut(segment(part, turn));
+                if let (Some(mm), Some(of)) = (found.wall_mm, of) {
+                    of.sum_mm += mm;
+                    of.rays += 1;
                 }
             }
-            let widest = diameter_mm(slice, septum)
-                .into_iter()
-                .chain(wall.diameter_mm);
-            wall.diameter_mm = widest.reduce(f64::max);
+            share.diameter_mm = diameter_mm(slice, septum);
         }
-        wall.segments_mm = sums.map(|(mm, rays)| (rays > 0.0).then(|| mm / rays));
-        wall
+        shares
+    }
+}
+
+impl Wall {
+    /// Of some or all slices of a frame.
+    pub(crate) fn of(shares: impl IntoIterator<Item = WallShare>) -> Wall {
+        let mut all = WallShare::default();
+        for share in shares {
+            for (sum, more) in all.segments.iter_mut().zip(share.segments) {
+                sum.rays += more.rays;
+                sum.sum_mm += more.sum_mm;
+            }
+            let widest = all.diameter_mm.into_iter().chain(share.diameter_mm);
+            all.diameter_mm = widest.reduce(f64::max);
+        }
+        let mean = |of: SegmentShare| (of.rays > 0).then(|| of.sum_mm / f64::from(of.rays));
+        Wall {
+            segments_mm: all.segments.map(mean),
+            diameter_mm: all.diameter_mm,
+        }
     }
 
     /// The mean of the segments that were measured, mm; each weighs the same.
@@ -397,7 +434,12 @@ mod tests {
             .iter()
             .map(|slice| SliceWall::of(slice.view(), &SPACING))
             .collect();
-        Wall::of(&slices, Some(toward_apex), right_handed)
+        Wall::of(WallShare::of(
+            &slices,
+            Some(toward_apex),
+            right_handed,
+            false,
+        ))
     }
 
     #[test]
@@ -449,7 +491,7 @@ mod tests {
                 .iter()
                 .map(|slice| SliceWall::of(slice.view(), &SPACING))
                 .collect();
-            Wall::of(&walls, Some(toward_apex), None)
+            Wall::of(WallShare::of(&walls, Some(toward_apex), None, false))
         };
         assert_eq!(of(true), wall(&slices, true, false));
         // Whichever way the slices run.

@@ -67,6 +67,7 @@ fn profiles_and_checks_equal_scipy() {
         let grid = Grid {
             spacing: spacing(&case),
             right_handed: Some(false),
+            mirrored: false,
         };
         let image = image.as_ref().map(|image| image.view());
         let profile = FrameProfile::of(0, labels.view(), image, &grid).unwrap();
@@ -158,6 +159,7 @@ fn segments_are_as_thick_as_the_areas_of_their_sectors_say() {
         let grid = Grid {
             spacing: spacing(&case),
             right_handed: case["right_handed"].as_bool(),
+            mirrored: false,
         };
         let profile = FrameProfile::of(0, mask(&case).view(), None, &grid).unwrap();
         for (segment, (found, expected)) in profile

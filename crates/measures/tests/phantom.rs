@@ -14,6 +14,7 @@ fn measured(settings: &Settings) -> ([TrueFrame; 2], Vec<FrameProfile>, Metrics)
     let grid = Grid {
         spacing: settings.spacing,
         right_handed: Some(false),
+        mirrored: false,
     };
     let profiles: Vec<FrameProfile> = frames
         .iter()

@@ -2,11 +2,11 @@
 
 use cinecor_measures::score::FrameScore;
 use cinecor_measures::{
-    BasalRule, BsaFormula, Check, Cycle, Error, FrameProfile, Grid, Metrics, Place, Rules, Sex,
-    Subject, Verdict, measure_heart, references, verdict,
+    BasalRule, BsaFormula, Check, Cycle, Error, FrameProfile, Grid, Metrics, Place, RegionalWall,
+    Rules, Sex, Subject, Verdict, measure_heart, references, verdict,
 };
 use cinecor_volume::Spacing;
-use ndarray::{Array3, ArrayView3, Axis, s};
+use ndarray::{Array2, Array3, ArrayView3, Axis, s, stack};
 use proptest::prelude::*;
 
 const SPACING: Spacing = Spacing {
@@ -41,6 +41,7 @@ fn heart(scale: f64) -> Array3<u8> {
 const GRID: Grid = Grid {
     spacing: SPACING,
     right_handed: Some(false),
+    mirrored: false,
 };
 
 fn of(
@@ -541,7 +542,7 @@ proptest! {
             mask
         });
         let of = |masks: &[Array3<u8>], right_handed| -> Metrics {
-            let grid = Grid { spacing: SPACING, right_handed: Some(right_handed) };
+            let grid = Grid { right_handed: Some(right_handed), ..GRID };
             let profiles: Vec<_> = masks.iter().enumerate()
                 .map(|(index, mask)| FrameProfile::of(index, mask.view(), None, &grid).unwrap()).collect();
             measure_heart(&profiles, &Rules::default(), &SPACING, &Cycle::default(), &Subject::default(), &[]).unwrap()
@@ -607,5 +608,150 @@ proptest! {
         for check in metrics.quality.checks {
             prop_assert!(check.value.is_none_or(f64::is_finite), "{:?}", check);
         }
+    }
+}
+
+/// A ring in a picture of 120 × 120 voxels of 1 mm, with the right ventricle to the left of it; the upper quarter of the wall is `thicker_mm`
+/// thicker.
+fn ring(cavity_mm: f64, wall_mm: f64, thicker_mm: f64) -> Array2<u8> {
+    Array2::from_shape_fn((120, 120), |(row, column)| {
+        let (y, x) = (row as f64 - 59.5, column as f64 - 59.5);
+        let reach = x.hypot(y);
+        let thicker = if -y > x.abs() { thicker_mm } else { 0.0 };
+        let outer = cavity_mm + wall_mm + thicker;
+        match reach {
+            _ if reach < cavity_mm => 3,
+            _ if reach < outer => 2,
+            _ if reach < outer + 12.0 && -x > 0.5 * reach => 1,
+            _ => 0,
+        }
+    })
+}
+
+const MILLIMETRES: Spacing = Spacing {
+    row_mm: 1.0,
+    column_mm: 1.0,
+    slice_mm: 8.0,
+};
+
+/// Two basal slices, of which the second is thick and wide, two middle and two apical ones.
+fn uneven() -> Array3<u8> {
+    let slices = [
+        ring(20.0, 8.0, 0.0),
+        ring(30.0, 14.0, 0.0),
+        ring(20.0, 10.0, 0.0),
+        ring(20.0, 10.0, 0.0),
+        ring(18.0, 6.0, 0.0),
+        ring(18.0, 6.0, 0.0),
+    ];
+    let views: Vec<_> = slices.iter().map(|slice| slice.view()).collect();
+    stack(Axis(0), &views).unwrap()
+}
+
+fn without(profiles: &[FrameProfile], slices: &[usize]) -> RegionalWall {
+    let rules = Rules {
+        excluded_slices: slices.to_vec(),
+        ..Rules::default()
+    };
+    let (cycle, subject) = (Cycle::default(), Subject::default());
+    measure_heart(profiles, &rules, &MILLIMETRES, &cycle, &subject, &[])
+        .unwrap()
+        .wall
+}
+
+#[test]
+fn excluded_slices_have_no_wall_and_no_diameter() {
+    let grid = Grid {
+        spacing: MILLIMETRES,
+        ..GRID
+    };
+    let profiles =
+        [0, 1].map(|frame| FrameProfile::of(frame, uneven().view(), None, &grid).unwrap());
+    // By hand: the mean thickness of the two slices of each part, and twice the widest cavity's radius.
+    let expect = |slices: &[usize], parts_mm: [Option<f64>; 3], diameter_mm: f64| {
+        let found = without(&profiles, slices);
+        let near = |found: f64, expected: f64| (found - expected).abs() < 0.4;
+        for (index, mm) in found.ed_mm.iter().enumerate() {
+            let expected = parts_mm[index / 6];
+            let is_near = mm.zip(expected).is_none_or(|(mm, by)| near(mm, by));
+            assert!(
+                mm.is_some() == expected.is_some() && is_near,
+                "{slices:?}, segment {}: {mm:?}, not {expected:?}",
+                index + 1
+            );
+        }
+        let found_mm = found.ed_diameter_mm.unwrap();
+        assert!(near(found_mm, diameter_mm), "{slices:?}: {found_mm} mm");
+        assert_eq!(found.es_mm, found.ed_mm);
+        assert_eq!(found.es_diameter_mm, found.ed_diameter_mm);
+        for (percent, mm) in found.thickening_percent.iter().zip(found.ed_mm) {
+            assert_eq!(*percent, mm.map(|_| 0.0));
+        }
+    };
+    let [thin, middle, apical] = [Some(8.0), Some(10.0), Some(6.0)];
+    expect(&[], [Some(11.0), middle, apical], 60.0);
+    expect(&[1], [thin, middle, apical], 40.0);
+    expect(&[0], [Some(14.0), middle, apical], 60.0);
+    expect(&[0, 1], [None, middle, apical], 40.0);
+    expect(&[1, 2, 3], [thin, None, apical], 40.0);
+    expect(&[4, 5], [Some(11.0), middle, None], 60.0);
+}
+
+#[test]
+fn what_slices_add_is_not_known_of_profiles_that_were_kept_without() {
+    let grid = Grid {
+        spacing: MILLIMETRES,
+        ..GRID
+    };
+    let mut mask = uneven();
+    mask.slice_mut(s![5, .., ..]).fill(0);
+    let mut profiles =
+        [0, 1].map(|frame| FrameProfile::of(frame, mask.view(), None, &grid).unwrap());
+    let all = without(&profiles, &[]);
+    for profile in &mut profiles {
+        for slice in &mut profile.slices {
+            slice.wall = None;
+        }
+    }
+    assert_eq!(without(&profiles, &[]), all);
+    // There is no ventricle in the last slice.
+    assert_eq!(without(&profiles, &[5]), all);
+    assert_eq!(without(&profiles, &[1]), RegionalWall::default());
+}
+
+#[test]
+fn the_front_of_a_mirrored_picture_is_below_unless_the_file_says_where_it_is() {
+    let upright = stack(Axis(0), &[ring(20.0, 8.0, 6.0).view(); 3]).unwrap();
+    let mut mirrored = upright.clone();
+    mirrored.invert_axis(Axis(1));
+    let of = |mask: &Array3<u8>, right_handed, mirrored| {
+        let grid = Grid {
+            spacing: MILLIMETRES,
+            right_handed,
+            mirrored,
+        };
+        let wall = FrameProfile::of(0, mask.view(), None, &grid).unwrap().wall;
+        // Basal anterior, inferior, and the apical two.
+        [0, 3, 12, 14].map(|segment| wall.segments_mm[segment].unwrap())
+    };
+    let is_anterior = |[front, back, apical_front, apical_back]: [f64; 4]| {
+        // Sixty degrees within the ninety that are thick, and just those.
+        (front - 14.0).abs() < 0.4
+            && (back - 8.0).abs() < 0.4
+            && (apical_front - 14.0).abs() < 0.4
+            && (apical_back - 8.0).abs() < 0.4
+    };
+    let swapped = |[front, back, apical_front, apical_back]: [f64; 4]| {
+        [back, front, apical_back, apical_front]
+    };
+    assert!(is_anterior(of(&upright, None, false)));
+    assert!(is_anterior(of(&mirrored, None, true)));
+    // Taken as usual it would be the other way round.
+    assert!(is_anterior(swapped(of(&mirrored, None, false))));
+    // What the file says goes before what is seen.
+    for right_handed in [true, false] {
+        let told = of(&mirrored, Some(right_handed), true);
+        assert_eq!(told, of(&mirrored, Some(right_handed), false));
+        assert_eq!(is_anterior(told), right_handed);
     }
 }

@@ -53,6 +53,7 @@ pub fn key_slices(
     let grid = Grid {
         spacing: *spacing,
         right_handed: None,
+        mirrored: false,
     };
     let profile = FrameProfile::of(first.frame, first.labels.view(), None, &grid)?;
     let slices = thirds(&base_to_apex(&profile.slices));

@@ -38,6 +38,7 @@ fn measured(settings: &Settings, frames: usize) -> Metrics {
     let grid = Grid {
         spacing: settings.spacing,
         right_handed: None,
+        mirrored: false,
     };
     let profiles: Vec<FrameProfile> = (0..frames)
         .map(|frame| {

@@ -53,8 +53,9 @@ pub use models::{
 pub use revisions::{Reviewed, Revised, RevisionRecord};
 pub use segmentations::{
     ChangeRecord, CheckRecord, DoubtRecord, DrawnRecord, FactorRecord, LabelCounts, ModelUsed,
-    ProfileRecord, QualityRecord, ReviewRecord, ReviewState, SegmentationRecord, SliceRecord,
-    TimingsMs, ToldRecord, TurnRecord, lookup_key, mask_key,
+    ProfileRecord, QualityRecord, ReviewRecord, ReviewState, SegmentShareRecord,
+    SegmentationRecord, SliceRecord, TimingsMs, ToldRecord, TurnRecord, WallShareRecord,
+    lookup_key, mask_key,
 };
 pub use shadow::{SHADOW_RESULTS_MAX, SHADOW_SILENCE_MS, Shadow, ShadowResult, ShadowState};
 pub use store::{Committed, STALE_MS, Staging, Store, StoreError, WORK_STALE_MS, frame_key};

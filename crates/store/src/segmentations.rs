@@ -39,7 +39,7 @@ pub struct LabelCounts {
 }
 
 /// What the mask of a frame says of one slice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SliceRecord {
     /// Voxels of each label.
     pub counts: LabelCounts,
@@ -55,6 +55,29 @@ pub struct SliceRecord {
     /// Voxels of any structure in the picture's outermost rows and columns, likewise.
     #[serde(default)]
     pub at_edge: Option<u64>,
+    /// What it adds to the wall of its frame, likewise.
+    #[serde(default)]
+    pub wall: Option<WallShareRecord>,
+}
+
+/// What a slice adds to the wall of its frame.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WallShareRecord {
+    /// To each segment that it shows.
+    pub segments: Vec<SegmentShareRecord>,
+    /// Width of its cavity, mm.
+    pub diameter_mm: Option<f64>,
+}
+
+/// What a slice adds to one segment of the wall.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SegmentShareRecord {
+    /// The segment, from 1.
+    pub number: usize,
+    /// Rays that meet the wall there.
+    pub rays: u32,
+    /// Their ways through the wall together, mm.
+    pub sum_mm: f64,
 }
 
 /// What the mask of one frame says: all that rules about slices, the wall and checks need of it.

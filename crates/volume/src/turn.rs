@@ -41,6 +41,11 @@ impl Turn {
         *self == Turn::default()
     }
 
+    /// Whether what went round with the clock goes against it.
+    pub fn is_mirror(&self) -> bool {
+        self.transposed ^ self.rows_reversed ^ self.columns_reversed
+    }
+
     /// What happens to a picture, to stand behind "was".
     pub fn in_words(&self) -> &'static str {
         match (self.transposed, self.rows_reversed, self.columns_reversed) {
@@ -132,6 +137,10 @@ mod tests {
         }
         assert!(Turn::ALL[0].is_none());
         assert!(!Turn::ALL[1].is_none());
+        for turn in Turn::ALL {
+            let words = turn.in_words();
+            assert_eq!(turn.is_mirror(), words.contains("mirrored"), "{words}");
+        }
     }
 
     #[test]

@@ -449,7 +449,7 @@ const EXCLUDED_SLICES: Parameter = query(
         max: 999_999,
         or_word: Some("none"),
     },
-    "Slices that count to no volume, from 0. Left out: those that are kept, where there are any.",
+    "Slices that count to no volume, wall thickness or diameter, from 0. Left out: those that are kept, where there are any.",
 );
 
 const HEIGHT: Parameter = fact(

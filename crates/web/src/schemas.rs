@@ -71,7 +71,7 @@ fn revisions() -> Value {
         "SegmentationPatch": { "type": "object", "additionalProperties": false, "minProperties": 1, "properties": {
             "ed_frame": frame_or_null("End-diastole: a frame of the segmentation, or null to take it back."),
             "es_frame": frame_or_null("End-systole, likewise."),
-            "excluded_slices": { "type": ["array", "null"], "items": { "type": "integer", "minimum": 0 }, "uniqueItems": true, "description": "Slices that count to no volume." },
+            "excluded_slices": { "type": ["array", "null"], "items": { "type": "integer", "minimum": 0 }, "uniqueItems": true, "description": "Slices that count to no volume, wall thickness or diameter." },
             "bsa_formula": { "type": ["string", "null"], "enum": ["mosteller", "dubois", null] },
             "basal_rule": { "type": ["string", "null"], "enum": ["as_segmented", "mostly_enclosed", null] },
         } },

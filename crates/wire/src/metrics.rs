@@ -287,7 +287,7 @@ pub struct ConventionsJson {
     pub apex_rule: String,
     /// How the cavity's width is measured.
     pub diameter_rule: String,
-    /// Slices that count to no volume.
+    /// Slices that count to no volume, wall thickness or diameter.
     pub excluded_slices: Vec<usize>,
 }
 

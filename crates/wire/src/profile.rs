@@ -1,7 +1,9 @@
 //! What a mask says slice by slice, to and from the store.
 
-use cinecor_measures::{Counts, FrameProfile, SEGMENTS, SliceProfile, Wall};
-use cinecor_store::{LabelCounts, ProfileRecord, SliceRecord};
+use cinecor_measures::{
+    Counts, FrameProfile, SEGMENTS, SegmentShare, SliceProfile, Wall, WallShare,
+};
+use cinecor_store::{LabelCounts, ProfileRecord, SegmentShareRecord, SliceRecord, WallShareRecord};
 
 use crate::label_counts;
 
@@ -18,6 +20,7 @@ pub fn profile_record(profile: &FrameProfile) -> ProfileRecord {
                 middle_mm: slice.middle_mm,
                 right_middle_mm: slice.right_middle_mm,
                 at_edge: slice.at_edge,
+                wall: slice.wall.as_ref().map(share_record),
             })
             .collect(),
         stray: label_counts(profile.stray),
@@ -45,6 +48,7 @@ pub fn profile_of(frame: usize, record: &ProfileRecord) -> FrameProfile {
                 middle_mm: slice.middle_mm,
                 right_middle_mm: slice.right_middle_mm,
                 at_edge: slice.at_edge,
+                wall: slice.wall.as_ref().map(share_of),
             })
             .collect(),
         stray: counts_of(record.stray),
@@ -54,6 +58,37 @@ pub fn profile_of(frame: usize, record: &ProfileRecord) -> FrameProfile {
         },
         contrast: record.contrast,
     }
+}
+
+fn share_record(share: &WallShare) -> WallShareRecord {
+    let segments = (1..).zip(&share.segments);
+    WallShareRecord {
+        segments: segments
+            .filter(|(_, segment)| segment.rays > 0)
+            .map(|(number, segment)| SegmentShareRecord {
+                number,
+                rays: segment.rays,
+                sum_mm: segment.sum_mm,
+            })
+            .collect(),
+        diameter_mm: share.diameter_mm,
+    }
+}
+
+fn share_of(record: &WallShareRecord) -> WallShare {
+    let mut share = WallShare {
+        diameter_mm: record.diameter_mm,
+        ..WallShare::default()
+    };
+    for (number, segment) in (1..).zip(&mut share.segments) {
+        if let Some(kept) = record.segments.iter().find(|kept| kept.number == number) {
+            *segment = SegmentShare {
+                rays: kept.rays,
+                sum_mm: kept.sum_mm,
+            };
+        }
+    }
+    share
 }
 
 pub(crate) fn counts_of(counts: LabelCounts) -> Counts {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use cinecor_measures::score::FrameScore;
 use cinecor_measures::{
-    BasalRule, BsaFormula, Counts, Cycle, Doubt, Error, Factor, Factors, FrameCounts, Metrics,
-    Rules, intervals, measure, measure_heart,
+    BasalRule, BsaFormula, Counts, Cycle, Doubt, Error, Factor, Factors, FrameCounts, FrameProfile,
+    Metrics, Rules, SEGMENTS, intervals, measure, measure_heart,
 };
 use cinecor_store::{
     DoubtRecord, FactorRecord, LabelCounts, ModelUsed, QualityRecord, SegmentationRecord, Subject,
@@ -142,6 +142,13 @@ pub fn shown_turned(turn: Turn) -> Vec<WarningJson> {
         "the heart does not lie in the slices as it does in short-axis pictures, and what the model made of them was doubtful; so every slice was {} before the model saw it, which its score finds better, and the masks were turned back to lie as the file does; check what the file says of left and right",
         turn.in_words()
     );
+    let detail = if turn.is_mirror() {
+        format!(
+            "{detail}; where the file does not say how the slices lie in the patient, the segments of the wall are those of the heart as the model saw it"
+        )
+    } else {
+        detail
+    };
     vec![WarningJson {
         code: "shown_turned".to_owned(),
         detail,
@@ -276,6 +283,7 @@ pub fn measure_kept_with(
         .iter()
         .zip(&record.profiles)
         .map(|(&frame, profile)| profile_of(frame, profile))
+        .map(|profile| without_doubtful_segments(profile, record.turn.into()))
         .collect();
     // What the model said of its own masks does not hold for those that a person drew.
     let scores = if record.drawn.is_empty() {
@@ -293,6 +301,15 @@ pub fn measure_kept_with(
         );
     }
     Ok(metrics)
+}
+
+/// A profile that was kept before anybody asked which way round the heart of a mirrored picture goes may have anterior and inferior
+/// segments exchanged: they are not known.
+fn without_doubtful_segments(mut profile: FrameProfile, turn: Turn) -> FrameProfile {
+    if turn.is_mirror() && profile.slices.iter().any(|slice| slice.wall.is_none()) {
+        profile.wall.segments_mm = [None; SEGMENTS];
+    }
+    profile
 }
 
 /// The scores of the frames of a record; that of the study for each of them where they were not kept.

@@ -557,6 +557,7 @@ fn heart_metrics() -> MetricsJson {
             ..SPACING
         },
         right_handed: None,
+        mirrored: false,
     };
     let profiles: Vec<FrameProfile> = (0..6)
         .map(|frame| {
@@ -723,6 +724,7 @@ fn a_kept_segmentation_with_profiles_has_the_numbers_of_its_masks_under_the_rule
             ..SPACING
         },
         right_handed: None,
+        mirrored: false,
     };
     let profiles: Vec<FrameProfile> = [1.0, 0.6]
         .iter()
@@ -771,11 +773,58 @@ fn a_kept_segmentation_with_profiles_has_the_numbers_of_its_masks_under_the_rule
 }
 
 #[test]
+fn segments_of_mirrored_pictures_that_were_kept_before_that_was_heeded_are_not_known() {
+    let grid = Grid {
+        spacing: SPACING,
+        right_handed: None,
+        mirrored: true,
+    };
+    let profiles = [(0, 1.0), (1, 0.6)].map(|(frame, scale)| {
+        FrameProfile::of(frame, heart(scale).view(), None, &grid).expect("labels")
+    });
+    let turn = |columns_reversed, rows_reversed| TurnRecord {
+        columns_reversed,
+        rows_reversed,
+        ..TurnRecord::default()
+    };
+    let record = SegmentationRecord {
+        frames: vec![0, 1],
+        counts: profiles.iter().map(|p| label_counts(p.counts())).collect(),
+        profiles: profiles.iter().map(profile_record).collect(),
+        turn: turn(true, false),
+        ..kept_record()
+    };
+    let mut before = serde_json::to_value(&record).expect("JSON");
+    for profile in before["profiles"].as_array_mut().expect("profiles") {
+        for slice in profile["slices"].as_array_mut().expect("slices") {
+            slice.as_object_mut().expect("a slice").remove("wall");
+        }
+    }
+    let before: SegmentationRecord = serde_json::from_value(before).expect("reads back");
+    let half_a_turn = SegmentationRecord {
+        turn: turn(true, true),
+        ..before.clone()
+    };
+    let wall = |record: &SegmentationRecord| {
+        let told = cinecor_store::Subject::default();
+        let metrics = measure_kept(record, &told, &SPACING, &Cycle::default()).expect("numbers");
+        metrics.wall
+    };
+    let now = wall(&record);
+    assert!(now.ed_mm.iter().all(Option::is_some));
+    assert_eq!(wall(&half_a_turn), now);
+    let unknown = wall(&before);
+    assert_eq!([unknown.ed_mm, unknown.es_mm], [[None; 16]; 2]);
+    assert_eq!(unknown.ed_diameter_mm, now.ed_diameter_mm);
+}
+
+#[test]
 fn what_the_model_said_does_not_hold_for_frames_that_a_person_drew() {
     let profile = |frame, scale| {
         let grid = Grid {
             spacing: SPACING,
             right_handed: None,
+            mirrored: false,
         };
         FrameProfile::of(frame, heart(scale).view(), None, &grid).expect("labels")
     };

@@ -25,7 +25,7 @@ export function mount(root, actions) {
   const es = frameChoice('End-systole', 'choose-es', 'Frame in view');
   const basal = choice('Slices at the base', 'choose-basal', BASAL_RULES);
   const bsa = choice('Body surface', 'choose-bsa', BSA_FORMULAS);
-  const slices = element('fieldset', { class: 'slices' }, element('legend', {}, 'Slices that count to no volume'));
+  const slices = element('fieldset', { class: 'slices' }, element('legend', {}, 'Slices that count to no volume or wall'));
   const undo = element('button', { type: 'button', class: 'quiet', id: 'choices-undo' }, 'Back to what is kept');
   const keep = element('button', { type: 'button', id: 'choices-keep' }, 'Keep as a new revision');
   const compared = element('tbody');
