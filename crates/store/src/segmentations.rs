@@ -69,8 +69,9 @@ pub struct WallShareRecord {
     pub diameter_mm: Option<f64>,
 }
 
-/// What a slice adds to one segment of the wall.
+/// What a slice adds to one segment of the wall. A record has hundreds of them: each is three numbers there, without names.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "(usize, u32, f64)", into = "(usize, u32, f64)")]
 pub struct SegmentShareRecord {
     /// The segment, from 1.
     pub number: usize,
@@ -78,6 +79,22 @@ pub struct SegmentShareRecord {
     pub rays: u32,
     /// Their ways through the wall together, mm.
     pub sum_mm: f64,
+}
+
+impl From<(usize, u32, f64)> for SegmentShareRecord {
+    fn from((number, rays, sum_mm): (usize, u32, f64)) -> SegmentShareRecord {
+        SegmentShareRecord {
+            number,
+            rays,
+            sum_mm,
+        }
+    }
+}
+
+impl From<SegmentShareRecord> for (usize, u32, f64) {
+    fn from(share: SegmentShareRecord) -> (usize, u32, f64) {
+        (share.number, share.rays, share.sum_mm)
+    }
 }
 
 /// What the mask of one frame says: all that rules about slices, the wall and checks need of it.
