@@ -61,6 +61,7 @@ impl Attribute {
 }
 
 fn profile() -> Vec<Attribute> {
+    // The first line names the columns.
     let lines = PROFILE.lines().skip(1).map(|line| {
         let fields: Vec<&str> = line.split(',').collect();
         let [group, element, vr, keyword] = fields[..] else {
