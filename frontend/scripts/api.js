@@ -241,9 +241,25 @@ export async function listStudies(cursor) {
   return readDocument(await call(`/studies?${query}`));
 }
 
-/** @param {string} studyId @param {AbortSignal} signal */
+/**
+ * A kept study, and the tag by which the service knows it again.
+ * @param {string} studyId
+ * @param {AbortSignal} signal
+ * @returns {Promise<{study: any, studyTag: string}>}
+ */
 export async function getStudy(studyId, signal) {
-  return readDocument(await call(`/studies/${encodeURIComponent(studyId)}`, { signal }));
+  const response = await call(`/studies/${encodeURIComponent(studyId)}`, { signal });
+  return { study: await readDocument(response), studyTag: response.headers.get('etag') ?? '' };
+}
+
+/**
+ * Tells facts about the subject of a study, or its label; `null` takes one away. The service refuses to change a study that is another by now.
+ * @param {string} studyId
+ * @param {string} tag
+ * @param {object} change
+ */
+export async function changeStudy(studyId, tag, change) {
+  await call(`/studies/${encodeURIComponent(studyId)}`, { method: 'PATCH', headers: { 'Content-Type': 'application/json', 'If-Match': tag }, body: JSON.stringify(change) });
 }
 
 /** @param {string} studyId */

@@ -14,6 +14,9 @@ export const TOLD = [
   { name: 'frame_ms', label: 'Time between frames (ms)', min: 1, max: 2000 },
 ];
 
+/** What a person may tell of a study, by the names that the service has for it. */
+const FIELDS = ['label', ...TOLD.map(({ name }) => name), 'sex'];
+
 /**
  * How a fact is said; `missed` are those whose absence is told, because indexed values or reference ranges go without them.
  * @type {{name: string, words: string, unit: string, missed: boolean}[]}
@@ -46,6 +49,26 @@ export function factSentences(study) {
     ...(study?.label ? [`Label: ${study.label}.`] : []),
     ...parts.filter(([, facts]) => facts.length > 0).map(([name, facts]) => `${name}: ${/** @type {string[]} */ (facts).join(', ')}.`),
   ];
+}
+
+/**
+ * What the fields of a study hold before anybody changes them.
+ * @param {any} study
+ * @returns {Record<string, string>}
+ */
+export function factsOf(study) {
+  const known = { ...study?.subject, label: study?.label };
+  return Object.fromEntries(FIELDS.filter((name) => known[name] != null).map((name) => [name, String(known[name])]));
+}
+
+/**
+ * What a person changed, as the service is told it: `null` takes a fact away.
+ * @param {Record<string, string>} before @param {Record<string, string>} after
+ * @returns {Record<string, string | number | null>}
+ */
+export function factsChange(before, after) {
+  const value = (/** @type {string} */ name) => (TOLD.some((fact) => fact.name === name) ? Number(after[name]) : after[name]);
+  return Object.fromEntries(FIELDS.filter((name) => before[name] !== after[name]).map((name) => [name, after[name] === undefined ? null : value(name)]));
 }
 
 /** @param {number | string} value a number without more than one digit behind the point */

@@ -8,6 +8,7 @@ import { choicesChange, choicesOf, choicesQuery } from './measuring.js';
 import { requestBody } from './models.js';
 import { mount as mountBullseye } from './views/bullseye.js';
 import { mount as mountCurve } from './views/curve.js';
+import { mount as mountFacts } from './views/facts.js';
 import { mount as mountHeadline } from './views/headline.js';
 import { mount as mountIntake } from './views/intake.js';
 import { mount as mountKey } from './views/key.js';
@@ -127,15 +128,17 @@ function learn(cause) {
 
 /** @param {any} study @param {AbortSignal} signal */
 async function analyse(study, signal) {
-  await show(study, await api.segmentStudy(study.id, requestBody(store.get().wanted), report, signal), signal);
+  const segmentation = await api.segmentStudy(study.id, requestBody(store.get().wanted), report, signal);
+  await show(study.id, segmentation.id, signal);
 }
 
-/** @param {any} study @param {any} segmentation @param {AbortSignal} signal */
-async function show(study, segmentation, signal) {
+/** @param {string} studyId @param {string} segmentationId @param {AbortSignal} signal */
+async function show(studyId, segmentationId, signal) {
   report({ stage: 'measure', done: 0, total: 0 });
-  const found = await revision(study.id, segmentation.id, signal);
-  const truth = await api.getTruth(study, signal);
-  store.change((now) => state.finished(now, { study, ...found, truth }));
+  const kept = await api.getStudy(studyId, signal);
+  const found = await revision(studyId, segmentationId, signal);
+  const truth = await api.getTruth(kept.study, signal);
+  store.change((now) => state.finished(now, { ...kept, ...found, truth }));
 }
 
 /**
@@ -159,8 +162,9 @@ async function alter(change) {
   const { study, segmentation, tag } = asked;
   const { signal } = work;
   const refresh = async () => {
+    const kept = await api.getStudy(study.id, signal);
     const found = await revision(study.id, segmentation.id, signal);
-    store.change((now) => state.revised(now, found));
+    store.change((now) => state.revised(now, { ...kept, ...found }));
   };
   aside.abort();
   store.change((now) => state.changed(now, true));
@@ -212,9 +216,9 @@ const actions = {
   openDemo: (facts) => start('demo', async (signal) => upload([await api.getDemo(signal)], { ...facts, label: api.DEMO_LABEL }, signal)),
   /** @param {any} study */
   reopen: (study) => start('decode', async (signal) => {
-    const kept = await api.getStudy(study.id, signal);
+    const { study: kept } = await api.getStudy(study.id, signal);
     const segmentation = await api.findSegmentation(kept, signal);
-    await (segmentation ? show(kept, segmentation, signal) : analyse(kept, signal));
+    await (segmentation ? show(kept.id, segmentation.id, signal) : analyse(kept, signal));
   }),
   again: () => {
     const { study } = store.get();
@@ -226,8 +230,10 @@ const actions = {
     return attempt(refreshList);
   },
   listOlder: () => attempt(async () => {
-    const { items, next_cursor: older } = await api.listStudies(store.get().older);
-    store.change((now) => state.listed(now, [...now.studies, ...items], older));
+    const { older: from } = store.get();
+    const { items, next_cursor: older } = await api.listStudies(from);
+    // A list that was fetched anew meanwhile ends elsewhere.
+    store.change((now) => (now.older === from ? state.listed(now, [...now.studies, ...items], older) : now));
   }),
   /** @param {any} study */
   remove: (study) => attempt(async () => {
@@ -297,6 +303,11 @@ const actions = {
     if (!tried) return Promise.resolve(false);
     return alter((seen) => api.changeSegmentation(seen, choicesChange(choicesOf(metrics), tried.choices)));
   },
+  /** @param {object} change facts about the subject, or the label */
+  tell: (change) => {
+    const { studyTag } = store.get();
+    return alter(({ studyId }) => api.changeStudy(studyId, studyTag, change));
+  },
   /** @param {'approved' | 'rejected'} decision @param {string} note */
   review: (decision, note) => alter((seen) => api.reviewSegmentation(seen, { state: decision, ...(note ? { note } : {}) })),
   /** @param {Blob} file @param {number | null} frame */
@@ -328,6 +339,7 @@ const resultViews = [
   mountHeadline(byId('headline')),
   mountViewer(byId('viewer'), actions),
   mountNumbers(byId('numbers')),
+  mountFacts(byId('about'), actions),
   mountCurve(byId('curve'), actions),
   mountBullseye(byId('wall')),
   mountMeasuring(byId('measuring'), actions),

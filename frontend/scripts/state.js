@@ -16,13 +16,13 @@ import { settled } from './models.js';
  * @typedef {'dark' | 'light'} Theme
  * @typedef {{choices: import('./measuring.js').Choices, metrics: any, problem: Problem | null}} Trial
  * @typedef {{phase: Phase, needsKey: boolean, keyRefused: boolean, problem: Problem | null, progress: Progress | null,
- *   study: any, segmentation: any, metrics: any, truth: any, trial: Trial | null, revisions: any[],
+ *   study: any, studyTag: string, segmentation: any, metrics: any, truth: any, trial: Trial | null, revisions: any[],
  *   tag: string, changing: boolean, mayChange: boolean, studies: any[], older: string | null, models: any[],
  *   wanted: import('./models.js').Wanted, theme: Theme, view: View}} State
  *
  * `trial` is how the mask would be measured with other choices; its `metrics` are `null` until they are there. `wanted` is the model that
  * the next request asks for. `revisions` are those of the segmentation, the last one first; `tag` is what the service knows the one in view
- * by; `changing` is whether a review or a change is on its way, `mayChange` is false once the service has said that the key allows none.
+ * by, `studyTag` the same of the study; `changing` is whether a review or a change is on its way, `mayChange` is false once the service has said that the key allows none.
  * `truth` is what is known of the demonstration heart; `null` for every other study. `older` is where the list of kept studies goes on;
  * `null` where it is whole.
  */
@@ -36,6 +36,7 @@ export function initialState() {
     problem: null,
     progress: null,
     study: null,
+    studyTag: '',
     segmentation: null,
     metrics: null,
     truth: null,
@@ -68,7 +69,7 @@ export function initialState() {
  * @returns {State}
  */
 export function started(state, stage) {
-  return { ...state, phase: 'busy', problem: null, progress: { stage, done: 0, total: 0 }, study: null, segmentation: null, metrics: null, truth: null, trial: null, revisions: [], tag: '', changing: false };
+  return { ...state, phase: 'busy', problem: null, progress: { stage, done: 0, total: 0 }, study: null, studyTag: '', segmentation: null, metrics: null, truth: null, trial: null, revisions: [], tag: '', changing: false };
 }
 
 /**
@@ -121,10 +122,10 @@ export function cancelled(state) {
 /**
  * A study was segmented and measured: the view starts at end-diastole in the middle of the stack.
  * @param {State} state
- * @param {{study: any, segmentation: any, metrics: any, revisions?: any[], tag?: string, truth?: any}} result
+ * @param {{study: any, studyTag?: string, segmentation: any, metrics: any, revisions?: any[], tag?: string, truth?: any}} result
  * @returns {State}
  */
-export function finished(state, { study, segmentation, metrics, revisions = [], tag = '', truth = null }) {
+export function finished(state, { study, studyTag = '', segmentation, metrics, revisions = [], tag = '', truth = null }) {
   const frame = clampIndex(metrics?.phases?.ed_frame ?? 0, study.shape.frames);
   const slice = clampIndex((study.shape.slices - 1) / 2, study.shape.slices);
   return {
@@ -133,6 +134,7 @@ export function finished(state, { study, segmentation, metrics, revisions = [], 
     problem: null,
     progress: null,
     study,
+    studyTag,
     segmentation,
     metrics,
     truth,
@@ -200,14 +202,15 @@ export function cleared(state) {
 }
 
 /**
- * The segmentation is there in another revision; the view stays where it is. One that is not in view any longer changes nothing.
+ * The segmentation is there in another revision, or the study with other facts; the view stays where it is. One that is not in view any
+ * longer changes nothing.
  * @param {State} state
- * @param {{segmentation: any, metrics: any, revisions: any[], tag: string}} result
+ * @param {{study?: any, studyTag?: string, segmentation: any, metrics: any, revisions: any[], tag: string}} result
  * @returns {State}
  */
-export function revised(state, { segmentation, metrics, revisions, tag }) {
-  if (!isInView(state, { study: state.study, segmentation })) return state;
-  return { ...state, problem: null, segmentation, metrics, revisions, tag, trial: null, changing: false };
+export function revised(state, { study = state.study, studyTag = state.studyTag, segmentation, metrics, revisions, tag }) {
+  if (!isInView(state, { study, segmentation })) return state;
+  return { ...state, problem: null, study, studyTag, segmentation, metrics, revisions, tag, trial: null, changing: false };
 }
 
 /**

@@ -469,6 +469,53 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
     await page.close();
   });
 
+  test('what is known of a patient is corrected beside the numbers that rest on it', async () => {
+    const { page, complaints } = await openPage(browser, host.url);
+    await page.click('#intake .facts summary');
+    await page.fill('#intake [name=height_cm]', '178.25');
+    await page.fill('#intake [name=age_years]', '61');
+    await page.setInputFiles('#file', { name: 'cine.nii.gz', mimeType: 'application/gzip', buffer: takeFrames(demo, 2) });
+    await page.waitForSelector(DONE, PATIENCE);
+    assert.equal(await page.locator('#facts').innerText(), 'Told: height 178.3 cm, age 61 years. Not known: weight, sex, heart rate.');
+    assert.match(await page.locator('#numbers').innerText(), /Not indexed: height and weight were not told/);
+    await page.click('#about summary');
+    const inForm = () => page.locator('#about :is(input, select)').evaluateAll((fields) => fields.map((field) => field.value));
+    assert.deepEqual(await inForm(), ['', '178.25', '', '61', '', '', '']);
+    await page.screenshot({ path: join(PICTURES, 'facts.png'), fullPage: true });
+    await isAccessible(page);
+    const said = (/** @type {string} */ text) => page.waitForFunction((wanted) => document.querySelector('#facts').textContent === wanted, text);
+
+    await page.fill('#about [name=weight_kg]', '8000');
+    await page.click('#tell');
+    assert.ok(await page.locator('#about [name=weight_kg]').evaluate((field) => !field.checkValidity() && field === document.activeElement));
+    await page.fill('#about [name=weight_kg]', '74');
+    await page.fill('#about [name=age_years]', '');
+    await page.selectOption('#about [name=sex]', 'female');
+    // Something else of the study changes meanwhile: what is being written stays.
+    await page.click('#approve');
+    await page.waitForSelector('.reviewed[data-review="approved"]');
+    assert.deepEqual(await inForm(), ['', '178.25', '74', '', '', '', 'female']);
+    await page.click('#tell');
+    await said('Told: height 178.3 cm, weight 74 kg, sex female. Not known: age, heart rate.');
+    // √(178.25 · 74 / 3600), Mosteller.
+    assert.match(await page.locator('#numbers').innerText(), /Body surface 1\.91 m²/);
+    const { study } = await kept(host.url, 2);
+    const { height_cm, weight_kg, sex, age_years } = study.subject;
+    assert.deepEqual([height_cm, weight_kg, sex, age_years, study.label], [178.25, 74, 'female', null, null]);
+
+    // Somebody else is faster: what they told is shown, and nothing of it is lost.
+    const other = await fetch(`${host.url}/api/v1/studies/${study.id}`, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: '{"weight_kg": 75}' });
+    assert.equal(other.status, 200);
+    await page.fill('#about [name=height_cm]', '180');
+    await page.click('#tell');
+    await page.waitForSelector('.problem:not([hidden])');
+    await said('Told: height 178.3 cm, weight 75 kg, sex female. Not known: age, heart rate.');
+    assert.deepEqual(await inForm(), ['', '178.25', '75', '', '', '', 'female']);
+    assert.deepEqual(complaints, ['Failed to load resource: the server responded with a status of 412 (Precondition Failed)']);
+    assert.equal((await fetch(`${host.url}/api/v1/studies/${study.id}`, { method: 'DELETE' })).status, 204);
+    await page.close();
+  });
+
   test('answers that come late are not shown with another revision or another study', async () => {
     const { study, base, first, second } = await twoRevisions(host.url, takeFrames(demo, 3));
     const { page, complaints } = await openPage(browser, host.url);

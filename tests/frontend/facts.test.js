@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { factSentences, TOLD } from '../../frontend/scripts/facts.js';
+import { factsChange, factSentences, factsOf, TOLD } from '../../frontend/scripts/facts.js';
 
 test('what may be told has the limits of the service', () => {
   const source = readFileSync(new URL('../../crates/store/src/subject.rs', import.meta.url), 'utf8');
@@ -26,4 +26,14 @@ test('facts are said by where they come from, and missing ones too', () => {
     'Not known: heart rate.',
   ]);
   assert.deepEqual(factSentences({ label: null, subject: {} }), ['Not known: height, weight, sex, age, heart rate.']);
+});
+
+test('what was changed is told, and nothing else', () => {
+  const before = factsOf({ label: 'bed 7', subject: { height_cm: 178.25, weight_kg: 74, sex: 'male', age_years: null, ed_frame: 0, sources: {} } });
+  assert.deepEqual(before, { label: 'bed 7', height_cm: '178.25', weight_kg: '74', sex: 'male' });
+  assert.deepEqual(factsChange(before, before), {});
+  assert.deepEqual(factsChange(before, { height_cm: '178.25', weight_kg: '72.5', sex: 'female', age_years: '61' }), {
+    label: null, weight_kg: 72.5, age_years: 61, sex: 'female',
+  });
+  assert.deepEqual(factsOf(null), {});
 });

@@ -2,9 +2,9 @@
  * Where a study comes in: dropped files and folders, chosen ones, the demonstration, or one that is kept.
  */
 
-import { TOLD } from '../facts.js';
 import { dropped } from '../files.js';
-import { element, labelled } from './elements.js';
+import { element } from './elements.js';
+import { factFields } from './fact-fields.js';
 
 /**
  * @param {HTMLElement} root
@@ -25,21 +25,12 @@ export function mount(root, actions) {
   folder.addEventListener('click', () => folderPicker.click());
   const demo = element('button', { type: 'button', id: 'demo', class: 'quiet' }, 'Try the demonstration heart');
   const demoRow = element('div', { class: 'row middle' }, demo, element('span', { class: 'small' }, 'A made-up beating heart whose true volumes are known; nobody’s images.'));
-  const label = labelled('Label (no patient’s name)', { type: 'text', name: 'label', maxLength: 200, autocomplete: 'off' });
-  const inputs = TOLD.map(({ label, name, min, max }) => labelled(label, { type: 'number', inputMode: 'decimal', name, min: String(min), max: String(max), step: 'any' }));
-  const sex = element(
-    'select',
-    { name: 'sex' },
-    element('option', { value: '' }, 'not told'),
-    element('option', { value: 'female' }, 'female'),
-    element('option', { value: 'male' }, 'male'),
-  );
-  const form = element('form', { class: 'fields' }, label.field, ...inputs.map(({ field }) => field), element('label', { class: 'field' }, element('span', {}, 'Sex'), sex));
+  const fields = factFields();
   const facts = element(
     'details',
     { class: 'facts' },
     element('summary', {}, 'About the study and the patient: label, and what indexed values and times need'),
-    form,
+    fields.form,
   );
   const kept = element('ul', { class: 'studies' });
   const more = element('button', { type: 'button', class: 'quiet', id: 'older' }, 'Show older studies');
@@ -47,24 +38,16 @@ export function mount(root, actions) {
   const keptBox = element('div', { hidden: true }, element('h2', {}, 'Kept studies'), kept, more);
   root.append(element('div', { class: 'panel' }, picker, drop, folderPicker, element('div', { class: 'row middle' }, folder), demoRow, facts), keptBox);
 
-  const told = () => {
-    /** @type {Record<string, string>} */
-    const values = {};
-    for (const { input } of inputs) if (input.value !== '') values[input.name] = input.value;
-    if (sex.value) values.sex = sex.value;
-    if (label.input.value.trim()) values.label = label.input.value.trim();
-    return values;
-  };
   const valid = () => {
-    const wrong = inputs.find(({ input }) => !input.checkValidity());
+    const wrong = fields.wrong();
     if (!wrong) return true;
     // What is folded away cannot be pointed at.
     facts.open = true;
-    wrong.input.reportValidity();
+    wrong.reportValidity();
     return false;
   };
   const take = (/** @type {File[]} */ files) => {
-    if (files.length > 0 && valid()) actions.open(files, told());
+    if (files.length > 0 && valid()) actions.open(files, fields.told());
   };
   for (const input of [picker, folderPicker]) {
     input.addEventListener('change', () => {
@@ -93,7 +76,7 @@ export function mount(root, actions) {
     );
   });
   demo.addEventListener('click', () => {
-    if (valid()) actions.openDemo(told());
+    if (valid()) actions.openDemo(fields.told());
   });
 
   /** @type {any[] | null} */
@@ -103,7 +86,7 @@ export function mount(root, actions) {
     update({ phase, needsKey, studies, older }) {
       const hide = needsKey || (phase !== 'empty' && phase !== 'failed');
       // What was told holds for one study: the next patient is another one.
-      if (hide && !root.hidden) form.reset();
+      if (hide && !root.hidden) fields.form.reset();
       root.hidden = hide;
       if (hide) drop.classList.remove('over');
       keptBox.hidden = studies.length === 0;
