@@ -325,6 +325,84 @@ fn a_frame_of_the_models_own_keeps_what_the_model_said() -> Result<()> {
 }
 
 #[test]
+fn checks_are_of_the_slices_that_are_not_left_out() -> Result<()> {
+    let kept = Kept::start(&Options::new(), &volumes::small(4, 2, 11)?)?;
+    // Voxels of cavity, wall and right ventricle in each slice, in either frame: the third slice alone has the right ventricle, and the
+    // ventricle ends in 60 of 240 voxels.
+    let (_, _, rows, columns) = kept.labels.dim();
+    let slice = |[left, wall, right]: [usize; 3]| {
+        let mut codes = vec![0; rows * columns];
+        codes[200..200 + left].fill(LEFT);
+        codes[200 + left..][..wall].fill(2);
+        codes[200 + left + wall..][..right].fill(1);
+        codes
+    };
+    let frame = |part: usize| {
+        let slices = [[160, 80, 0], [140, 60, 0], [100, 80, 90], [40, 20, 0]];
+        slices
+            .map(|[left, wall, right]| slice([left / part, wall, right / part]))
+            .concat()
+    };
+    let mask = [kept.header.source.mask_header(2), frame(1), frame(2)].concat();
+    kept.put("", &mask, &[])?.expect(200)?;
+    let checks = |query: &str| -> Result<Value> {
+        let quality = kept.get(&format!("/metrics{query}"))?.json()?["quality"].clone();
+        let of = |code: &str| {
+            let mut checks = quality["checks"].as_array().into_iter().flatten();
+            checks
+                .find(|check| check["code"] == code)
+                .map(|check| check["value"].clone())
+        };
+        Ok(json!([
+            of("structures_present"),
+            of("slices_contiguous"),
+            of("apex_covered"),
+            of("stroke_volumes"),
+        ]))
+    };
+    // 440 and 220 voxels of the left, 90 and 45 of the right: 220 and 45 are ejected.
+    let apart = |left: f64, right: f64| 100.0 * (left - right).abs() / left;
+    let near = |found: &Value, expected: &Value| {
+        let pairs = found
+            .as_array()
+            .into_iter()
+            .flatten()
+            .zip(expected.as_array().into_iter().flatten());
+        pairs.fold(true, |all, (one, other)| {
+            all && match (one.as_f64(), other.as_f64()) {
+                (Some(one), Some(other)) => (one - other).abs() < 1e-9,
+                _ => one == other,
+            }
+        })
+    };
+    for (query, expected) in [
+        ("", json!([0.0, 0.0, 60.0 / 240.0, apart(220.0, 45.0)])),
+        // The last slice: the one before ends in 180 of 240 voxels, and 200 of the left are ejected.
+        (
+            "?excluded_slices=3",
+            json!([0.0, 0.0, 180.0 / 240.0, apart(200.0, 45.0)]),
+        ),
+        // A slice between base and apex is missing in both frames; 150 are ejected.
+        (
+            "?excluded_slices=1",
+            json!([0.0, 2.0, 60.0 / 240.0, apart(150.0, 45.0)]),
+        ),
+        // The right ventricle is missing in both frames, and so is the slice.
+        ("?excluded_slices=2", json!([2.0, 2.0, 60.0 / 240.0, null])),
+    ] {
+        let found = checks(query)?;
+        ensure!(near(&found, &expected), "{query}: {found}, not {expected}");
+    }
+    // What is told with the segmentation is judged likewise, and the verdict goes with it.
+    let asked = kept.get("/metrics?excluded_slices=2")?.json()?;
+    let told = kept.patch(&json!({"excluded_slices": [2]}))?.expect(200)?;
+    assert_eq!(told.header("x-cinecor-verdict"), Some("reject"));
+    assert_eq!(told.json()?["quality"], asked["quality"]);
+    assert_eq!(kept.get("/metrics")?.json()?, asked);
+    Ok(())
+}
+
+#[test]
 fn an_approval_is_of_the_numbers_that_were_seen() -> Result<()> {
     let kept = Kept::start(&Options::new(), &volumes::small(4, 3, 5)?)?;
     let made = kept

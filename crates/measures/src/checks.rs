@@ -8,8 +8,8 @@
 use cinecor_volume::{Label, Spacing};
 
 use crate::metrics::{Check, Metrics, Quality, Verdict};
-use crate::profile::{FrameProfile, SliceProfile, long_axis};
-use crate::{Counts, PhaseMethod};
+use crate::profile::{FrameProfile, LongAxis, SliceProfile, long_axis};
+use crate::{Counts, PhaseMethod, Rules};
 
 /// Part of the largest section of the left ventricle that the one nearest to the apex may have: the 97.5th percentile at end-diastole
 /// (0.416). Of stacks that lack their last slice 41 % are above it, of those that lack two 91 %.
@@ -71,6 +71,8 @@ const DECISIVE: [&str; 4] = ["structures_present", "ejection", "spacing", "heart
 pub struct Judged<'a> {
     /// The measured frames, in rising order.
     pub frames: &'a [FrameProfile],
+    /// Which slices count: those that are left out neither fail a check nor help one to pass.
+    pub rules: &'a Rules,
     /// What was measured.
     pub metrics: &'a Metrics,
     /// What would have been measured had no phase been told; `None` when none was.
@@ -113,23 +115,31 @@ pub fn assess(judged: &Judged<'_>, score: Option<f64>) -> Quality {
 pub fn checks(judged: &Judged<'_>) -> Vec<Check> {
     let Judged {
         frames,
+        rules,
         metrics,
         found,
         spacing,
     } = *judged;
-    let phases = metrics.phases.left_ventricle;
-    let at = |frame: Option<usize>| frames.iter().find(|profile| Some(profile.frame) == frame);
-    // One frame alone stands for both phases.
-    let ed = at(phases.ed_frame).or(frames.first());
-    let both: Vec<&FrameProfile> = ed
-        .into_iter()
-        .chain(at(phases.es_frame).filter(|es| ed.is_none_or(|ed| ed.frame != es.frame)))
+    let frames: Vec<Counting<'_>> = frames
+        .iter()
+        .map(|profile| Counting { profile, rules })
         .collect();
-    let mut list = vec![structures_present(frames)];
+    let phases = metrics.phases.left_ventricle;
+    let at = |frame: Option<usize>| {
+        let mut frames = frames.iter().copied();
+        frames.find(|counting| Some(counting.profile.frame) == frame)
+    };
+    // One frame alone stands for both phases.
+    let ed = at(phases.ed_frame).or(frames.first().copied());
+    let both: Vec<Counting<'_>> = ed
+        .into_iter()
+        .chain(at(phases.es_frame).filter(|_| phases.es_frame != ed.map(|ed| ed.profile.frame)))
+        .collect();
+    let mut list = vec![structures_present(&frames)];
     list.extend(base_covered(&both, spacing));
     list.extend(ed.and_then(apex_covered));
     list.push(contiguous(&both));
-    list.extend(pieces(frames));
+    list.extend(pieces(&frames));
     list.extend(enclosed(&both));
     list.extend(beside(&both));
     list.extend(ed.and_then(orientation));
@@ -145,6 +155,56 @@ pub fn checks(judged: &Judged<'_>) -> Vec<Check> {
     list.extend(heart_size(metrics));
     list.extend(ed.and_then(contrast));
     list
+}
+
+/// A frame as far as its slices count.
+#[derive(Clone, Copy)]
+struct Counting<'a> {
+    profile: &'a FrameProfile,
+    rules: &'a Rules,
+}
+
+impl<'a> Counting<'a> {
+    /// A slice that counts.
+    fn slice(self, z: usize) -> Option<&'a SliceProfile> {
+        self.profile
+            .slices
+            .get(z)
+            .filter(|_| self.rules.counts_slice(z))
+    }
+
+    /// The slices that count, in the order of the volume.
+    fn slices(self) -> impl DoubleEndedIterator<Item = &'a SliceProfile> {
+        (0..self.profile.slices.len()).filter_map(move |z| self.slice(z))
+    }
+
+    fn counts(self) -> Counts {
+        self.slices()
+            .fold(Counts::default(), |sum, slice| sum + slice.counts)
+    }
+
+    /// The largest section of the left ventricle; `None` where there is none.
+    fn largest(self) -> Option<u64> {
+        let largest = self.slices().map(SliceProfile::heart).max();
+        largest.filter(|&voxels| voxels > 0)
+    }
+
+    /// Whether the slices' order runs from base to apex. No slice that is left out changes that.
+    fn is_toward_apex(self) -> Option<bool> {
+        long_axis(&self.profile.slices).map(|axis| axis.apex >= axis.base)
+    }
+
+    /// The ends of the ventricle among the slices that count.
+    fn axis(self) -> Option<LongAxis> {
+        let mut shown = long_axis(&self.profile.slices)?
+            .slices()
+            .filter(|&z| self.slice(z).is_some_and(|slice| slice.heart() > 0));
+        let base = shown.next()?;
+        Some(LongAxis {
+            base,
+            apex: shown.last().unwrap_or(base),
+        })
+    }
 }
 
 fn check(code: &'static str, passed: bool, value: f64, limit: f64, detail: String) -> Check {
@@ -175,13 +235,13 @@ fn in_words(label: Label) -> &'static str {
     }
 }
 
-fn structures_present(frames: &[FrameProfile]) -> Check {
+fn structures_present(frames: &[Counting<'_>]) -> Check {
     let mut missing = Vec::new();
-    for profile in frames {
-        let counts = profile.counts();
+    for counting in frames {
+        let counts = counting.counts();
         for label in Label::STRUCTURES {
             if of_structure(counts, label) == 0 {
-                missing.push((profile.frame, label));
+                missing.push((counting.profile.frame, label));
             }
         }
     }
@@ -204,36 +264,39 @@ fn structures_present(frames: &[FrameProfile]) -> Check {
     )
 }
 
-fn base_covered(profiles: &[&FrameProfile], spacing: &Spacing) -> Option<Check> {
-    let ed = profiles.first()?;
-    let axis = long_axis(&ed.slices)?;
-    let largest = ed.slices.iter().map(SliceProfile::heart).max()?;
-    let section_mm2 = largest as f64 * spacing.row_mm * spacing.column_mm;
+fn base_covered(frames: &[Counting<'_>], spacing: &Spacing) -> Option<Check> {
+    let ed = frames.first()?;
+    let axis = ed.axis()?;
+    let section_mm2 = ed.largest()? as f64 * spacing.row_mm * spacing.column_mm;
     let width_mm = 2.0 * (section_mm2 / std::f64::consts::PI).sqrt();
     let length_mm = axis.slices().count() as f64 * spacing.slice_mm;
     let value = length_mm / width_mm;
     // The base comes down in systole: where it leaves a slice free, the stack reaches above it.
-    let is_free = profiles.iter().any(|profile| {
-        let above = if axis.base <= axis.apex {
-            0
+    let is_toward_apex = ed.is_toward_apex()?;
+    let is_free = frames.iter().any(|counting| {
+        let mut slices = counting.slices();
+        let above = if is_toward_apex {
+            slices.next()
         } else {
-            profile.slices.len().saturating_sub(1)
+            slices.next_back()
         };
-        profile
-            .slices
-            .get(above)
-            .is_some_and(|slice| slice.heart() == 0)
+        above.is_some_and(|slice| slice.heart() == 0)
     });
+    let no_slice = if ed.rules.excluded_slices.is_empty() {
+        "No slice"
+    } else {
+        "No slice that counts"
+    };
     let passed = is_free || value >= LENGTH_OVER_WIDTH_MIN;
     let detail = if is_free {
         "The stack begins above the left ventricle: the base is covered.".to_owned()
     } else if passed {
         format!(
-            "No slice lies above the base; the ventricle is {length_mm:.0} mm long and {width_mm:.0} mm wide, as whole ventricles are."
+            "{no_slice} lies above the base; the ventricle is {length_mm:.0} mm long and {width_mm:.0} mm wide, as whole ventricles are."
         )
     } else {
         format!(
-            "No slice lies above the base, and the ventricle is {length_mm:.0} mm long for a width of {width_mm:.0} mm: the base may be missing."
+            "{no_slice} lies above the base, and the ventricle is {length_mm:.0} mm long for a width of {width_mm:.0} mm: the base may be missing."
         )
     };
     Some(check(
@@ -245,10 +308,9 @@ fn base_covered(profiles: &[&FrameProfile], spacing: &Spacing) -> Option<Check> 
     ))
 }
 
-fn apex_covered(profile: &FrameProfile) -> Option<Check> {
-    let axis = long_axis(&profile.slices)?;
-    let largest = profile.slices.iter().map(SliceProfile::heart).max()?;
-    let value = profile.slices.get(axis.apex)?.heart() as f64 / largest as f64;
+fn apex_covered(counting: Counting<'_>) -> Option<Check> {
+    let apex = counting.slice(counting.axis()?.apex)?;
+    let value = apex.heart() as f64 / counting.largest()? as f64;
     let passed = value <= APICAL_SECTION_MAX;
     let percent = 100.0 * value;
     Some(check(
@@ -268,45 +330,42 @@ fn apex_covered(profile: &FrameProfile) -> Option<Check> {
     ))
 }
 
-fn contiguous(profiles: &[&FrameProfile]) -> Check {
-    let gaps = profiles
-        .iter()
-        .filter_map(|profile| {
-            let axis = long_axis(&profile.slices)?;
-            Some(
-                axis.slices()
-                    .filter(|&z| {
-                        profile
-                            .slices
-                            .get(z)
-                            .is_some_and(|slice| slice.heart() == 0)
-                    })
-                    .count(),
-            )
-        })
-        .sum::<usize>();
+fn contiguous(frames: &[Counting<'_>]) -> Check {
+    let (mut gaps, mut left_out) = (0, 0);
+    for counting in frames {
+        for z in counting.axis().into_iter().flat_map(LongAxis::slices) {
+            match counting.slice(z) {
+                Some(slice) if slice.heart() > 0 => (),
+                Some(_) => gaps += 1,
+                None => left_out += 1,
+            }
+        }
+    }
+    let all = gaps + left_out;
     check(
         "slices_contiguous",
-        gaps == 0,
-        gaps as f64,
+        all == 0,
+        f64::from(all),
         0.0,
-        if gaps == 0 {
-            "The left ventricle is found in every slice from base to apex.".to_owned()
-        } else {
-            format!("{gaps} slices between base and apex show no left ventricle.")
+        match (gaps, left_out) {
+            (0, 0) => "The left ventricle is found in every slice from base to apex.".to_owned(),
+            (_, 0) => format!("{gaps} slices between base and apex show no left ventricle."),
+            _ => format!(
+                "{all} slices between base and apex are left out or show no left ventricle: what lies in them is missing in every volume."
+            ),
         },
     )
 }
 
-fn pieces(frames: &[FrameProfile]) -> Option<Check> {
+fn pieces(frames: &[Counting<'_>]) -> Option<Check> {
     let mut worst: Option<(f64, usize, Label)> = None;
-    for profile in frames {
-        let all = profile.counts();
+    for counting in frames {
+        let (all, apart) = (counting.counts(), counting.rules.stray(counting.profile));
         for label in Label::STRUCTURES {
             let voxels = of_structure(all, label);
-            let percent = 100.0 * of_structure(profile.stray, label) as f64 / voxels as f64;
+            let percent = 100.0 * of_structure(apart, label) as f64 / voxels as f64;
             if voxels > 0 && worst.is_none_or(|(most, ..)| percent > most) {
-                worst = Some((percent, profile.frame, label));
+                worst = Some((percent, counting.profile.frame, label));
             }
         }
     }
@@ -327,18 +386,18 @@ fn pieces(frames: &[FrameProfile]) -> Option<Check> {
     ))
 }
 
-fn enclosed(profiles: &[&FrameProfile]) -> Option<Check> {
+fn enclosed(frames: &[Counting<'_>]) -> Option<Check> {
     let mut least: Option<(f64, usize, usize)> = None;
-    for profile in profiles {
-        let Some(axis) = long_axis(&profile.slices) else {
+    for counting in frames {
+        let Some(axis) = counting.axis() else {
             continue;
         };
         // The most basal slice may look into the outflow tract.
         for z in axis.slices().skip(1) {
-            if let Some(part) = profile.slices.get(z).and_then(|slice| slice.enclosed)
+            if let Some(part) = counting.slice(z).and_then(|slice| slice.enclosed)
                 && least.is_none_or(|(lowest, ..)| part < lowest)
             {
-                least = Some((part, profile.frame, z));
+                least = Some((part, counting.profile.frame, z));
             }
         }
     }
@@ -356,15 +415,11 @@ fn enclosed(profiles: &[&FrameProfile]) -> Option<Check> {
     ))
 }
 
-fn beside(profiles: &[&FrameProfile]) -> Option<Check> {
-    let part = profiles
+fn beside(frames: &[Counting<'_>]) -> Option<Check> {
+    let part = frames
         .iter()
-        .filter_map(|profile| {
-            let touching: Vec<bool> = profile
-                .slices
-                .iter()
-                .filter_map(|slice| slice.beside)
-                .collect();
+        .filter_map(|counting| {
+            let touching: Vec<bool> = counting.slices().filter_map(|slice| slice.beside).collect();
             let count = touching.iter().filter(|&&touches| touches).count();
             (!touching.is_empty()).then(|| count as f64 / touching.len() as f64)
         })
@@ -400,12 +455,13 @@ fn middle_over(slices: impl Iterator<Item = (Option<[f64; 2]>, u64)>) -> Option<
 /// of them is not there.
 pub fn lies_as_usual(profile: &FrameProfile) -> Option<bool> {
     let [first, last] = RIGHT_SIDE_DEGREES;
-    right_side_degrees(profile).map(|degrees| (first..=last).contains(&degrees))
+    let rules = &Rules::default();
+    right_side_degrees(Counting { profile, rules }).map(|degrees| (first..=last).contains(&degrees))
 }
 
 /// Where the right ventricle lies from the left one in the picture, degrees anticlockwise from the right.
-fn right_side_degrees(profile: &FrameProfile) -> Option<f64> {
-    let slices = || profile.slices.iter();
+fn right_side_degrees(counting: Counting<'_>) -> Option<f64> {
+    let slices = || counting.slices();
     let left = middle_over(slices().map(|slice| (slice.middle_mm, slice.heart())))?;
     let right =
         middle_over(slices().map(|slice| (slice.right_middle_mm, slice.counts.right_ventricle)))?;
@@ -414,8 +470,8 @@ fn right_side_degrees(profile: &FrameProfile) -> Option<f64> {
     Some(up.atan2(across).to_degrees().rem_euclid(360.0))
 }
 
-fn orientation(profile: &FrameProfile) -> Option<Check> {
-    let value = right_side_degrees(profile)?;
+fn orientation(counting: Counting<'_>) -> Option<Check> {
+    let value = right_side_degrees(counting)?;
     let [first, last] = RIGHT_SIDE_DEGREES;
     let passed = (first..=last).contains(&value);
     // The nearer limit, the way round the circle.
@@ -441,10 +497,10 @@ fn orientation(profile: &FrameProfile) -> Option<Check> {
     Some(check("orientation", passed, value, limit, detail))
 }
 
-fn field_of_view(profiles: &[&FrameProfile]) -> Option<Check> {
-    let voxels = profiles
+fn field_of_view(frames: &[Counting<'_>]) -> Option<Check> {
+    let voxels = frames
         .iter()
-        .flat_map(|profile| &profile.slices)
+        .flat_map(|counting| counting.slices())
         .map(|slice| slice.at_edge)
         .sum::<Option<u64>>()?;
     let detail = if voxels == 0 {
@@ -463,37 +519,37 @@ fn field_of_view(profiles: &[&FrameProfile]) -> Option<Check> {
     ))
 }
 
-/// The largest of a value over the inner slices of the ventricle in each frame: it sees a slice between its two neighbours.
+/// The largest of a value over the inner slices of the ventricle in each frame: it sees a slice between its two neighbours. A slice next to
+/// one that is left out is not looked at: limits are those of neighbours.
 fn largest_inner(
-    profiles: &[&FrameProfile],
-    value: impl Fn(&FrameProfile, &[SliceProfile; 3]) -> Option<f64>,
+    frames: &[Counting<'_>],
+    value: impl Fn(Counting<'_>, [&SliceProfile; 3]) -> Option<f64>,
 ) -> Option<(f64, usize, usize)> {
     let mut largest: Option<(f64, usize, usize)> = None;
-    for profile in profiles {
-        let Some(axis) = long_axis(&profile.slices) else {
+    for &counting in frames {
+        let Some(axis) = counting.axis() else {
             continue;
         };
-        let (first, last) = (axis.base.min(axis.apex), axis.base.max(axis.apex));
-        let inner = profile.slices.get(first..=last).unwrap_or_default();
-        for (offset, three) in inner.windows(3).enumerate() {
-            let [before, here, after] = three else {
+        for z in axis.base.min(axis.apex) + 1..axis.base.max(axis.apex) {
+            let [Some(before), Some(here), Some(after)] =
+                [z - 1, z, z + 1].map(|z| counting.slice(z))
+            else {
                 continue;
             };
-            if let Some(value) = value(profile, &[*before, *here, *after])
+            if let Some(value) = value(counting, [before, here, after])
                 && largest.is_none_or(|(most, ..)| value > most)
             {
-                largest = Some((value, profile.frame, first + offset + 1));
+                largest = Some((value, counting.profile.frame, z));
             }
         }
     }
     largest
 }
 
-fn sections(profiles: &[&FrameProfile]) -> Option<Check> {
-    let (value, frame, slice) = largest_inner(profiles, |profile, three| {
+fn sections(frames: &[Counting<'_>]) -> Option<Check> {
+    let (value, frame, slice) = largest_inner(frames, |counting, three| {
         let [before, here, after] = three.map(|slice| slice.heart() as f64);
-        let largest = profile.slices.iter().map(SliceProfile::heart).max()?;
-        Some((here - (before + after) / 2.0).abs() / largest as f64)
+        Some((here - (before + after) / 2.0).abs() / counting.largest()? as f64)
     })?;
     Some(check(
         "slice_jumps",
@@ -508,8 +564,8 @@ fn sections(profiles: &[&FrameProfile]) -> Option<Check> {
     ))
 }
 
-fn alignment(profiles: &[&FrameProfile]) -> Option<Check> {
-    let (value, frame, slice) = largest_inner(profiles, |_, three| {
+fn alignment(frames: &[Counting<'_>]) -> Option<Check> {
+    let (value, frame, slice) = largest_inner(frames, |_, three| {
         let [before, here, after] = three.map(|slice| slice.middle_mm);
         let (before, here, after) = (before?, here?, after?);
         let off = |axis: usize| here[axis] - (before[axis] + after[axis]) / 2.0;
@@ -703,9 +759,15 @@ fn heart_size(metrics: &Metrics) -> Option<Check> {
     Some(check("heart_size", !broken, value, limit, detail))
 }
 
-fn contrast(profile: &FrameProfile) -> Option<Check> {
-    let value = profile.contrast?;
+fn contrast(counting: Counting<'_>) -> Option<Check> {
+    let value = counting.profile.contrast?;
     let passed = value >= CONTRAST_MIN;
+    // It is known of the whole frame alone.
+    let slices = if counting.rules.excluded_slices.is_empty() {
+        ""
+    } else {
+        ", in all slices, those that are left out too"
+    };
     Some(check(
         "contrast",
         passed,
@@ -713,11 +775,11 @@ fn contrast(profile: &FrameProfile) -> Option<Check> {
         CONTRAST_MIN,
         if passed {
             format!(
-                "Blood is brighter than muscle by {value:.1} standard deviations at end-diastole."
+                "Blood is brighter than muscle by {value:.1} standard deviations at end-diastole{slices}."
             )
         } else {
             format!(
-                "Blood is brighter than muscle by {value:.1} standard deviations only at end-diastole, where at least {CONTRAST_MIN} are usual: poor contrast, motion, or another kind of picture."
+                "Blood is brighter than muscle by {value:.1} standard deviations only at end-diastole{slices}, where at least {CONTRAST_MIN} are usual: poor contrast, motion, or another kind of picture."
             )
         },
     ))
@@ -726,7 +788,7 @@ fn contrast(profile: &FrameProfile) -> Option<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{SEGMENTS, Wall};
+    use crate::{BasalRule, SEGMENTS, Wall};
 
     /// Voxels of 4 mm². A section of 707 of them has 2828 mm² and is as wide as a circle of 60.006 mm.
     const SPACING: Spacing = Spacing {
@@ -759,11 +821,31 @@ mod tests {
         }
     }
 
+    const ALL: Rules = Rules {
+        basal_rule: BasalRule::AsSegmented,
+        excluded_slices: Vec::new(),
+    };
+
+    fn without(slices: &[usize]) -> Rules {
+        Rules {
+            excluded_slices: slices.to_vec(),
+            ..ALL
+        }
+    }
+
     #[track_caller]
     fn base(frames: &[&[u64]], value: f64, passed: bool) {
+        base_under(&ALL, frames, value, passed);
+    }
+
+    #[track_caller]
+    fn base_under(rules: &Rules, frames: &[&[u64]], value: f64, passed: bool) {
         let profiles: Vec<FrameProfile> = frames.iter().map(|frame| profile(frame)).collect();
-        let profiles: Vec<&FrameProfile> = profiles.iter().collect();
-        let found = base_covered(&profiles, &SPACING).unwrap();
+        let counting: Vec<Counting<'_>> = profiles
+            .iter()
+            .map(|profile| Counting { profile, rules })
+            .collect();
+        let found = base_covered(&counting, &SPACING).unwrap();
         assert!((found.value.unwrap() - value).abs() < 1e-4, "{found:?}");
         assert_eq!(found.passed, passed, "{found:?}");
         assert_eq!(found.limit, Some(0.84));
@@ -793,12 +875,15 @@ mod tests {
 
     #[test]
     fn a_ventricle_that_ends_wide_lacks_its_apex() {
-        let apex = |sections: &[u64], value: f64, passed: bool| {
-            let found = apex_covered(&profile(sections)).unwrap();
+        let apex_under = |rules: &Rules, sections: &[u64], value: f64, passed: bool| {
+            let profile = &profile(sections);
+            let found = apex_covered(Counting { profile, rules }).unwrap();
             assert!((found.value.unwrap() - value).abs() < 1e-4, "{found:?}");
             assert_eq!(found.passed, passed, "{found:?}");
             assert_eq!(found.limit, Some(0.42));
         };
+        let apex =
+            |sections: &[u64], value: f64, passed: bool| apex_under(&ALL, sections, value, passed);
         // 100 / 707, and in the other order.
         apex(&SHORT, 0.1414, true);
         apex(&[100, 300, 450, 600, 700, 707], 0.1414, true);
@@ -807,8 +892,77 @@ mod tests {
         apex(&[707, 700, 600, 450, 298], 0.4215, false);
         // The widest slice need not be the first.
         apex(&[600, 707, 500, 298], 0.4215, false);
+        // The last slice that counts is the end: 450 / 707, and with the first two left out 300 / 600.
+        apex_under(&without(&[4, 5]), &SHORT, 0.6365, false);
+        apex_under(&without(&[0, 1, 5]), &SHORT, 0.5, false);
+        // A last slice that was drawn too wide does not count.
+        apex_under(
+            &without(&[6]),
+            &[707, 700, 600, 450, 300, 100, 700],
+            0.1414,
+            true,
+        );
         // Without a ventricle there is nothing to ask.
-        assert_eq!(apex_covered(&profile(&[0, 0])), None);
-        assert_eq!(base_covered(&[&profile(&[0, 0])], &SPACING), None);
+        let nothing = |sections: &[u64], rules: &Rules| {
+            let profile = &profile(sections);
+            let counting = Counting { profile, rules };
+            assert_eq!(apex_covered(counting), None);
+            assert_eq!(base_covered(&[counting], &SPACING), None);
+        };
+        nothing(&[0, 0], &ALL);
+        nothing(&[0, 707], &without(&[1]));
+    }
+
+    #[test]
+    fn a_base_is_covered_by_slices_that_count() {
+        // Seven slices are long enough (56 / 60.006), six are not.
+        let long: [u64; 7] = [707, 700, 650, 600, 450, 300, 100];
+        base_under(&without(&[6]), &[&long], 0.7999, false);
+        // Slices of 700 voxels are 59.708 mm wide; six of them are 48 mm long.
+        base_under(&without(&[0]), &[&long], 0.8039, false);
+        // A slice between the ends is part of the length, counting or not.
+        base_under(&without(&[3]), &[&long], 0.9332, true);
+        // The free slice above is left out: it covers nothing. Neither does one that is left out because it is drawn upon.
+        let free = [0, 707, 700, 600, 450, 300, 100];
+        base_under(&without(&[0]), &[&free], 0.7999, false);
+        base_under(&without(&[0]), &[&long], 0.8039, false);
+        // With two of them one is left.
+        let two = [0, 0, 707, 700, 600, 450, 300, 100];
+        base_under(&without(&[0]), &[&two], 0.7999, true);
+        // Which end is the base is seen in all slices: those that count, 400, 0, 0, 600 and 400 voxels, would be heavier towards the apex.
+        let blunt = [400, 707, 690, 600, 400, 0];
+        base_under(&without(&[1, 2]), &[&blunt], 40.0 / 55.279, false);
+    }
+
+    #[test]
+    fn slices_beside_one_that_is_left_out_are_not_held_against_it() {
+        // The fourth is drawn too wide: 700 where 600 and 300 let expect 450, which is 250 / 707; the one after it, 300 where 700 and 100
+        // let expect 400, less.
+        let wide = [707, 700, 600, 700, 300, 100];
+        let jumps = |rules: &Rules| {
+            let profile = &profile(&wide);
+            sections(&[Counting { profile, rules }]).unwrap()
+        };
+        let found = jumps(&ALL);
+        assert!((found.value.unwrap() - 250.0 / 707.0).abs() < 1e-12);
+        assert!(!found.passed, "{found:?}");
+        // Left are 707, 700, 600 alone as neighbours: 700 where 653.5 is expected.
+        let found = jumps(&without(&[3]));
+        assert!((found.value.unwrap() - 46.5 / 707.0).abs() < 1e-12);
+        assert!(found.passed, "{found:?}");
+    }
+
+    #[test]
+    fn a_slice_that_is_left_out_between_base_and_apex_is_a_gap() {
+        let gaps = |sections: &[u64], rules: &Rules| {
+            let profile = &profile(sections);
+            contiguous(&[Counting { profile, rules }])
+        };
+        assert!(gaps(&SHORT, &without(&[0, 5])).passed);
+        let found = gaps(&SHORT, &without(&[2, 3]));
+        assert_eq!((found.passed, found.value), (false, Some(2.0)));
+        assert!(found.detail.contains("left out"), "{}", found.detail);
+        let found = gaps(&[707, 700, 0, 450, 300], &without(&[3]));
+        assert_eq!((found.passed, found.value), (false, Some(2.0)));
     }
 }

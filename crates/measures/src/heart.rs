@@ -56,6 +56,7 @@ pub fn measure_heart(
     metrics.quality = assess(
         &Judged {
             frames,
+            rules,
             metrics: &metrics,
             found: found.as_ref(),
             spacing,

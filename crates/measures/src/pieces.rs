@@ -6,26 +6,27 @@ use ndarray::ArrayView3;
 
 use crate::Counts;
 
-/// Voxels of each structure outside its largest piece in one frame, shape `[Z, Y, X]`.
-pub(crate) fn stray(labels: ArrayView3<'_, u8>) -> Counts {
+/// Voxels of each structure outside its largest piece in one frame, shape `[Z, Y, X]`, slice by slice.
+pub(crate) fn stray(labels: ArrayView3<'_, u8>) -> Vec<Counts> {
     let (slices, rows, columns) = labels.dim();
     let mut seen = vec![false; labels.len()];
-    let mut largest = [0_u64; Label::ALL.len()];
-    let mut all = [0_u64; Label::ALL.len()];
+    // By structure: how many voxels each slice has of its largest piece, and of all.
+    let none = || vec![0_u64; slices];
+    let mut largest: [(u64, Vec<u64>); Label::ALL.len()] = std::array::from_fn(|_| (0, none()));
+    let mut all: [Vec<u64>; Label::ALL.len()] = std::array::from_fn(|_| none());
+    let mut piece = none();
     let mut open = Vec::new();
     let at = |z: usize, y: usize, x: usize| (z * rows + y) * columns + x;
     for ((z, y, x), &code) in labels.indexed_iter() {
-        let Some(of_label) = largest.get(usize::from(code)).copied() else {
-            continue;
-        };
-        if code == Label::Background.code() || seen[at(z, y, x)] {
+        let of_label = usize::from(code);
+        if of_label >= Label::ALL.len() || code == Label::Background.code() || seen[at(z, y, x)] {
             continue;
         }
-        let mut piece = 0_u64;
+        piece.fill(0);
         seen[at(z, y, x)] = true;
         open.push((z, y, x));
         while let Some((z, y, x)) = open.pop() {
-            piece += 1;
+            piece[z] += 1;
             for z in z.saturating_sub(1)..(z + 2).min(slices) {
                 for y in y.saturating_sub(1)..(y + 2).min(rows) {
                     for x in x.saturating_sub(1)..(x + 2).min(columns) {
@@ -38,16 +39,26 @@ pub(crate) fn stray(labels: ArrayView3<'_, u8>) -> Counts {
                 }
             }
         }
-        all[usize::from(code)] += piece;
-        largest[usize::from(code)] = of_label.max(piece);
+        for (all, piece) in all[of_label].iter_mut().zip(&piece) {
+            *all += piece;
+        }
+        let voxels = piece.iter().sum();
+        if voxels > largest[of_label].0 {
+            largest[of_label].0 = voxels;
+            std::mem::swap(&mut largest[of_label].1, &mut piece);
+        }
     }
-    let [_, right_ventricle, myocardium, left_ventricle] =
-        [0, 1, 2, 3].map(|code| all[code] - largest[code]);
-    Counts {
-        right_ventricle,
-        myocardium,
-        left_ventricle,
-    }
+    let outside = |label: Label, z: usize| {
+        let code = usize::from(label.code());
+        all[code][z] - largest[code].1[z]
+    };
+    (0..slices)
+        .map(|z| Counts {
+            right_ventricle: outside(Label::RightVentricle, z),
+            myocardium: outside(Label::Myocardium, z),
+            left_ventricle: outside(Label::LeftVentricle, z),
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -66,13 +77,14 @@ mod tests {
         // Two pieces of wall of one voxel each: one of them is the largest.
         labels[[0, 4, 0]] = 2;
         labels[[0, 4, 3]] = 2;
+        let slice = |myocardium, left_ventricle| Counts {
+            right_ventricle: 0,
+            myocardium,
+            left_ventricle,
+        };
         assert_eq!(
             stray(labels.view()),
-            Counts {
-                right_ventricle: 0,
-                myocardium: 1,
-                left_ventricle: 1
-            }
+            [slice(1, 0), slice(0, 0), slice(0, 1)]
         );
     }
 }

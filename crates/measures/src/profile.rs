@@ -27,6 +27,8 @@ pub struct Grid {
 pub struct SliceProfile {
     /// Voxels of each structure.
     pub counts: Counts,
+    /// Those of them that are not of the frame's largest piece of their structure; 0 where nobody has looked slice by slice.
+    pub stray: Counts,
     /// The part of the left cavity's outline that the wall borders, 0 to 1; `None` without a cavity. The image's edge is no wall.
     pub enclosed: Option<f64>,
     /// Whether the right cavity borders the wall; `None` without a right cavity.
@@ -99,12 +101,16 @@ impl FrameProfile {
             .map(|slice| SliceWall::of(slice, &grid.spacing))
             .collect();
         let shares = WallShare::of(&walls, toward_apex, grid.right_handed, grid.mirrored);
-        for (slice, share) in slices.iter_mut().zip(&shares) {
+        let stray = crate::pieces::stray(labels);
+        for ((slice, share), stray) in slices.iter_mut().zip(&shares).zip(&stray) {
             slice.wall = Some(*share);
+            slice.stray = *stray;
         }
         Ok(FrameProfile {
             frame,
-            stray: crate::pieces::stray(labels),
+            stray: stray
+                .into_iter()
+                .fold(Counts::default(), |sum, of| sum + of),
             wall: Wall::of(shares),
             contrast: intensities.and_then(|values| contrast(labels, values)),
             slices,
@@ -229,6 +235,7 @@ impl SliceProfile {
         }
         Ok(SliceProfile {
             counts,
+            stray: Counts::default(),
             enclosed: (counts.left_ventricle > 0).then(|| cavity.wall_mm / cavity.all_mm),
             beside: (counts.right_ventricle > 0).then_some(right.wall_mm > 0.0),
             middle_mm: left_middle.mm(spacing),

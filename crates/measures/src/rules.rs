@@ -1,6 +1,6 @@
 //! Which slices count. Rules are told, named in the answer, and applied to a frame's slices without touching the mask.
 
-use crate::{Counts, Error, FrameProfile, Wall, WallShare};
+use crate::{Counts, Error, FrameProfile, SliceProfile, Wall, WallShare};
 
 /// Which basal slices count to the left ventricle, cavity and wall.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,32 +66,52 @@ impl Rules {
         if !self.excluded_slices.iter().any(of_cavity) {
             return profile.wall;
         }
-        let counting = profile
-            .slices
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| !self.excluded_slices.contains(index));
-        let shares: Option<Vec<WallShare>> = counting.map(|(_, slice)| slice.wall).collect();
+        let shares = self.counting(profile).map(|slice| slice.wall);
+        let shares: Option<Vec<WallShare>> = shares.collect();
         Wall::of(shares.unwrap_or_default())
+    }
+
+    /// Whether a slice counts.
+    pub(crate) fn counts_slice(&self, slice: usize) -> bool {
+        !self.excluded_slices.contains(&slice)
+    }
+
+    /// The slices of a frame that count.
+    fn counting<'a>(&self, profile: &'a FrameProfile) -> impl Iterator<Item = &'a SliceProfile> {
+        let slices = profile.slices.iter().enumerate();
+        slices.filter_map(|(index, slice)| self.counts_slice(index).then_some(slice))
+    }
+
+    /// Voxels that are not of their structure's largest piece, in the slices that count: a piece that two parts of a structure hang together
+    /// by stays one. All of the frame, and no more than there are, where nobody has looked at which slices they are in.
+    pub(crate) fn stray(&self, profile: &FrameProfile) -> Counts {
+        let sum = |sum: Counts, slice: &SliceProfile| sum + slice.stray;
+        let all = profile.slices.iter().fold(Counts::default(), sum);
+        if all == profile.stray {
+            return self.counting(profile).fold(Counts::default(), sum);
+        }
+        let there = self
+            .counting(profile)
+            .fold(Counts::default(), |sum, slice| sum + slice.counts);
+        Counts {
+            right_ventricle: profile.stray.right_ventricle.min(there.right_ventricle),
+            myocardium: profile.stray.myocardium.min(there.myocardium),
+            left_ventricle: profile.stray.left_ventricle.min(there.left_ventricle),
+        }
     }
 
     /// Voxels of each structure in the slices that count.
     pub fn counts(&self, profile: &FrameProfile) -> Counts {
-        let counting = profile
-            .slices
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| !self.excluded_slices.contains(index))
-            .map(|(_, slice)| {
-                let open = slice.enclosed.is_some_and(|part| part < 0.5);
-                match self.basal_rule {
-                    BasalRule::MostlyEnclosed if open => Counts {
-                        right_ventricle: slice.counts.right_ventricle,
-                        ..Counts::default()
-                    },
-                    _ => slice.counts,
-                }
-            });
+        let counting = self.counting(profile).map(|slice| {
+            let open = slice.enclosed.is_some_and(|part| part < 0.5);
+            match self.basal_rule {
+                BasalRule::MostlyEnclosed if open => Counts {
+                    right_ventricle: slice.counts.right_ventricle,
+                    ..Counts::default()
+                },
+                _ => slice.counts,
+            }
+        });
         counting.fold(Counts::default(), |sum, counts| sum + counts)
     }
 }

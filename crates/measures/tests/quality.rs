@@ -412,6 +412,17 @@ fn excluded_slices_and_open_ones_do_not_count() {
     assert_eq!(without.right_ventricle, measured(&erased).right_ventricle);
     assert!(without.left_ventricle.edv_ml < all.left_ventricle.edv_ml);
 
+    // Nor do they in the checks, but for the two basal slices of two frames that lack nothing between them: the ends move inwards.
+    let checks = |metrics: &Metrics| metrics.quality.checks.clone();
+    let of_erased = measured(&erased);
+    for (check, of_erased) in checks(&without).iter().zip(&checks(&of_erased)) {
+        assert_eq!(check.code, of_erased.code);
+        // What was erased covers the base, as the drawing says; what is left out covers nothing.
+        if check.code != "base_covered" {
+            assert_eq!(check.value, of_erased.value, "{check:?}");
+        }
+    }
+
     // The basal slice opens by more than half: a rule drops it from the left ventricle only.
     let opened = beat().map(|mut mask| {
         for ((row, column), code) in mask.index_axis_mut(Axis(0), 1).indexed_iter_mut() {
@@ -458,6 +469,116 @@ fn excluded_slices_and_open_ones_do_not_count() {
     for rule in BasalRule::ALL {
         assert_eq!(BasalRule::from_name(rule.name()), Some(rule));
     }
+}
+
+#[test]
+fn checks_are_of_the_slices_that_count() {
+    let without = |masks: &[Array3<u8>], slices: &[usize]| {
+        let rules = Rules {
+            excluded_slices: slices.to_vec(),
+            ..Rules::default()
+        };
+        of(masks, SPACING, Subject::default(), &rules).unwrap()
+    };
+    let spoil = |change: &dyn Fn(&mut Array3<u8>)| {
+        let mut masks = beat();
+        masks.iter_mut().for_each(change);
+        masks
+    };
+    // One slice of both frames is spoilt, in one way after the other; without the last two of the ventricle, 8 and 9, nothing is wrong but
+    // that the apex is missing.
+    let cut = failed(&without(&beat(), &[8, 9]));
+    assert_eq!(cut, ["apex_covered"]);
+    for (code, spoilt) in [
+        (
+            "field_of_view",
+            spoil(&|mask| mask.slice_mut(s![8, 0..3, ..]).fill(2)),
+        ),
+        (
+            "slice_alignment",
+            spoil(&|mask| {
+                let slice = mask.slice(s![8, .., ..]).to_owned();
+                mask.slice_mut(s![8, .., ..75])
+                    .assign(&slice.slice(s![.., 15..]));
+            }),
+        ),
+        (
+            "slice_jumps",
+            spoil(&|mask| {
+                let large = mask
+                    .slice(s![1, .., ..])
+                    .mapv(|code| code & 2 | code >> 1 & code);
+                mask.slice_mut(s![8, .., ..]).assign(&large);
+            }),
+        ),
+        (
+            "cavity_enclosed",
+            spoil(&|mask| {
+                let mut slice = mask.slice_mut(s![8, .., ..]);
+                slice.mapv_inplace(|code| if code == 2 { 0 } else { code });
+            }),
+        ),
+    ] {
+        assert!(failed(&measured(&spoilt)).contains(&code), "{code}");
+        assert_eq!(failed(&without(&spoilt, &[8, 9])), cut, "{code}");
+        // Another slice that is left out excuses nothing.
+        assert!(failed(&without(&spoilt, &[1])).contains(&code), "{code}");
+    }
+
+    // A piece of 6 x 12 voxels in each of two slices lies apart from the right ventricle. Without one of the slices half of it is left, and
+    // without a slice that the ventricle goes through, that is still one piece.
+    let apart = spoil(&|mask| mask.slice_mut(s![6..8, 1..7, 1..13]).fill(1));
+    let right = |slices: &[usize]| {
+        let counts = apart[1].indexed_iter();
+        counts
+            .filter(|((z, ..), code)| **code == 1 && !slices.contains(z))
+            .count() as f64
+    };
+    for (slices, stray) in [
+        (&[][..], 144.0),
+        (&[7], 72.0),
+        (&[6, 7], 0.0),
+        (&[4], 144.0),
+    ] {
+        let metrics = without(&apart, slices);
+        let value = found(&metrics, "connected").value.unwrap();
+        // The right ventricle is smallest at end-systole.
+        assert!(
+            (value - 100.0 * stray / right(slices)).abs() < 1e-9,
+            "{value}"
+        );
+    }
+    // A profile that was kept without what each slice has of them: all of the frame is held against what is left.
+    let profile = |mask: &Array3<u8>| {
+        let mut profile = FrameProfile::of(0, mask.view(), None, &GRID).unwrap();
+        for slice in &mut profile.slices {
+            slice.stray = cinecor_measures::Counts::default();
+        }
+        profile
+    };
+    let rules = Rules {
+        excluded_slices: vec![6, 7],
+        ..Rules::default()
+    };
+    let old = measure_heart(
+        &[profile(&apart[1])],
+        &rules,
+        &SPACING,
+        &Cycle::default(),
+        &Subject::default(),
+        &[],
+    )
+    .unwrap();
+    let value = found(&old, "connected").value.unwrap();
+    assert!(
+        (value - 100.0 * 144.0 / right(&[6, 7])).abs() < 1e-9,
+        "{value}"
+    );
+
+    // The only slices with a right ventricle are left out.
+    let metrics = without(&beat(), &[1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(found(&metrics, "structures_present").value, Some(2.0));
+    assert_eq!(metrics.quality.verdict, Verdict::Reject);
 }
 
 #[test]

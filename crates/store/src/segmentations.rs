@@ -38,11 +38,21 @@ pub struct LabelCounts {
     pub left_ventricle: u64,
 }
 
+impl LabelCounts {
+    /// Whether no voxel has a label. Records do without what most slices have none of.
+    fn are_none(&self) -> bool {
+        *self == LabelCounts::default()
+    }
+}
+
 /// What the mask of a frame says of one slice.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SliceRecord {
     /// Voxels of each label.
     pub counts: LabelCounts,
+    /// Those of them that are not of the frame's largest piece of their structure.
+    #[serde(default, skip_serializing_if = "LabelCounts::are_none")]
+    pub stray: LabelCounts,
     /// The part of the left cavity's outline that the wall borders.
     pub enclosed: Option<f64>,
     /// Whether the right cavity borders the wall.

@@ -15,6 +15,7 @@ pub fn profile_record(profile: &FrameProfile) -> ProfileRecord {
             .iter()
             .map(|slice| SliceRecord {
                 counts: label_counts(slice.counts),
+                stray: label_counts(slice.stray),
                 enclosed: slice.enclosed,
                 beside: slice.beside,
                 middle_mm: slice.middle_mm,
@@ -43,6 +44,7 @@ pub fn profile_of(frame: usize, record: &ProfileRecord) -> FrameProfile {
             .iter()
             .map(|slice| SliceProfile {
                 counts: counts_of(slice.counts),
+                stray: counts_of(slice.stray),
                 enclosed: slice.enclosed,
                 beside: slice.beside,
                 middle_mm: slice.middle_mm,
