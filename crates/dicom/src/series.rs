@@ -827,9 +827,9 @@ impl<'a> Place<'a> {
         let wanted = places
             .iter()
             .find(|place| place.images.len() == frames)
-            .map(|place| place.phases(frames))
+            .map(Place::phases)
             .unwrap_or_default();
-        let own = self.phases(frames);
+        let own = self.phases();
         let nearest = |phase: &f64| {
             let distance = |own: &f64| {
                 let apart = (own - phase).rem_euclid(1.0);
@@ -843,14 +843,17 @@ impl<'a> Place<'a> {
         (wanted.iter().filter_map(nearest).collect(), true)
     }
 
-    /// When its images were taken as parts of the beat.
-    fn phases(&self, frames: usize) -> Vec<f64> {
+    /// When its images were taken as parts of the beat. Where nothing says how long that is, it ends as long after the last image as images lie
+    /// apart: images that are missing between others do not make it shorter, and another number of frames makes it neither.
+    fn phases(&self) -> Vec<f64> {
         let (times, rr_ms) = match &self.times {
             Times::Trigger(times) => (times.as_slice(), self.rr_ms()),
             Times::Index(times) => (times.as_slice(), None),
             Times::One | Times::Unordered(_) => (&[][..], None),
         };
-        let beat = rr_ms.unwrap_or_else(|| between(times).unwrap_or(1.0) * frames as f64);
+        let span = times.last().zip(times.first());
+        let span = span.map_or(0.0, |(last, first)| last - first);
+        let beat = rr_ms.unwrap_or_else(|| span + between(times).unwrap_or(1.0));
         times.iter().map(|time| time / beat).collect()
     }
 

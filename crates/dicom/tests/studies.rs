@@ -314,6 +314,41 @@ fn a_missing_frame_takes_its_neighbour_and_is_told() {
 }
 
 #[test]
+fn slices_of_another_number_of_frames_beat_as_long_as_the_others() {
+    // Ten images of 80 ms in two slices and five of 160 ms in the third: parts .05, .15, .25 and so on of the beat, and .1, .3, .5, .7, .9.
+    let slices = |frames: usize, wanted: fn(usize) -> bool| {
+        let stack = Stack::short_axis(frames, SLICES, ROWS, COLUMNS);
+        let images = stack.images(pixels).into_iter().enumerate();
+        images.filter_map(move |(at, image)| wanted(at % SLICES).then_some(image))
+    };
+    let images: Vec<DataSet> = slices(10, |slice| slice < 2)
+        .chain(slices(5, |slice| slice == 2))
+        .collect();
+    let silent = |tag| {
+        images
+            .iter()
+            .map(|image| image.clone().without(tag))
+            .collect()
+    };
+    // Whether the headers tell how long a beat is or not.
+    for images in [images.clone(), silent((0x18, 0x1062))] {
+        let mut study = found(&images);
+        assert_eq!(codes(&study), ["frames_matched"]);
+        assert_eq!(study.header().geometry.frame_ms, Some(80.0));
+        for frame in 0..10 {
+            let shown = study.frame(frame).expect("a frame").intensities;
+            let slice: Vec<f32> = shown
+                .index_axis(ndarray::Axis(0), 2)
+                .iter()
+                .copied()
+                .collect();
+            let nearest: Vec<f32> = pixels(frame / 2, 2).into_iter().map(f32::from).collect();
+            assert_eq!(slice, nearest, "frame {frame}");
+        }
+    }
+}
+
+#[test]
 fn copies_are_dropped_and_two_images_of_one_moment_are_refused() {
     let images = stack().images(pixels);
     let twice: Vec<DataSet> = images.iter().chain(&images).cloned().collect();
