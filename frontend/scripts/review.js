@@ -25,13 +25,21 @@ export const CHANGES = {
 const STATES = { approved: 'Approved', rejected: 'Rejected' };
 
 /**
+ * Who did something. A service that asks for no keys knows nobody by name: its one user is `local`.
+ * @param {string} author
+ */
+export function byWhom(author) {
+  return author === 'local' ? 'by an unnamed user' : `by ${author}`;
+}
+
+/**
  * A review in a sentence, without its note.
  * @param {any} review that of the service; `null` where there is none
  * @param {(time: string) => string} [when] how a time is written
  */
 export function reviewText(review, when = localTime) {
   if (!review) return 'Nobody has reviewed this revision yet.';
-  return `${STATES[review.state] ?? review.state} by ${review.author}, ${when(review.created_at)}.`;
+  return `${STATES[review.state] ?? review.state} ${byWhom(review.author)}, ${when(review.created_at)}.`;
 }
 
 /**
@@ -47,7 +55,7 @@ export function reviewText(review, when = localTime) {
 export function historyLines(revisions, when = localTime) {
   return revisions.map(({ revision, author, created_at: made, changed, frames, reviews }) => ({
     revision,
-    title: `Revision ${revision}, ${when(made)}${author ? `, by ${author}` : ''}`,
+    title: `Revision ${revision}, ${when(made)}${author ? `, ${byWhom(author)}` : ''}`,
     detail: changed.length === 0 ? 'As the model made it.' : `Changed: ${changed.map((/** @type {string} */ field) => changeText(field, frames)).join(', ')}.`,
     reviews: reviews.map((/** @type {any} */ review) => ({ text: reviewText(review, when), note: review.note ?? '' })),
   }));

@@ -315,7 +315,7 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
     await page.waitForSelector('.reviewed[data-review="rejected"]');
     assert.match(await page.locator('.reviewed').innerText(), /^Rejected by .*Base slice to be redrawn\./s);
     assert.equal(await page.inputValue('[name=note]'), '');
-    assert.deepEqual(await page.locator('.tile .badge[data-verdict="rejected"]').allInnerTexts(), Array(6).fill('rejected by local'));
+    assert.deepEqual(await page.locator('.tile .badge[data-verdict="rejected"]').allInnerTexts(), Array(6).fill('rejected by an unnamed user'));
 
     await page.selectOption('#choose-es', '5');
     await page.waitForSelector('.trial[data-ready="true"]');

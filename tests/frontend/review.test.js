@@ -23,6 +23,9 @@ const second = { revision: 2, author: null, created_at: '2026-01-02T00:00:00Z', 
 test('a review tells who and when, and its absence is told', () => {
   assert.equal(reviewText(review, when), 'Rejected by ward-3, 2026-01-02.');
   assert.match(reviewText(null), /Nobody/);
+  // A service without keys knows no names.
+  assert.equal(reviewText({ ...review, author: 'local' }, when), 'Rejected by an unnamed user, 2026-01-02.');
+  assert.equal(historyLines([{ ...first, author: 'local' }], when)[0].title, 'Revision 1, 2026-01-01, by an unnamed user');
 });
 
 test('the history tells what each revision changed and what was said of it', () => {

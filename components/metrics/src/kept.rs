@@ -3,11 +3,14 @@
 use cinecor_guest::{Answer, Call, fact_problem, open_store};
 use cinecor_measures::{BsaFormula, Cycle, Metrics, Rules};
 use cinecor_store::{SegmentationRecord, StudyRecord, Subject};
-use cinecor_web::Problem;
-use cinecor_wire::{MetricsJson, kept_rules, kept_subject, measure_kept_with};
+use cinecor_volume::Turn;
+use cinecor_web::{CSV, Problem, rfc3339};
+use cinecor_wire::{
+    MetricsJson, SegmentationJson, kept_csv, kept_rules, kept_subject, measure_kept_with,
+};
 
+use crate::not_measurable;
 use crate::rules::rules;
-use crate::{in_form, not_measurable};
 
 /// `GET /api/v1/studies/{id}/segmentations/{sid}/metrics`.
 ///
@@ -17,9 +20,27 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
     let form = call.accepted()?;
     let store = open_store().await?;
     let (study, record) = call.kept_segmentation(&store).await?;
-    let metrics = Wanted::of(call, &study, &record)?.measure(&study, &record)?;
-    let answer = in_form(form, &MetricsJson::kept(&record, &metrics))?;
-    Ok(answer.tagged(&tag_name(&record)))
+    let wanted = Wanted::of(call, &study, &record)?;
+    let metrics = wanted.measure(&study, &record)?;
+    let numbers = numbers(&study, &record, &metrics)?;
+    let answer = match form {
+        CSV => wanted.csv(&study, &record, &metrics, &numbers, "metrics.csv"),
+        _ => Answer::json(&numbers)?,
+    };
+    Ok(answer
+        .verdict(&numbers.quality.verdict)
+        .tagged(&tag_name(&record)))
+}
+
+/// The numbers as they are worded.
+pub(crate) fn numbers(
+    study: &StudyRecord,
+    record: &SegmentationRecord,
+    metrics: &Metrics,
+) -> Result<MetricsJson, Problem> {
+    let geometry = study.geometry().map_err(Problem::internal)?;
+    let mirrored = Turn::from(record.turn).is_mirror();
+    Ok(MetricsJson::kept(record, metrics).with_front(geometry.is_right_handed(), mirrored))
 }
 
 /// What the tags of a revision begin with.
@@ -67,6 +88,25 @@ impl Wanted {
         self.rules == rules
             && self.bsa_formula == bsa_formula
             && self.subject == kept_subject(record, &study.facts())
+    }
+
+    /// The numbers under them as a CSV file, with what they are of.
+    pub(crate) fn csv(
+        &self,
+        study: &StudyRecord,
+        record: &SegmentationRecord,
+        metrics: &Metrics,
+        numbers: &MetricsJson,
+        file_name: &str,
+    ) -> Answer {
+        let of = SegmentationJson::kept(record, metrics, &study.facts(), rfc3339);
+        let is_kept = self.is_kept(study, record);
+        let of = if is_kept {
+            of
+        } else {
+            of.supposed(&self.rules, self.bsa_formula, &self.subject)
+        };
+        Answer::bytes(CSV, kept_csv(numbers, &of, !is_kept)).saved_as(file_name)
     }
 
     /// The numbers under them.

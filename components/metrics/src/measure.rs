@@ -78,7 +78,8 @@ pub(crate) async fn measure(mut call: Call) -> Result<Answer, Problem> {
     // Nobody's model made this mask, so that there is no score.
     let metrics = measure_heart(&mask.frames, &rules, &geometry.spacing, &cycle, &told, &[])
         .map_err(|error| not_measurable(&error))?;
-    in_form(form_of_answer, &MetricsJson::from(&metrics))
+    let numbers = MetricsJson::from(&metrics).with_front(geometry.is_right_handed(), false);
+    in_form(form_of_answer, &numbers)
 }
 
 /// A mask as far as numbers need it: a frame is looked at and let go.

@@ -6,13 +6,11 @@ use cinecor_model_card::Card;
 use cinecor_report::{Phase, html, key_slices};
 use cinecor_store::{SegmentationRecord, StudyRecord};
 use cinecor_web::{CSV, HTML, Problem, rfc3339};
-use cinecor_wire::{
-    CardJson, MetricsJson, PictureJson, ReportJson, SegmentationJson, StudyJson, metrics_csv,
-};
+use cinecor_wire::{CardJson, PictureJson, ReportJson, SegmentationJson, StudyJson};
 use http::HeaderValue;
 use http::header::CONTENT_SECURITY_POLICY;
 
-use crate::kept::{Wanted, tag_name};
+use crate::kept::{Wanted, numbers, tag_name};
 
 /// `GET /api/v1/studies/{id}/segmentations/{sid}/report`.
 ///
@@ -24,12 +22,17 @@ pub(crate) async fn get(call: &Call) -> Result<Answer, Problem> {
     let (study, record) = call.kept_segmentation(&store).await?;
     let wanted = Wanted::of(call, &study, &record)?;
     let metrics = wanted.measure(&study, &record)?;
-    let numbers = MetricsJson::kept(&record, &metrics);
+    let numbers = numbers(&study, &record, &metrics)?;
     let verdict = numbers.quality.verdict.clone();
     let tell = |answer: Answer| answer.tagged(&tag_name(&record)).verdict(&verdict);
     if form == CSV {
-        let answer = Answer::bytes(CSV, metrics_csv(&numbers));
-        return Ok(tell(answer.saved_as("report.csv")));
+        return Ok(tell(wanted.csv(
+            &study,
+            &record,
+            &metrics,
+            &numbers,
+            "report.csv",
+        )));
     }
     let segmentation = SegmentationJson::kept(&record, &metrics, &study.facts(), rfc3339);
     let report = ReportJson::of(

@@ -242,7 +242,8 @@ impl Job {
         let mut outcome = work.finish(&self.facts, frame_ms)?;
         outcome.timings.decode = reading_ms.max(0.0);
         let created_at = rfc3339(now_ms());
-        let metrics = MetricsJson::from(&outcome.metrics);
+        let metrics = MetricsJson::from(&outcome.metrics)
+            .with_front(header.geometry.is_right_handed(), outcome.turn.is_mirror());
         let masks = std::mem::take(&mut outcome.masks).into_iter();
         let masks = masks.map(|mask| mask.chunk).collect();
         let mask = MaskFile::new(&header.source, masks);

@@ -375,7 +375,10 @@ fn wall(metrics: &MetricsJson) -> Markup {
     html! {
         section {
             h2 { "Wall thickness and thickening" }
-            @if of.segments.is_empty() {
+            @if let Some(note) = &of.segments_note { p { (note) } }
+            @if of.segments.is_empty() && of.segments_note.is_some() {
+                p { "Not measured." }
+            } @else if of.segments.is_empty() {
                 p { "Not measured: no slice shows a closed wall and where the ventricles meet at the phases of the left ventricle." }
             } @else {
                 div.pair {
@@ -597,10 +600,18 @@ fn made(of: &SegmentationJson) -> Markup {
         @match &of.corrected {
             None => { ", as the model made it, " (of.created_at) },
             Some(by) => {
-                ", by " (by.author) ", " (by.created_at) ". Changed: " (by.changed.join(", "))
+                ", " (by_whom(&by.author)) ", " (by.created_at) ". Changed: " (by.changed.join(", "))
                 @if !by.frames.is_empty() { ". Masks drawn by hand in frames " (numbers(&by.frames)) }
             },
         }
+    }
+}
+
+/// Who did something. A service that asks for no keys knows nobody by name: its one user is `local`.
+fn by_whom(author: &str) -> String {
+    match author {
+        "local" => "by an unnamed user".to_owned(),
+        named => format!("by {named}"),
     }
 }
 
@@ -621,7 +632,7 @@ fn review(report: &ReportJson) -> Markup {
             None if report.what_if => em { "these numbers are not those of the revision: a review of it is none of them" },
             None => em { "nobody has reviewed this revision in the service" },
             Some(review) => {
-                strong.verdict { (review.state) } " by " (review.author) ", " (review.created_at)
+                strong.verdict { (review.state) } " " (by_whom(&review.author)) ", " (review.created_at)
                 @if review.stale { "; " strong { "facts of the study were changed since, and numbers may be others than were reviewed" } }
                 @if let Some(note) = &review.note { ": " (note) }
             },

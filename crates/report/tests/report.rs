@@ -400,6 +400,20 @@ fn who_changed_and_who_reviewed_a_revision_is_said() {
     ] {
         assert!(text.contains(said), "{said}");
     }
+    // A service without keys knows no names.
+    if let Some(by) = corrected.segmentation.corrected.as_mut() {
+        by.author = "local".to_owned();
+    }
+    if let Some(review) = corrected.segmentation.review.as_mut() {
+        review.author = "local".to_owned();
+    }
+    let text = html(&corrected).text;
+    for said in [
+        "2, by an unnamed user, 2026-01-03T00:00:00Z",
+        "rejected</strong> by an unnamed user, 2026-01-04T00:00:00Z",
+    ] {
+        assert!(text.contains(said), "{said}");
+    }
 }
 
 #[test]

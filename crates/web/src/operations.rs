@@ -939,7 +939,7 @@ pub static OPERATIONS: &[Operation] = &[
         path: "/api/v1/studies/{id}/segmentations/{sid}/report",
         role: Some(Reader),
         summary: "The report of a segmentation",
-        about: "One HTML file to read, print and sign: no scripts, nothing outside it. Its fields stand in the order of tables 1 and 2 of the SCMR guidelines for reporting of 2022; what is missing or not assessed is said to be. As JSON the same report; as CSV its numbers, which are those of the metrics. Rules and phases that are given hold for this answer.",
+        about: "One HTML file to read, print and sign: no scripts, nothing outside it. Its fields stand in the order of tables 1 and 2 of the SCMR guidelines for reporting of 2022; what is missing or not assessed is said to be. As JSON the same report; as CSV its numbers with verdict, checks, rules, revision, review and model, as the metrics have them. Rules and phases that are given hold for this answer.",
         parameters: &[
             STUDY,
             SEGMENTATION,

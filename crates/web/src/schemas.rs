@@ -443,6 +443,7 @@ fn most() -> Value {
             "es_wall_thickness_mm": reference("Segments"),
             "wall_thickening_percent": reference("Segments"),
             "segments": { "type": "array", "items": segment_place, "description": "Which segments these are, in the order of the values, and where a bull's-eye shows them." },
+            "segments_note": { "type": "string", "description": "What is doubtful about the segments, or why none is known." },
         }),
     );
     let report = object(

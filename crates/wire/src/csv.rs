@@ -1,13 +1,41 @@
-//! The numbers as comma-separated values: one row a number, so that a spreadsheet or a data frame takes it without knowing the tree.
+//! The numbers as comma-separated values: one row a number, so that a spreadsheet or a data frame takes it without knowing the tree; and
+//! what has to be known of them, in words, so that the file may leave the service.
 
-use crate::MetricsJson;
+use crate::{INTENDED_USE, MetricsJson, QualityJson, SegmentationJson};
 
 /// The numbers of `metrics` as CSV (RFC 4180, UTF-8): `quantity` is the path of the number in the JSON, with its unit in its name;
-/// `frame` and `time_ms` say which frame it is of, where it is of one. An unknown number is an empty field.
+/// `frame` and `time_ms` say which frame it is of, where it is of one. An unknown number is an empty field. `value` holds numbers only;
+/// what is said in words, verdict, checks and rules, stands in `text`. A check goes by its code.
 pub fn metrics_csv(metrics: &MetricsJson) -> String {
-    let mut table = Table {
-        text: String::from("quantity,frame,time_ms,value\r\n"),
-    };
+    let mut table = Table::new();
+    table.metrics(metrics);
+    table.text
+}
+
+/// The same of a kept segmentation, with what it is of: the revision, the model and the review, by their paths in the JSON of a report.
+pub fn kept_csv(metrics: &MetricsJson, of: &SegmentationJson, what_if: bool) -> String {
+    let mut table = Table::new();
+    table.words("intended_use", Some(INTENDED_USE));
+    table.words("what_if", Some(said(what_if)));
+    table.segmentation(of);
+    table.metrics(metrics);
+    table.text
+}
+
+fn said(holds: bool) -> &'static str {
+    if holds { "true" } else { "false" }
+}
+
+/// Slices or frames as a query takes them.
+fn listed(values: &[usize]) -> String {
+    if values.is_empty() {
+        return "none".to_owned();
+    }
+    let values: Vec<String> = values.iter().map(usize::to_string).collect();
+    values.join(",")
+}
+
+fn numbers(table: &mut Table, metrics: &MetricsJson) {
     let time_of = |frame: Option<usize>| -> Option<f64> {
         let at = metrics
             .curve
@@ -188,7 +216,6 @@ pub fn metrics_csv(metrics: &MetricsJson) -> String {
         None,
         curve.peak_filling_ml_per_s,
     );
-    table.text
 }
 
 struct Table {
@@ -196,7 +223,103 @@ struct Table {
 }
 
 impl Table {
-    /// Names hold letters, digits, dots and underscores only, and numbers no comma: nothing has to be quoted.
+    fn new() -> Table {
+        Table {
+            text: String::from("quantity,frame,time_ms,value,text\r\n"),
+        }
+    }
+
+    fn metrics(&mut self, metrics: &MetricsJson) {
+        self.quality(&metrics.quality);
+        let rules = &metrics.conventions;
+        for (rule, name) in [
+            ("papillary", &rules.papillary),
+            ("basal_rule", &rules.basal_rule),
+            ("volume_rule", &rules.volume_rule),
+            ("wall_rule", &rules.wall_rule),
+            ("apex_rule", &rules.apex_rule),
+            ("diameter_rule", &rules.diameter_rule),
+            ("excluded_slices", &listed(&rules.excluded_slices)),
+        ] {
+            self.words(&format!("conventions.{rule}"), Some(name));
+        }
+        self.words("body.formula", Some(&metrics.body.formula));
+        self.words("phases.method", Some(&metrics.phases.method));
+        self.words("intervals_reason", metrics.intervals_reason.as_deref());
+        let note = metrics.myocardium.segments_note.as_deref();
+        self.words("myocardium.segments_note", note);
+        numbers(self, metrics);
+    }
+
+    fn quality(&mut self, quality: &QualityJson) {
+        self.words("quality.verdict", Some(&quality.verdict));
+        self.row("quality.score", None, None, quality.score);
+        self.words("quality.score_reason", quality.score_reason.as_deref());
+        for check in &quality.checks {
+            let name = |part: &str| format!("quality.checks.{}.{part}", check.code);
+            self.words(&name("passed"), Some(said(check.passed)));
+            self.row(&name("value"), None, None, check.value);
+            self.row(&name("limit"), None, None, check.limit);
+            self.words(&name("detail"), Some(&check.detail));
+        }
+    }
+
+    fn segmentation(&mut self, of: &SegmentationJson) {
+        let mut words = |path: &str, text: Option<&str>| {
+            self.words(&format!("segmentation.{path}"), text);
+        };
+        words("study_id", of.study_id.as_deref());
+        words("id", of.id.as_deref());
+        words("created_at", Some(&of.created_at));
+        let by = of.corrected.as_ref();
+        words("corrected.author", by.map(|by| by.author.as_str()));
+        words("corrected.created_at", by.map(|by| by.created_at.as_str()));
+        let changed = by.map(|by| by.changed.join(","));
+        words("corrected.changed", changed.as_deref());
+        let drawn = by.map(|by| listed(&by.frames));
+        words("corrected.frames", drawn.as_deref());
+        let review = of.review.as_ref();
+        words("review.state", review.map(|review| review.state.as_str()));
+        words("review.author", review.map(|review| review.author.as_str()));
+        let at = review.map(|review| review.created_at.as_str());
+        words("review.created_at", at);
+        words("review.stale", review.map(|review| said(review.stale)));
+        let note = review.and_then(|review| review.note.as_deref());
+        words("review.note", note);
+        let model = &of.model;
+        for (name, text) in [
+            ("name", Some(&model.name)),
+            ("version", Some(&model.version)),
+            ("digest", Some(&model.digest)),
+            ("component_digest", model.component_digest.as_ref()),
+            ("engine", Some(&model.engine)),
+            ("device", Some(&model.device)),
+            ("precision", Some(&model.precision)),
+        ] {
+            words(&format!("model.{name}"), text.map(String::as_str));
+        }
+        for warning in &of.warnings {
+            words(&format!("warnings.{}", warning.code), Some(&warning.detail));
+        }
+        self.row("segmentation.revision", None, None, Some(of.revision));
+    }
+
+    /// A row of words. They may be a person's: quoted where that is needed, and never what a spreadsheet would take for a formula.
+    fn words(&mut self, quantity: &str, text: Option<&str>) {
+        let text = text.unwrap_or_default();
+        let guard = match text.chars().next() {
+            Some('=' | '+' | '-' | '@' | '\t' | '\r') => "'",
+            _ => "",
+        };
+        let cell = if text.contains(['"', ',', '\r', '\n']) {
+            format!("\"{guard}{}\"", text.replace('"', "\"\""))
+        } else {
+            format!("{guard}{text}")
+        };
+        self.text.push_str(&format!("{quantity},,,,{cell}\r\n"));
+    }
+
+    /// A row of a number. Names hold letters, digits, dots and underscores only, and numbers no comma: nothing has to be quoted.
     fn row<V: ToString>(
         &mut self,
         quantity: &str,
@@ -210,6 +333,7 @@ impl Table {
             field(frame.map(|frame| frame.to_string())),
             field(time_ms.map(|time| time.to_string())),
             field(value.map(|value| value.to_string())),
+            String::new(),
         ];
         self.text.push_str(&fields.join(","));
         self.text.push_str("\r\n");

@@ -26,7 +26,7 @@ mod segmentation;
 mod study;
 
 pub use agreement::{CompareJson, StructureAgreementJson};
-pub use csv::metrics_csv;
+pub use csv::{kept_csv, metrics_csv};
 pub use metrics::{
     BodyJson, CheckJson, ConventionsJson, CurveJson, IntervalJson, MetricsJson, MyocardiumJson,
     PhasePairJson, PhasesJson, QualityJson, RatesJson, ReferenceJson, RunnerUpJson, SegmentJson,

@@ -126,6 +126,29 @@ pub struct MyocardiumJson {
     /// Which segments these are and where a bull's-eye shows them, in the order of the values; absent when no segment is known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<SegmentJson>,
+    /// What is doubtful about the segments, or why none is known, where there is more to say than that no slice shows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segments_note: Option<String>,
+}
+
+impl MetricsJson {
+    /// The same with a word of where the front of the wall's segments is believed to be, where the file does not say how slices lie in the
+    /// patient: whether `right_handed`, as a volume's geometry tells it, and whether the pictures were `mirrored` for the model.
+    #[must_use]
+    pub fn with_front(mut self, right_handed: Option<bool>, mirrored: bool) -> MetricsJson {
+        let wall = &mut self.myocardium;
+        if right_handed.is_none() && !wall.segments.is_empty() {
+            let shown = if mirrored {
+                "mirrored, as the model was shown them"
+            } else {
+                "as they lie in the file"
+            };
+            wall.segments_note = Some(format!(
+                "The file does not say how its slices lie in the patient. Its pictures are taken to be short-axis pictures as they are usually shown, {shown}; a picture that is upside down may look the same, and then anterior and inferior are exchanged."
+            ));
+        }
+        self
+    }
 }
 
 /// One of the American Heart Association's segments, and its sector on a bull's-eye that looks from the apex to the base: the front is up,

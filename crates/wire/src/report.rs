@@ -7,7 +7,7 @@ use cinecor_measures::{BsaFormula, Rules};
 use cinecor_store::Subject;
 use serde::{Deserialize, Serialize};
 
-use crate::{MetricsJson, SegmentationJson, StudyJson, ToldPhasesJson};
+use crate::{MetricsJson, SegmentationJson, StudyJson};
 
 /// The guideline whose tables give the order of the fields. Both tables were read at the publisher.
 pub const GUIDELINE: &str = "Society for Cardiovascular Magnetic Resonance (SCMR) guidelines for reporting cardiovascular magnetic resonance examinations, 2022, doi 10.1186/s12968-021-00827-z, tables 1 and 2";
@@ -179,20 +179,9 @@ impl ReportJson {
 
     /// The same of numbers that follow other phases or rules than the revision's: what was said of the revision is not said of them.
     pub fn supposed(self, rules: &Rules, bsa_formula: BsaFormula, subject: &Subject) -> ReportJson {
-        let segmentation = SegmentationJson {
-            excluded_slices: rules.excluded_slices.clone(),
-            told: ToldPhasesJson {
-                ed_frame: subject.ed_frame,
-                es_frame: subject.es_frame,
-            },
-            basal_rule: rules.basal_rule.name().to_owned(),
-            bsa_formula: bsa_formula.name().to_owned(),
-            review: None,
-            ..self.segmentation
-        };
         ReportJson {
             what_if: true,
-            segmentation,
+            segmentation: self.segmentation.supposed(rules, bsa_formula, subject),
             ..self
         }
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use cinecor_measures::score::FrameScore;
 use cinecor_measures::{
-    BasalRule, BsaFormula, Counts, Cycle, Doubt, Error, Factor, Factors, FrameCounts, FrameProfile,
-    Metrics, Rules, SEGMENTS, intervals, measure, measure_heart,
+    BasalRule, BsaFormula, Conventions, Counts, Cycle, Doubt, Error, Factor, Factors, FrameCounts,
+    FrameProfile, Metrics, Rules, SEGMENTS, intervals, measure, measure_heart,
 };
 use cinecor_store::{
     DoubtRecord, FactorRecord, LabelCounts, ModelUsed, QualityRecord, SegmentationRecord, Subject,
@@ -121,6 +121,27 @@ impl SegmentationJson {
         }
     }
 
+    /// The same under other phases or rules than its own: a review is none of them.
+    #[must_use]
+    pub fn supposed(
+        self,
+        rules: &Rules,
+        bsa_formula: BsaFormula,
+        subject: &Subject,
+    ) -> SegmentationJson {
+        SegmentationJson {
+            excluded_slices: rules.excluded_slices.clone(),
+            told: ToldPhasesJson {
+                ed_frame: subject.ed_frame,
+                es_frame: subject.es_frame,
+            },
+            basal_rule: rules.basal_rule.name().to_owned(),
+            bsa_formula: bsa_formula.name().to_owned(),
+            review: None,
+            ..self
+        }
+    }
+
     /// The same with links that stay at this revision when there are later ones.
     #[must_use]
     pub fn pinned(mut self) -> SegmentationJson {
@@ -182,15 +203,38 @@ impl MetricsJson {
         ];
         let counts = |frame| measured.contains(&Some(frame));
         let drawn = record.drawn.iter().any(|drawn| counts(drawn.frame));
+        let mut json = MetricsJson::from(metrics);
+        if json.myocardium.segments.is_empty() {
+            json.myocardium.segments_note = no_segments(record, &metrics.conventions);
+        }
         MetricsJson {
             intervals_reason: drawn.then(|| {
                 "A person drew masks at end-diastole or end-systole; an interval is of a model's own masks."
                     .to_owned()
             }),
             quality: kept_quality(record, metrics),
-            ..MetricsJson::from(metrics)
+            ..json
         }
     }
+}
+
+/// Why a record that was kept with less than is looked at now has no segments; `None` where that is not why.
+fn no_segments(record: &SegmentationRecord, conventions: &Conventions) -> Option<String> {
+    let mut slices = record.profiles.iter().flat_map(|profile| &profile.slices);
+    let why = if record.profiles.is_empty() {
+        "before its wall was looked at"
+    } else if slices.all(|slice| slice.wall.is_some()) {
+        return None;
+    } else if Turn::from(record.turn).is_mirror() {
+        "before it was asked which way round the heart of a mirrored picture goes, so that anterior and inferior may be exchanged"
+    } else if !conventions.excluded_slices.is_empty() {
+        "before it was looked at what each slice adds to the wall, and slices are left out"
+    } else {
+        return None;
+    };
+    Some(format!(
+        "The segments of the wall are not known: the segmentation was kept {why}. A revision that is made now has them."
+    ))
 }
 
 /// The rules that hold for a kept segmentation: those that a person told, or else the usual ones.

@@ -5,14 +5,15 @@ use cinecor_measures::{
     Subject, compare, measure, measure_heart,
 };
 use cinecor_store::{
-    DoubtRecord, DrawnRecord, FactorRecord, Id, LabelCounts, ModelUsed, QualityRecord,
-    SegmentationRecord, TimingsMs, ToldRecord, TurnRecord,
+    ChangeRecord, DoubtRecord, DrawnRecord, FactorRecord, Id, LabelCounts, ModelUsed,
+    QualityRecord, ReviewRecord, ReviewState, SegmentationRecord, Subject as StoredSubject,
+    TimingsMs, ToldRecord, TurnRecord,
 };
-use cinecor_volume::Spacing;
+use cinecor_volume::{Spacing, Turn};
 use cinecor_wire::{
     CompareJson, IntervalJson, LabelsJson, MetricsJson, ModelJson, OneShot, Preview, Progress,
     QualityJson, SegmentationJson, ShapeJson, SourceJson, SpacingJson, StudyJson, SubjectJson,
-    TimingsJson, ToldPhasesJson, WarningJson, kept_quality, kept_subject, label_counts,
+    TimingsJson, ToldPhasesJson, WarningJson, kept_csv, kept_quality, kept_subject, label_counts,
     measure_kept, measure_kept_with, metrics_csv, profile_of, profile_record,
 };
 use ndarray::{Array3, Array4};
@@ -169,16 +170,19 @@ fn csv_says_what_the_json_says() {
     let json = serde_json::to_value(&metrics).expect("JSON");
     let csv = metrics_csv(&metrics);
     let mut lines = csv.split("\r\n");
-    assert_eq!(lines.next(), Some("quantity,frame,time_ms,value"));
-    let mut curve = 0;
+    assert_eq!(lines.next(), Some("quantity,frame,time_ms,value,text"));
+    let (mut curve, mut words) = (0, 0);
     for line in lines.filter(|line| !line.is_empty()) {
         let fields: Vec<&str> = line.split(',').collect();
-        let [quantity, frame, time, value] = fields[..] else {
+        let [quantity, frame, time, value, text] = fields[..] else {
             panic!("{line}")
         };
         let found: Option<f64> = (!value.is_empty()).then(|| value.parse().expect("a number"));
         let pointer = format!("/{}", quantity.replace('.', "/"));
         let mut expected = json.pointer(&pointer).cloned().unwrap_or(Value::Null);
+        if expected == json!([]) {
+            expected = json!("none");
+        }
         if let Value::Array(values) = &expected {
             let frame: usize = frame.parse().expect("a frame");
             expected = values[frame].clone();
@@ -186,10 +190,94 @@ fn csv_says_what_the_json_says() {
             curve += 1;
         }
         assert_eq!(expected.as_f64(), found, "{line}");
+        if let Some(said) = expected.as_str() {
+            assert_eq!(said, text, "{line}");
+            words += 1;
+        }
     }
-    assert_eq!(curve, 6);
-    assert!(csv.contains("left_ventricle.edv_ml,0,0,160\r\n"), "{csv}");
-    assert!(csv.contains("body.bsa_m2,,,\r\n"), "{csv}");
+    // Seven rules, the formula, the method and the verdict.
+    assert_eq!((curve, words), (6, 10));
+    assert!(csv.contains("left_ventricle.edv_ml,0,0,160,\r\n"), "{csv}");
+    assert!(csv.contains("body.bsa_m2,,,,\r\n"), "{csv}");
+    assert!(csv.contains("quality.verdict,,,,review\r\n"), "{csv}");
+    let none = "conventions.excluded_slices,,,,none\r\n";
+    assert!(csv.contains(none), "{csv}");
+}
+
+#[test]
+fn csv_tells_verdict_checks_rules_revision_review_and_model() {
+    let mut record = kept_record();
+    record.excluded_slices = vec![0, 2];
+    record.revision = 2;
+    record.model.digest = "ab12".to_owned();
+    record.change = Some(ChangeRecord {
+        author: "=ward, \"3\"".to_owned(),
+        at_ms: 7,
+        fields: vec!["mask".to_owned(), "excluded_slices".to_owned()],
+        frames: vec![0],
+    });
+    record.review = Some(ReviewRecord {
+        revision: 2,
+        number: 1,
+        state: ReviewState::Approved,
+        note: Some("two\r\nlines".to_owned()),
+        author: "ward-4".to_owned(),
+        at_ms: 8,
+        facts: Some(StoredSubject::default()),
+    });
+    let mut numbers = heart_metrics();
+    numbers.conventions.excluded_slices = vec![0, 2];
+    let told = measured(
+        &[[15_000, 9_000, 16_000]],
+        Cycle::default(),
+        Subject::default(),
+    );
+    let of = SegmentationJson::kept(&record, &told, &StoredSubject::default(), |ms| {
+        format!("at {ms}")
+    });
+    let csv = kept_csv(&numbers, &of, false);
+    let checks = &numbers.quality.checks;
+    let spacing = checks
+        .iter()
+        .find(|check| check.code == "spacing")
+        .expect("a check");
+    let limit = spacing.limit.expect("a limit");
+    for row in [
+        "what_if,,,,false",
+        "segmentation.revision,,,2,",
+        "segmentation.created_at,,,,at 0",
+        // A spreadsheet takes what begins so for a formula.
+        "segmentation.corrected.author,,,,\"'=ward, \"\"3\"\"\"",
+        "segmentation.corrected.created_at,,,,at 7",
+        "segmentation.corrected.changed,,,,\"mask,excluded_slices\"",
+        "segmentation.review.state,,,,approved",
+        "segmentation.review.author,,,,ward-4",
+        "segmentation.review.created_at,,,,at 8",
+        "segmentation.review.stale,,,,false",
+        "segmentation.review.note,,,,\"two\r\nlines\"",
+        "segmentation.model.name,,,,cinecor-unet",
+        "segmentation.model.version,,,,1.0.0",
+        "segmentation.model.digest,,,,ab12",
+        "segmentation.model.component_digest,,,,",
+        "quality.verdict,,,,review",
+        "conventions.basal_rule,,,,as_segmented",
+        "conventions.excluded_slices,,,,\"0,2\"",
+        "quality.checks.spacing.passed,,,,true",
+        &format!("quality.checks.spacing.limit,,,{limit},"),
+        // There are commas in it.
+        &format!("quality.checks.spacing.detail,,,,\"{}\"", spacing.detail),
+    ] {
+        let row = format!("\r\n{row}\r\n");
+        assert!(csv.contains(&row), "{row:?} is not in {csv}");
+    }
+    // As many fields in every row as in the first, quoted ones aside.
+    let plain = csv.replace("\"\"", "");
+    let outside: String = plain.split('"').step_by(2).collect();
+    for line in outside.split("\r\n").filter(|line| !line.is_empty()) {
+        assert_eq!(line.matches(',').count(), 4, "{line}");
+    }
+    let supposed = kept_csv(&numbers, &of, true);
+    assert!(supposed.contains("what_if,,,,true\r\n"), "{supposed}");
 }
 
 #[test]
@@ -207,9 +295,9 @@ fn csv_holds_every_number_and_says_which_frame_it_is_of() {
         Subject::default(),
     )));
     for line in [
-        "phases.runner_up.ed_frame,1,40,1\r\n",
-        "phases.runner_up.es_frame,2,80,2\r\n",
-        "phases.runner_up.ef_percent,,,50\r\n",
+        "phases.runner_up.ed_frame,1,40,1,\r\n",
+        "phases.runner_up.es_frame,2,80,2,\r\n",
+        "phases.runner_up.ef_percent,,,50,\r\n",
     ] {
         assert!(csv.contains(line), "{line} {csv}");
     }
@@ -218,9 +306,9 @@ fn csv_holds_every_number_and_says_which_frame_it_is_of() {
         cycle,
         Subject::default(),
     )));
-    assert!(lone.contains("phases.ed_frame,,,\r\n"), "{lone}");
-    assert!(lone.contains("myocardium.ed_mass_g,0,0,168\r\n"), "{lone}");
-    assert!(lone.contains("myocardium.es_mass_g,,,\r\n"), "{lone}");
+    assert!(lone.contains("phases.ed_frame,,,,\r\n"), "{lone}");
+    assert!(lone.contains("myocardium.ed_mass_g,0,0,168,\r\n"), "{lone}");
+    assert!(lone.contains("myocardium.es_mass_g,,,,\r\n"), "{lone}");
 }
 
 fn kept_record() -> SegmentationRecord {
@@ -640,7 +728,7 @@ fn csv_holds_intervals_end_by_end() {
     }];
     let csv = metrics_csv(&metrics);
     for row in ["low,,,150.5", "high,,,171.25", "level,,,0.9"] {
-        let row = format!("\r\nintervals.left_ventricle.edv_ml.{row}\r\n");
+        let row = format!("\r\nintervals.left_ventricle.edv_ml.{row},\r\n");
         assert!(csv.contains(&row), "{row:?} is not in {csv}");
     }
 }
@@ -692,10 +780,10 @@ fn csv_holds_the_wall_and_the_rates_of_a_whole_heart() {
     let mut rows = 0;
     for line in csv.split("\r\n").skip(1).filter(|line| !line.is_empty()) {
         let fields: Vec<&str> = line.split(',').collect();
-        let [quantity, frame, _, value] = fields[..] else {
+        let [quantity, frame, _, value, ..] = fields[..] else {
             panic!("{line}")
         };
-        if !quantity.contains("segments")
+        if !quantity.contains(".segments.")
             && !quantity.contains("rates")
             && !quantity.contains("smoothed")
         {
@@ -816,6 +904,29 @@ fn segments_of_mirrored_pictures_that_were_kept_before_that_was_heeded_are_not_k
     let unknown = wall(&before);
     assert_eq!([unknown.ed_mm, unknown.es_mm], [[None; 16]; 2]);
     assert_eq!(unknown.ed_diameter_mm, now.ed_diameter_mm);
+    // Why is said, and what segments that are known rest on where the file does not say how it lies.
+    let note = |record: &SegmentationRecord, right_handed| {
+        let told = cinecor_store::Subject::default();
+        let metrics = measure_kept(record, &told, &SPACING, &Cycle::default()).expect("numbers");
+        let json = MetricsJson::kept(record, &metrics);
+        let json = json.with_front(right_handed, Turn::from(record.turn).is_mirror());
+        json.myocardium.segments_note.unwrap_or_default()
+    };
+    for right_handed in [None, Some(true)] {
+        let why = note(&before, right_handed);
+        assert!(
+            why.contains("anterior and inferior may be exchanged"),
+            "{why}"
+        );
+    }
+    assert!(note(&record, None).contains("mirrored, as the model"));
+    assert!(note(&half_a_turn, None).contains("as they lie in the file"));
+    assert_eq!(note(&record, Some(true)), "");
+    let mut left_out = half_a_turn.clone();
+    left_out.excluded_slices = vec![2];
+    assert!(note(&left_out, Some(true)).contains("slices are left out"));
+    left_out.profiles.clear();
+    assert!(note(&left_out, Some(true)).contains("before its wall"));
 }
 
 #[test]

@@ -24,8 +24,9 @@ export function mount(root) {
   const body = element('tbody');
   const head = ['Segment', ...SCALES.map(({ name, unit }) => `${name} (${unit})`)].map((text) => element('th', { scope: 'col' }, text));
   const table = element('details', { class: 'facts' }, element('summary', {}, 'The segments as a table'), element('div', { class: 'scroll' }, element('table', { class: 'segments' }, element('thead', {}, element('tr', {}, ...head)), body)));
-  const unknown = element('p', { class: 'small' }, 'No slice shows a closed wall together with the place where the right ventricle meets it, so the wall has no segments.');
-  root.append(element('h2', {}, 'Wall of the left ventricle'), maps, readout, table, rules, unknown);
+  const NONE = 'No slice shows a closed wall together with the place where the right ventricle meets it, so the wall has no segments.';
+  const note = element('p', { class: 'small' });
+  root.append(element('h2', {}, 'Wall of the left ventricle'), maps, readout, table, rules, note);
 
   /** @type {any} */
   let shown = null;
@@ -57,7 +58,8 @@ export function mount(root) {
       const known = SCALES.map((scale) => ({ scale, segments: shownSegments(metrics, scale) })).filter(({ segments }) => segments.length > 0);
       maps.replaceChildren(...known.map(({ scale, segments }) => bullseye(scale, segments)));
       maps.hidden = readout.hidden = table.hidden = rules.hidden = known.length === 0;
-      unknown.hidden = known.length > 0;
+      note.textContent = metrics?.myocardium?.segments_note ?? (known.length === 0 ? NONE : '');
+      note.hidden = note.textContent === '';
       point(null);
       rules.textContent = wallRules(metrics?.conventions);
       body.replaceChildren(...segmentsOf(metrics).map((segment) => element(

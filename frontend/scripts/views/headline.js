@@ -5,6 +5,7 @@
 import { element } from './elements.js';
 import { headlines } from '../format.js';
 import { verdictOf } from '../quality.js';
+import { byWhom } from '../review.js';
 
 /** @param {HTMLElement} root */
 export function mount(root) {
@@ -36,6 +37,6 @@ function tile({ path, name, text, unit, range, level, place }, { kind, badge }, 
     element('span', { class: 'small' }, name),
     element('span', { class: 'big' }, text, element('span', { class: 'unit' }, ` ${unit}`)),
     ...lines,
-    element('span', { class: 'badges' }, element('span', { class: 'badge', 'data-verdict': kind }, badge), ...(review ? [element('span', { class: 'badge', 'data-verdict': review.state }, `${review.state} by ${review.author}`)] : [])),
+    element('span', { class: 'badges' }, element('span', { class: 'badge', 'data-verdict': kind }, badge), ...(review ? [element('span', { class: 'badge', 'data-verdict': review.state }, `${review.state} ${byWhom(review.author)}`)] : [])),
   );
 }
