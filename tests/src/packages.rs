@@ -39,6 +39,30 @@ impl Package {
         Ok(package)
     }
 
+    /// A model that looks at nothing but a pixel's grey, in standard deviations from the frame's mean: below the first limit it is background,
+    /// then right ventricle, myocardium, left ventricle. It sees a picture alike whichever way it lies, and costs next to nothing. Its grid
+    /// has the shipped package's spacing and 64 by 64 pixels.
+    ///
+    /// # Errors
+    /// As [`Package::of_version`].
+    pub fn by_grey(version: &str, limits: [f32; 3]) -> Result<Self> {
+        let mut package = Self::of_version(version)?;
+        package.card["preprocessing"]["canvas"]["rows"] = 64.into();
+        package.card["preprocessing"]["canvas"]["columns"] = 64.into();
+        package.card["outputs"][0]["values"] = "logits".into();
+        let name = |tensor: &Value| tensor[0]["name"].as_str().map(str::to_owned);
+        let input = name(&package.card["inputs"]).context("no input")?;
+        let output = name(&package.card["outputs"]).context("no output")?;
+        // Of lines k z - c, with a c that grows by the limits, the k-th is the highest between the k-th limit and the next.
+        let steep = 100.0;
+        let weights = [0.0, 1.0, 2.0, 3.0].map(|k: f32| steep * k);
+        let [first, second, third] = limits;
+        let biases = [0.0, first, first + second, first + second + third].map(|c| -steep * c);
+        package.graph = onnx::convolution(&input, &output, &weights, &biases);
+        package.sign();
+        Ok(package)
+    }
+
     /// Puts a remark into the graph, in place of any other, and its digest into the card.
     ///
     /// # Errors
@@ -100,4 +124,79 @@ pub fn zip(files: &[(&str, &[u8])]) -> Result<Vec<u8>> {
 /// The address of a version of the model that ships.
 pub fn address(version: &str) -> String {
     format!("/api/v1/models/{NAME}/versions/{version}")
+}
+
+/// As much of ONNX (its `onnx.proto`) as a convolution of single pixels takes.
+mod onnx {
+    fn varint(mut value: u64, out: &mut Vec<u8>) {
+        while value > 0x7f {
+            out.push((value & 0x7f) as u8 | 0x80);
+            value >>= 7;
+        }
+        out.push(value as u8);
+    }
+
+    fn number(field: u64, value: u64) -> Vec<u8> {
+        let mut out = Vec::new();
+        varint(field << 3, &mut out);
+        varint(value, &mut out);
+        out
+    }
+
+    fn bytes(field: u64, value: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        varint(field << 3 | 2, &mut out);
+        varint(value.len() as u64, &mut out);
+        out.extend(value);
+        out
+    }
+
+    fn text(field: u64, value: &str) -> Vec<u8> {
+        bytes(field, value.as_bytes())
+    }
+
+    /// `float32 [batch, channels, rows, columns]`.
+    fn tensor_type(name: &str, channels: u64) -> Vec<u8> {
+        let free = |name: &str| bytes(1, &text(2, name));
+        let shape = [
+            free("batch"),
+            bytes(1, &number(1, channels)),
+            free("rows"),
+            free("columns"),
+        ];
+        let tensor = [number(1, 1), bytes(2, &shape.concat())].concat();
+        [text(1, name), bytes(2, &bytes(1, &tensor))].concat()
+    }
+
+    fn constant(name: &str, dims: &[u64], values: &[f32]) -> Vec<u8> {
+        let raw: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        let dims = dims.iter().flat_map(|&dim| number(1, dim));
+        let of: Vec<u8> = dims.chain(number(2, 1)).collect();
+        [of, text(8, name), bytes(9, &raw)].concat()
+    }
+
+    /// From one channel to as many as there are weights.
+    pub(super) fn convolution(
+        input: &str,
+        output: &str,
+        weights: &[f32],
+        biases: &[f32],
+    ) -> Vec<u8> {
+        let channels = weights.len() as u64;
+        let inputs = [input, "weights", "biases"].map(|name| text(1, name));
+        let node = [inputs.concat(), text(2, output), text(4, "Conv")].concat();
+        let graph = [
+            bytes(1, &node),
+            text(2, "by_grey"),
+            bytes(5, &constant("weights", &[channels, 1, 1, 1], weights)),
+            bytes(5, &constant("biases", &[channels], biases)),
+            bytes(11, &tensor_type(input, 1)),
+            bytes(12, &tensor_type(output, channels)),
+        ];
+        let opset = [text(1, ""), number(2, 17)].concat();
+        [number(1, 8), bytes(8, &opset), bytes(7, &graph.concat())].concat()
+    }
 }
