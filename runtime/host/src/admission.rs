@@ -30,6 +30,7 @@ impl ComponentPlaces {
 /// A request at work; dropping it frees its places.
 #[derive(Debug)]
 pub struct Permit {
+    _computing: Option<OwnedSemaphorePermit>,
     _component: OwnedSemaphorePermit,
     _host: OwnedSemaphorePermit,
 }
@@ -63,16 +64,24 @@ impl Admission {
         }
     }
 
-    /// Takes a place of the component and of the host, or waits for them. Dropping the future gives the place in the queue up.
+    /// Takes a place of those that compute, if it is one of them, of the component and of the host, or waits for them. Dropping the future gives
+    /// the place in the queue up.
     ///
     /// # Errors
     /// As many wait as may.
-    pub async fn enter(&self, component: &ComponentPlaces) -> Result<Permit, Busy> {
-        // The component's place first: a request that waits for a full component holds no place that others could use.
-        if let Ok(of_component) = component.0.clone().try_acquire_owned()
+    pub async fn enter(
+        &self,
+        computing: Option<&ComponentPlaces>,
+        component: &ComponentPlaces,
+    ) -> Result<Permit, Busy> {
+        // The narrowest place first: a request that waits for one holds none that others could use.
+        let of_computing = computing.map(|places| places.0.clone().try_acquire_owned());
+        if let Ok(of_computing) = of_computing.transpose()
+            && let Ok(of_component) = component.0.clone().try_acquire_owned()
             && let Ok(of_host) = self.places.clone().try_acquire_owned()
         {
             return Ok(Permit {
+                _computing: of_computing,
                 _component: of_component,
                 _host: of_host,
             });
@@ -88,6 +97,10 @@ impl Admission {
             .map_err(|_| busy)?;
         let _waiting = Waiting(&self.waiting);
         // The semaphores are never closed.
+        let of_computing = match computing {
+            Some(places) => Some(places.0.clone().acquire_owned().await.map_err(|_| busy)?),
+            None => None,
+        };
         let of_component = component
             .0
             .clone()
@@ -101,6 +114,7 @@ impl Admission {
             .await
             .map_err(|_| busy)?;
         Ok(Permit {
+            _computing: of_computing,
             _component: of_component,
             _host: of_host,
         })
@@ -126,13 +140,13 @@ mod tests {
     async fn turns_the_first_request_away_that_finds_the_queue_full() {
         let admission = Admission::new(2, 1);
         let places = ComponentPlaces::new(2);
-        let first = admission.enter(&places).await.unwrap();
-        let _second = admission.enter(&places).await.unwrap();
-        let mut third = std::pin::pin!(admission.enter(&places));
+        let first = admission.enter(None, &places).await.unwrap();
+        let _second = admission.enter(None, &places).await.unwrap();
+        let mut third = std::pin::pin!(admission.enter(None, &places));
         assert!(futures::poll!(third.as_mut()).is_pending());
         assert_eq!((admission.at_work(), admission.waiting()), (2, 1));
         assert_eq!(
-            admission.enter(&places).await.unwrap_err(),
+            admission.enter(None, &places).await.unwrap_err(),
             Busy {
                 at_work_max: 2,
                 waiting_max: 1
@@ -147,11 +161,24 @@ mod tests {
     async fn a_full_component_leaves_places_to_others() {
         let admission = Admission::new(2, 8);
         let (heavy, light) = (ComponentPlaces::new(1), ComponentPlaces::new(2));
-        let _one = admission.enter(&heavy).await.unwrap();
-        let mut other = Box::pin(admission.enter(&heavy));
+        let _one = admission.enter(None, &heavy).await.unwrap();
+        let mut other = Box::pin(admission.enter(None, &heavy));
         assert!(futures::poll!(other.as_mut()).is_pending());
-        admission.enter(&light).await.unwrap();
+        admission.enter(None, &light).await.unwrap();
         drop(other);
         assert_eq!((admission.at_work(), admission.waiting()), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn those_that_compute_wait_and_others_of_their_component_do_not() {
+        let admission = Admission::new(4, 8);
+        let (computing, component) = (ComponentPlaces::new(1), ComponentPlaces::new(2));
+        let first = admission.enter(Some(&computing), &component).await.unwrap();
+        let mut second = Box::pin(admission.enter(Some(&computing), &component));
+        assert!(futures::poll!(second.as_mut()).is_pending());
+        drop(admission.enter(None, &component).await.unwrap());
+        drop(first);
+        second.await.unwrap();
+        assert_eq!((admission.at_work(), admission.waiting()), (0, 0));
     }
 }

@@ -146,6 +146,7 @@ pub struct Service {
     digest: String,
     handler: ProxyHandler<Blueprint>,
     places: ComponentPlaces,
+    computing: Option<ComponentPlaces>,
     deadline: Duration,
 }
 
@@ -278,6 +279,7 @@ impl App {
             bail!("the manifest has no [[trigger.http]]; nothing would be served");
         }
         loader.code.prune(&services);
+        loader.code.sweep();
         let mut set = spec.settings.component.keys();
         if let Some(id) = set.find(|id| !spec.manifest.components.contains_key(*id)) {
             bail!(
@@ -286,6 +288,24 @@ impl App {
             );
         }
         let limits = spec.settings.limits.clone();
+        let served = spec.settings.component.iter();
+        for (id, component) in served.filter(|(id, _)| services.contains_key(*id)) {
+            for request in component
+                .computing
+                .iter()
+                .flat_map(|computing| &computing.requests)
+            {
+                let route = request.split_once(' ').map(|(_, route)| route);
+                if !router
+                    .routes()
+                    .any(|(pattern, to)| Some(pattern) == route && to == id)
+                {
+                    bail!(
+                        "the settings have `component.{id}.computing.requests` with {request:?}, and that is no method and route of the component; one is \"POST /a/:b\""
+                    );
+                }
+            }
+        }
         let app = Arc::new(Self {
             name: spec.manifest.application.name.clone(),
             version: spec.manifest.application.version.clone(),
@@ -496,12 +516,29 @@ impl App {
         outcome
     }
 
-    /// Takes a place for a request, or waits for one.
+    /// The host ends: instances with nothing to do end now, and those that are dropped at work have not failed.
+    pub fn end(&self) {
+        for service in self.services.load().values() {
+            service.handler.state().end();
+        }
+    }
+
+    /// Takes a place for a request to one of a component's routes, or waits for one.
     ///
     /// # Errors
     /// See [`Admission::enter`].
-    pub async fn enter(&self, service: &Service) -> Result<Permit, crate::admission::Busy> {
-        self.admission.enter(&service.places).await
+    pub async fn enter(
+        &self,
+        service: &Service,
+        method: &http::Method,
+        route: &str,
+    ) -> Result<Permit, crate::admission::Busy> {
+        let settings = &service.handler.state().settings.computing;
+        let computes = settings
+            .as_ref()
+            .is_some_and(|computing| computing.has(method.as_str(), route));
+        let computing = service.computing.as_ref().filter(|_| computes);
+        self.admission.enter(computing, &service.places).await
     }
 
     /// Gives a request to a component and waits for the head of its response. Dropping the future, or the guard that comes with the
@@ -647,6 +684,13 @@ impl Loader {
                 || ComponentPlaces::new(settings.at_work_max),
                 |serving| serving.places.clone(),
             ),
+            computing: serving.map_or_else(
+                || {
+                    let computing = settings.computing.as_ref();
+                    computing.map(|computing| ComponentPlaces::new(computing.places()))
+                },
+                |serving| serving.computing.clone(),
+            ),
             deadline,
         })
     }
@@ -729,7 +773,18 @@ impl CodeCache {
     }
 }
 
+/// How long nothing may have been written to a file that was to become one of the cache, until it counts as left behind by a host that ended
+/// while it wrote. Writing one takes seconds.
+const PART_STALE: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl CodeCache {
+    /// Takes away what hosts left behind that ended while they wrote.
+    fn sweep(&self) {
+        if let Some(folder) = &self.folder {
+            sweep_parts(folder, std::time::SystemTime::now());
+        }
+    }
+
     /// Takes away the code that nothing serves with any more, but for the files used last.
     fn prune(&self, services: &Services) {
         if let (Some(folder), false) = (&self.folder, self.shared) {
@@ -769,6 +824,28 @@ fn prune(folder: &Path, digests: &[&str], keep: usize) {
         }
     }
 }
+
+/// Takes away files of `folder` that were never finished, and that nothing was written to for [`PART_STALE`] before `now`: others may be
+/// writing theirs.
+fn sweep_parts(folder: &Path, now: std::time::SystemTime) {
+    for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_part = file.path().extension().is_some_and(|ending| ending == PART);
+        let written = file.metadata().and_then(|data| data.modified());
+        let is_stale = written.is_ok_and(|written| {
+            now.duration_since(written)
+                .is_ok_and(|silent| silent > PART_STALE)
+        });
+        if is_part
+            && is_stale
+            && let Err(error) = std::fs::remove_file(file.path())
+        {
+            tracing::warn!(%error, "a file of the cache that was never finished cannot be taken away");
+        }
+    }
+}
+
+/// What the name of a file ends in that is being written.
+const PART: &str = "part";
 
 /// Makes a folder that this user alone (or root) can write to, or makes sure that the one that is there is such: it is refused, never changed, because who
 /// could write there before may have.
@@ -824,7 +901,7 @@ fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     use std::io::Write as _;
     // Two containers that share the folder may have the same process id.
     let random = RandomState::new().build_hasher().finish();
-    let aside = path.with_extension(format!("{random:016x}.part"));
+    let aside = path.with_extension(format!("{random:016x}.{PART}"));
     let mut file = std::fs::File::options()
         .write(true)
         .create_new(true)
@@ -1065,6 +1142,35 @@ mod tests {
             .collect();
         left.sort();
         assert_eq!(left, ["a-1.cwasm", "b-1.cwasm", "d.txt"]);
+    }
+
+    #[test]
+    fn what_was_never_finished_goes_once_nobody_can_be_writing_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = std::time::SystemTime::now();
+        for (age_s, name) in [
+            (0, "a-1.0000000000000001.part"),
+            (86_000, "b-1.0000000000000002.part"),
+            (87_000, "c-1.0000000000000003.part"),
+            (87_000, "d-1.cwasm"),
+        ] {
+            let file = std::fs::File::create(folder.path().join(name)).unwrap();
+            file.set_modified(now - Duration::from_secs(age_s)).unwrap();
+        }
+        sweep_parts(folder.path(), now);
+        let mut left: Vec<_> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(
+            left,
+            [
+                "a-1.0000000000000001.part",
+                "b-1.0000000000000002.part",
+                "d-1.cwasm"
+            ]
+        );
     }
 
     #[test]

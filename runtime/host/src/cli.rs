@@ -301,6 +301,7 @@ impl Up {
             tracing::info!(route, component, "route");
         }
         server.serve(listener, shutdown).await;
+        app.end();
         tracing::info!("ended");
         Ok(())
     }

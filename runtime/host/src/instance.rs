@@ -42,6 +42,8 @@ pub struct Blueprint {
 #[derive(Debug, Default)]
 pub(crate) struct Retirement {
     retired: AtomicBool,
+    /// Whether the host ends: what is dropped from then on did not fail.
+    ending: AtomicBool,
     workers: Mutex<Vec<Weak<Worker>>>,
 }
 
@@ -171,6 +173,7 @@ pub struct Takes {
     concurrency: usize,
     reuse_max: usize,
     metrics: Arc<Metrics>,
+    retirement: Arc<Retirement>,
 }
 
 /// Decides when an instance is dropped.
@@ -213,9 +216,14 @@ impl WorkerState for Takes {
 
     fn drop(&self, store: Store<Ctx>, result: wasmtime::Result<()>) {
         let memory_bytes = store.data().memory.bytes();
-        self.metrics.instance_ended(&self.id, result.is_err());
+        let ending = self.retirement.ending.load(SeqCst);
+        self.metrics
+            .instance_ended(&self.id, result.is_err() && !ending);
         match result {
             Ok(()) => tracing::debug!(component = %self.id, memory_bytes, "instance ended"),
+            Err(_) if ending => {
+                tracing::debug!(component = %self.id, memory_bytes, "instance dropped: the host ends");
+            }
             Err(_) if self.worker.abandoned.load(SeqCst) => {
                 tracing::debug!(component = %self.id, memory_bytes, "instance dropped: nobody waits for its work");
             }
@@ -297,6 +305,7 @@ impl HandlerState for Blueprint {
                 concurrency,
                 reuse_max,
                 metrics: self.metrics.clone(),
+                retirement: self.retirement.clone(),
             },
         })
     }
@@ -314,6 +323,12 @@ impl Blueprint {
         for worker in workers.iter().filter_map(Weak::upgrade) {
             worker.waker.wake();
         }
+    }
+
+    /// The host ends: as [`Blueprint::retire`], and what is dropped before it was done is no failure.
+    pub(crate) fn end(&self) {
+        self.retirement.ending.store(true, SeqCst);
+        self.retire();
     }
 
     fn ctx(&self) -> anyhow::Result<Ctx> {

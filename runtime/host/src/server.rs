@@ -369,8 +369,8 @@ impl Server {
         let (parts, incoming) = request.into_parts();
         let body = self.body(incoming, record);
         let link = Link::new(service.deadline());
-        let permit = match tokio::time::timeout_at(link.deadline(), self.app.enter(&service)).await
-        {
+        let entered = self.app.enter(&service, &parts.method, found.pattern);
+        let permit = match tokio::time::timeout_at(link.deadline(), entered).await {
             Ok(Ok(permit)) => permit,
             Ok(Err(busy)) => {
                 return Err(self.overloaded(format!(

@@ -82,6 +82,8 @@ pub struct ComponentSettings {
     pub instance_memory_bytes_max: usize,
     /// Time to the head of the response, in ms; 0 is the host's bound.
     pub request_deadline_ms: u64,
+    /// Those of its requests that compute for long and hold much memory meanwhile, and how many of them are at work at once.
+    pub computing: Option<Computing>,
     /// A path that the component has to answer well before it takes over from another in a reload; without one an instance has to come up.
     pub probe: Option<String>,
 }
@@ -95,7 +97,39 @@ impl Default for ComponentSettings {
             at_work_max: 0,
             instance_memory_bytes_max: 0,
             request_deadline_ms: 0,
+            computing: None,
             probe: None,
+        }
+    }
+}
+
+/// Requests of a component that compute for long. More at once than there are processors would gain nothing and hold their memory; while they
+/// wait, other requests of the component are served.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Computing {
+    /// Which they are: method and route, as `POST /api/:thing`; the route as it stands in the manifest.
+    pub requests: Vec<String>,
+    /// How many of them are at work at once, within the component's bound; 0 is as many as there are processors, and at least two.
+    #[serde(default)]
+    pub at_work_max: usize,
+}
+
+impl Computing {
+    /// Whether a request is one of them.
+    pub fn has(&self, method: &str, route: &str) -> bool {
+        self.requests
+            .iter()
+            .any(|request| request.split_once(' ') == Some((method, route)))
+    }
+
+    /// How many are at work at once.
+    pub fn places(&self) -> usize {
+        match self.at_work_max {
+            0 => std::thread::available_parallelism()
+                .map_or(1, std::num::NonZero::get)
+                .max(2),
+            some => some,
         }
     }
 }
@@ -282,6 +316,20 @@ mod tests {
         let manifest = crate::manifest::Manifest::read(&root.join("spin.toml")).unwrap();
         for id in settings.component.keys() {
             assert!(manifest.components.contains_key(id), "{id}");
+        }
+        let routes: Vec<_> = manifest
+            .http_triggers
+            .iter()
+            .filter_map(|trigger| match &trigger.route {
+                crate::manifest::Route::Pattern(route) => Some(route.as_str()),
+                crate::manifest::Route::Private => None,
+            })
+            .collect();
+        for computing in settings.component.values().flat_map(|one| &one.computing) {
+            for request in &computing.requests {
+                let (_, route) = request.split_once(' ').unwrap();
+                assert!(routes.contains(&route), "{request}");
+            }
         }
         assert_eq!(settings.of_component("segment").concurrency, 1);
     }

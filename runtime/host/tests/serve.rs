@@ -503,6 +503,17 @@ fn requests_under_way_finish_when_the_host_is_told_to_end() {
 }
 
 #[test]
+fn an_instance_with_nothing_to_do_does_not_fail_because_the_host_ends() {
+    let mut host = probes();
+    assert_eq!(host.get("/probe/hello").status, 200);
+    host.terminate();
+    assert!(host.ended());
+    let log = host.whole_log();
+    assert!(!log.contains("instance failed"), "{log}");
+    assert!(log.contains("\"ended\""), "{log}");
+}
+
+#[test]
 fn work_that_takes_too_long_does_not_keep_the_host_from_ending() {
     let mut host = Setup::probes("")
         .settings("[limits]\nshutdown_ms = 50")

@@ -166,6 +166,8 @@ pub(crate) struct Host {
     /// The scheme it serves.
     pub(crate) scheme: String,
     log: Arc<Mutex<String>>,
+    /// Ends when the log does.
+    logging: Option<std::thread::JoinHandle<()>>,
     folder: tempfile::TempDir,
 }
 
@@ -174,7 +176,7 @@ impl Host {
         let mut process = command.spawn().expect("the host starts");
         let log = Arc::new(Mutex::new(String::new()));
         let mut stderr = BufReader::new(process.stderr.take().expect("standard error"));
-        std::thread::spawn({
+        let logging = std::thread::spawn({
             let log = log.clone();
             move || {
                 let mut line = String::new();
@@ -223,6 +225,7 @@ impl Host {
                     metrics,
                     scheme: scheme.to_owned(),
                     log,
+                    logging: Some(logging),
                     folder,
                 };
             }
@@ -232,6 +235,14 @@ impl Host {
     /// What the host logged so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().expect("the log").clone()
+    }
+
+    /// All that the host logged, once it has ended.
+    pub(crate) fn whole_log(&mut self) -> String {
+        if let Some(logging) = self.logging.take() {
+            logging.join().expect("the log is read");
+        }
+        self.log()
     }
 
     /// The folder of the manifest.

@@ -22,8 +22,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Where the shared library is looked for when the settings do not tell.
 const LIBRARY_VARIABLE: &str = "CINECOR_ONNXRUNTIME_LIB";
 
-/// Items of a batch per compute. The time an item takes hardly depends on it (examples/measure), the memory grows with it.
-const BATCH: u32 = 4;
+/// Most items of a batch per compute. The time an item takes hardly depends on it (examples/measure), the memory grows with it. Where there are
+/// many threads, pieces of one item are too small to be worth sharing.
+const BATCH_MAX: usize = 4;
+
+/// Threads that one item of a batch keeps at work.
+const THREADS_PER_ITEM: usize = 2;
 
 /// ONNX Runtime is one to a process: the library, the settings of its threads, and its environment.
 static RUNTIME: Mutex<Option<(PathBuf, usize, Environment)>> = Mutex::new(None);
@@ -53,7 +57,7 @@ pub(super) fn open(device: &str, config: &Config) -> Result<Arc<dyn Engine>, Str
         device,
         sessions_max: (threads / 4).max(2),
         batch: if config.batch == 0 {
-            BATCH
+            batch(threads)
         } else {
             config.batch
         },
@@ -65,6 +69,12 @@ pub(super) fn open(device: &str, config: &Config) -> Result<Arc<dyn Engine>, Str
             .map_err(|error| format!("onnxruntime has no usable NVIDIA GPU: {error}"))?;
     }
     Ok(Arc::new(engine))
+}
+
+/// Items of a batch per compute for so many threads.
+fn batch(threads: usize) -> u32 {
+    let items = (threads / THREADS_PER_ITEM).clamp(1, BATCH_MAX);
+    u32::try_from(items).unwrap_or(1)
 }
 
 /// The smallest graph: one identity of a 2 × 2 tensor.
