@@ -69,7 +69,34 @@ const NOT_BROUGHT_ABOUT: &[(&str, &str, &str)] = &[
         "model-unusable",
         "as for activating: a package that was kept has answered before",
     ),
+    ("/api/v1/studies", "conflict", RACED),
+    ("/api/v1/studies/{id}", "conflict", RACED),
+    ("/api/v1/studies/{id}/segmentations", "conflict", RACED),
+    (
+        "/api/v1/studies/{id}/segmentations/{sid}",
+        "conflict",
+        RACED,
+    ),
+    (
+        "/api/v1/studies/{id}/segmentations/{sid}/review",
+        "conflict",
+        RACED,
+    ),
+    (
+        "/api/v1/studies/{id}/segmentations/{sid}/mask.nii.gz",
+        "conflict",
+        RACED,
+    ),
+    (
+        "/api/v1/models/{name}/versions/{version}/activate",
+        "conflict",
+        RACED,
+    ),
+    ("/api/v1/models/{name}/shadow", "conflict", RACED),
 ];
+
+/// Why a conflict cannot be brought about by one request after another.
+const RACED: &str = "somebody else changes the same thing at the same moment, again and again, which the store's tests show";
 
 /// An id of the right form that nothing has.
 const NOBODY: &str = "00000000000000000000000000000000";

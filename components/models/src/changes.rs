@@ -4,7 +4,7 @@ use cinecor_guest::{Answer, Call, GuestStore, now_ms, random_id, sentence, stora
 use cinecor_model_card::{Format, Package as Unpacked, PackageError, PackageLimits};
 use cinecor_store::{
     Action, Activated, MODEL_CHUNK_BYTES, MODEL_LEASE_MS, ModelDeleted, ModelFile, ModelGraph,
-    ModelStaging,
+    ModelStaging, RolledBack,
 };
 use cinecor_web::{Problem, ProblemKind};
 
@@ -108,7 +108,7 @@ async fn keep(
         }
         Err(problem) => {
             // A failure of that does not hide why the package was refused: the sweep tries again.
-            let _ = store.abort_model(staging).await;
+            let _ = store.abort_model(staging, now_ms()).await;
             Err(problem)
         }
     }
@@ -260,25 +260,26 @@ pub(crate) async fn roll_back(call: &Call, store: &GuestStore) -> Result<Answer,
     }
     let bundled = |version: &str| packages::is_bundled(&name, version);
     let target = store.rollback_target(&name, bundled).await;
-    if let Some(version) = target.map_err(storage_problem)?
-        && let Some(package) = Package::find(store, &name, &version).await?
-    {
+    let conflict = |what: &str| Err(Problem::new(ProblemKind::Conflict, what));
+    let Some(before) = target.map_err(storage_problem)? else {
+        return conflict(
+            "No version of this model that is still there was active before; activate one by its name.",
+        );
+    };
+    // One that was deleted meanwhile is found missing when it would become active.
+    if let Some(package) = Package::find(store, &name, &before.version).await? {
         answers(&package).await?;
     }
-    let activated = store
-        .rollback_model(
-            &name,
-            |version| packages::is_bundled(&name, version),
-            |version| call.model_event(Action::RollBackModel, &name, version),
-        )
+    let event = call.model_event(Action::RollBackModel, &name, &before.version);
+    let rolled_back = store
+        .rollback_model(&name, &before, bundled, &event)
         .await
         .map_err(storage_problem)?;
-    match activated {
-        Activated::Version(_) => model(store, &name).await,
-        Activated::Missing => Err(Problem::new(
-            ProblemKind::Conflict,
-            "No version of this model that is still there was active before; activate one by its name.",
-        )),
+    match rolled_back {
+        RolledBack::Done => model(store, &name).await,
+        RolledBack::Raced => conflict(
+            "Somebody else changed the active version at the same time; look which one is active now, and decide again.",
+        ),
     }
 }
 

@@ -9,7 +9,7 @@ use cinecor_guest::{
 use cinecor_measures::{Cycle, Metrics, Quality};
 use cinecor_store::{
     Action, CheckRecord, ChunkInfo, Committed, Event, QualityRecord, SegmentationRecord, Staging,
-    StudyRecord, TimingsMs, ToldRecord, lookup_key,
+    StoreError, StudyRecord, TimingsMs, ToldRecord, lookup_key,
 };
 use cinecor_web::{Cursor, Etag, JSON, Problem, SSE, require_match, rfc3339};
 use cinecor_wire::{
@@ -174,17 +174,21 @@ pub(crate) async fn delete(call: &Call) -> Result<Answer, Problem> {
     let (study_id, id) = (call.id("id")?, call.id("sid")?);
     let event = call.event(Action::DeleteSegmentation, Some(&study_id), Some(&id));
     let store = open_store().await?;
-    if call.headers.contains_key("if-match") {
-        let (study, record) = call.kept_segmentation(&store).await?;
-        require_seen(call, &record, &study)?;
-    }
-    match store
-        .delete_segmentation(&study_id, &id, &event)
-        .await
-        .map_err(storage_problem)?
-    {
+    let deleted = store.delete_segmentation_if(&study_id, &id, &event, |record, study| {
+        require_seen(call, record, study).map_err(Refused)
+    });
+    match deleted.await.map_err(|Refused(problem)| problem)? {
         true => Ok(Answer::no_content()),
         false => Err(Call::no_segmentation()),
+    }
+}
+
+/// A refusal of a deletion, beside those of the store.
+struct Refused(Problem);
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Refused {
+        Refused(storage_problem(error))
     }
 }
 

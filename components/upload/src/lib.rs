@@ -121,7 +121,7 @@ async fn update(call: &mut Call) -> Result<Answer, Problem> {
     Answer::json(&json(&record.ok_or_else(Call::no_study)?))
 }
 
-/// A refusal in the closure of an update, beside those of the store.
+/// A refusal in the closure of a change, beside those of the store.
 struct Refused(Problem);
 
 impl From<cinecor_store::StoreError> for Refused {
@@ -205,14 +205,10 @@ async fn delete(call: &Call) -> Result<Answer, Problem> {
     let id = call.id("id")?;
     let store = open_store().await?;
     let event = call.event(Action::DeleteStudy, Some(&id), None);
-    if let Some(record) = store.study(&id).await.map_err(storage_problem)? {
-        require_seen(call, &record)?;
-    }
-    if !store
-        .delete_study(&id, &event)
-        .await
-        .map_err(storage_problem)?
-    {
+    let deleted = store.delete_study_if(&id, &event, |record| {
+        require_seen(call, record).map_err(Refused)
+    });
+    if !deleted.await.map_err(|Refused(problem)| problem)? {
         return Err(Call::no_study());
     }
     store.sweep(now_ms()).await.map_err(storage_problem)?;

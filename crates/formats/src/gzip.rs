@@ -67,17 +67,12 @@ impl DeflatedChunk {
         whole
     }
 
-    /// The content of the part `part`, which has `len` bytes, checked against them and its checksum. `None` when the chunk has no such part.
+    /// The content of one part, of which these are the deflate bytes, the checksum and the length, checked against both.
     ///
     /// # Errors
     /// As [`DeflatedChunk::inflate`].
-    pub fn inflate_part(&self, part: usize, len: u64) -> Option<Result<Vec<u8>, DecodeError>> {
-        let before = self.parts.get(..part)?;
-        let part = self.parts.get(part)?;
-        let lengths = before.iter().map(|part| u64::from(part.bytes));
-        let start = usize::try_from(lengths.sum::<u64>()).ok()?;
-        let end = start.checked_add(usize::try_from(part.bytes).ok()?)?;
-        Some(inflated(self.bytes.get(start..end)?, len, part.crc32))
+    pub fn inflate_part(bytes: &[u8], crc32: u32, len: u64) -> Result<Vec<u8>, DecodeError> {
+        inflated(bytes, len, crc32)
     }
 
     /// Compresses `content`. The same content gives the same bytes.
@@ -235,28 +230,32 @@ mod tests {
         assert_eq!((chunk.crc32, chunk.len), (whole.crc32, whole.len));
         assert!(whole.parts.is_empty());
         for part in 0..5 {
-            let inflated = chunk.inflate_part(part, 1_000).unwrap().unwrap();
+            let (bytes, crc32) = of_part(&chunk, part);
+            let inflated = DeflatedChunk::inflate_part(bytes, crc32, 1_000).unwrap();
             assert_eq!(inflated, content[part * 1_000..(part + 1) * 1_000]);
         }
-        assert!(chunk.inflate_part(5, 1_000).is_none());
-        assert!(whole.inflate_part(0, 1_000).is_none());
+    }
+
+    /// Deflate bytes and checksum of one part.
+    fn of_part(chunk: &DeflatedChunk, part: usize) -> (&[u8], u32) {
+        let before: u32 = chunk.parts[..part].iter().map(|part| part.bytes).sum();
+        let DeflatedPart { bytes, crc32 } = chunk.parts[part];
+        let start = before as usize;
+        (&chunk.bytes[start..start + bytes as usize], crc32)
     }
 
     #[test]
     fn a_part_that_is_not_what_was_told_is_refused() {
         let chunk = DeflatedChunk::compress_parts(&content(), 1_000);
+        let (bytes, crc32) = of_part(&chunk, 2);
         for length in [999, 1_001, u64::MAX] {
-            assert!(chunk.inflate_part(2, length).unwrap().is_err(), "{length}");
+            assert!(
+                DeflatedChunk::inflate_part(bytes, crc32, length).is_err(),
+                "{length}"
+            );
         }
-        let mut other = chunk.clone();
-        other.parts[2].crc32 ^= 1;
-        assert!(other.inflate_part(2, 1_000).unwrap().is_err());
-        assert!(other.inflate_part(1, 1_000).unwrap().is_ok());
-        let mut long = chunk.clone();
-        long.parts[1].bytes = u32::MAX;
-        assert!(long.inflate_part(1, 1_000).is_none());
-        let mut shifted = chunk;
-        shifted.parts[0].bytes += 1;
-        assert!(shifted.inflate_part(1, 1_000).unwrap().is_err());
+        assert!(DeflatedChunk::inflate_part(bytes, crc32 ^ 1, 1_000).is_err());
+        assert!(DeflatedChunk::inflate_part(&bytes[1..], crc32, 1_000).is_err());
+        assert!(DeflatedChunk::inflate_part(&bytes[..bytes.len() / 2], crc32, 1_000).is_err());
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cinecor_formats::{DataType, DeflatedChunk, SourceHeader, VoxelFormat};
-use cinecor_store::{SegmentationRecord, StudyRecord};
+use cinecor_store::{ChunkPart, SegmentationRecord, Sliced, StudyRecord};
 use cinecor_volume::{Frame, Shape, SliceAxis};
 use cinecor_web::Problem;
 use ndarray::{Array2, Array3, Axis};
@@ -63,22 +63,29 @@ pub async fn kept_slice(
     frame: usize,
     slice: usize,
 ) -> Result<KeptSlice, Problem> {
-    let chunk = store
-        .frame(&study.id, frame)
+    let shape = study.shape().map_err(Problem::internal)?;
+    let sliced = store
+        .frame_slice(&study.id, frame, slice, parts(study, &shape)?)
         .await
         .map_err(storage_problem)?;
-    let window = chunk.window;
-    let chunk = chunk_from(chunk);
-    let voxels = voxels(study)?;
-    let alone = one_slice(study, &chunk, slice, voxels.data_type.bytes())?;
-    match alone.zip(window) {
-        Some(((raw, shape), window)) => {
-            let grey = voxels.intensities(&raw, &shape, SliceAxis::Third);
-            let grey = grey.map_err(Problem::internal)?.frame;
-            Ok(KeptSlice::Alone(grey, window))
+    let (bytes, crc32, window) = match sliced {
+        Sliced::Alone(ChunkPart {
+            bytes,
+            crc32,
+            window: Some(window),
+        }) => (bytes, crc32, window),
+        // Without its window the frame is needed to work it out.
+        Sliced::Alone(_) => return kept_frame(store, study, frame).await.map(KeptSlice::Within),
+        Sliced::Within(chunk) => {
+            return whole_frame(study, &chunk_from(chunk)).map(KeptSlice::Within);
         }
-        None => whole_frame(study, &chunk).map(KeptSlice::Within),
-    }
+    };
+    let voxels = voxels(study)?;
+    let shape = Shape::new(1, 1, shape.rows, shape.columns).map_err(Problem::internal)?;
+    let raw = one_slice(&bytes, crc32, &shape, voxels.data_type.bytes())?;
+    let grey = voxels.intensities(&raw, &shape, SliceAxis::Third);
+    let grey = grey.map_err(Problem::internal)?.frame;
+    Ok(KeptSlice::Alone(grey, window))
 }
 
 /// The label codes of one slice of a frame of a segmentation, shape `[Y, X]`, for which no other is inflated where that can be.
@@ -92,17 +99,19 @@ pub async fn kept_mask_slice(
     frame: usize,
     slice: usize,
 ) -> Result<Array2<u8>, Problem> {
-    let chunk = store
-        .mask_frame(record, frame)
+    let shape = study.shape().map_err(Problem::internal)?;
+    let sliced = store
+        .mask_slice(record, frame, slice, parts(study, &shape)?)
         .await
         .map_err(storage_problem)?;
-    let chunk = chunk_from(chunk);
-    let (labels, slice) = match one_slice(study, &chunk, slice, 1)? {
-        Some((labels, shape)) => {
+    let (labels, slice) = match sliced {
+        Sliced::Alone(ChunkPart { bytes, crc32, .. }) => {
+            let shape = Shape::new(1, 1, shape.rows, shape.columns).map_err(Problem::internal)?;
+            let labels = one_slice(&bytes, crc32, &shape, 1)?;
             let labels = SliceAxis::Third.frame(labels, &shape);
             (labels.map_err(Problem::internal)?, 0)
         }
-        None => (whole_mask(study, &chunk)?, slice),
+        Sliced::Within(chunk) => (whole_mask(study, &chunk_from(chunk))?, slice),
     };
     if slice >= labels.dim().0 {
         return Err(Problem::internal("a mask with fewer slices than its study"));
@@ -110,23 +119,23 @@ pub async fn kept_mask_slice(
     Ok(labels.index_axis_move(Axis(0), slice))
 }
 
-/// The bytes of one slice as stored and the shape that they have, when the slices of a chunk were deflated one by one.
+/// Of how many parts a frame is kept when each of them is a slice; none where slices do not follow one another.
+fn parts(study: &StudyRecord, shape: &Shape) -> Result<usize, Problem> {
+    Ok(match slice_axis(study)? {
+        SliceAxis::Third => shape.slices,
+        SliceAxis::First | SliceAxis::Second => 0,
+    })
+}
+
+/// The voxels of a slice as stored, which was deflated alone; `shape` is its own.
 fn one_slice(
-    study: &StudyRecord,
-    chunk: &DeflatedChunk,
-    slice: usize,
+    bytes: &[u8],
+    crc32: u32,
+    shape: &Shape,
     voxel_bytes: usize,
-) -> Result<Option<(Vec<u8>, Shape)>, Problem> {
-    let shape = study.shape().map_err(Problem::internal)?;
-    if slice_axis(study)? != SliceAxis::Third || chunk.parts.len() != shape.slices {
-        return Ok(None);
-    }
-    let shape = Shape::new(1, 1, shape.rows, shape.columns).map_err(Problem::internal)?;
-    let bytes = (shape.voxels_per_frame() * voxel_bytes) as u64;
-    let Some(inflated) = chunk.inflate_part(slice, bytes) else {
-        return Ok(None);
-    };
-    Ok(Some((inflated.map_err(Problem::internal)?, shape)))
+) -> Result<Vec<u8>, Problem> {
+    let len = (shape.voxels_per_frame() * voxel_bytes) as u64;
+    DeflatedChunk::inflate_part(bytes, crc32, len).map_err(Problem::internal)
 }
 
 /// The label codes of a frame of a segmentation in this revision, on the grid of its study, shape `[Z, Y, X]`.

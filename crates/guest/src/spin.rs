@@ -1,6 +1,7 @@
 //! Spin's key-value store and SQLite behind the traits of the store; the clock and the source of randomness.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cinecor_store::{BackendError, Database, Id, KeyValue, SqlValue, Store};
@@ -13,33 +14,44 @@ use spin_sdk::wasip3;
 pub type GuestStore = Store<SpinKeyValue, SpinDatabase>;
 
 /// Spin's default key-value store.
-pub struct SpinKeyValue(key_value::Store);
+#[derive(Clone)]
+pub struct SpinKeyValue(Rc<key_value::Store>);
 
 /// Spin's default SQLite database.
-pub struct SpinDatabase(sqlite::Connection);
+#[derive(Clone)]
+pub struct SpinDatabase(Rc<sqlite::Connection>);
 
 thread_local! {
-    /// Whether this instance has made sure that the tables are there.
-    static PREPARED: Cell<bool> = const { Cell::new(false) };
+    /// The store as this instance has opened it, with its tables made: opening takes longer than most of what is asked of it. Every statement is
+    /// a transaction of its own, so that requests of one instance can share a connection.
+    static OPEN: RefCell<Option<(SpinKeyValue, SpinDatabase)>> = const { RefCell::new(None) };
 }
 
-/// Opens the store, and makes its tables if this instance has not looked yet.
+/// The store; the first request of an instance opens it, and makes the tables that are missing.
 ///
 /// # Errors
 /// A 500 with the cause for the log.
 pub async fn open_store() -> Result<GuestStore, Problem> {
+    if let Some((keys, database)) = OPEN.with_borrow(Option::clone) {
+        return Ok(Store::new(keys, database));
+    }
     let keys = key_value::Store::open_default()
         .await
         .map_err(|cause| Problem::internal(format!("key-value store: {cause}")))?;
     let database = sqlite::Connection::open_default()
         .await
         .map_err(|cause| Problem::internal(format!("database: {cause}")))?;
-    let store = Store::new(SpinKeyValue(keys), SpinDatabase(database));
-    if !PREPARED.get() {
-        store.prepare().await.map_err(Problem::internal)?;
-        PREPARED.set(true);
-    }
+    let (keys, database) = (SpinKeyValue(Rc::new(keys)), SpinDatabase(Rc::new(database)));
+    let store = Store::new(keys.clone(), database.clone());
+    store.prepare().await.map_err(Problem::internal)?;
+    OPEN.set(Some((keys, database)));
     Ok(store)
+}
+
+/// What a backend said when it failed. The next request opens the store anew: what failed may be the connection.
+fn failed(what: &str, cause: impl std::fmt::Display) -> BackendError {
+    OPEN.set(None);
+    BackendError(format!("{what}: {cause}"))
 }
 
 /// Milliseconds since 1970 by the host's clock.
@@ -75,21 +87,21 @@ impl KeyValue for SpinKeyValue {
         self.0
             .get(key)
             .await
-            .map_err(|cause| BackendError(format!("key-value get: {cause}")))
+            .map_err(|cause| failed("key-value get", cause))
     }
 
     async fn set(&self, key: &str, value: &[u8]) -> Result<(), BackendError> {
         self.0
             .set(key, value)
             .await
-            .map_err(|cause| BackendError(format!("key-value set: {cause}")))
+            .map_err(|cause| failed("key-value set", cause))
     }
 
     async fn delete(&self, key: &str) -> Result<(), BackendError> {
         self.0
             .delete(key)
             .await
-            .map_err(|cause| BackendError(format!("key-value delete: {cause}")))
+            .map_err(|cause| failed("key-value delete", cause))
     }
 }
 
@@ -99,7 +111,7 @@ impl Database for SpinDatabase {
         statement: &str,
         parameters: &[SqlValue],
     ) -> Result<Vec<Vec<SqlValue>>, BackendError> {
-        let failed = |cause| BackendError(format!("database: {cause}"));
+        let failed = |cause| failed("database", cause);
         let parameters = parameters.iter().map(|parameter| match parameter {
             SqlValue::Null => Value::Null,
             SqlValue::Integer(number) => Value::Integer(*number),

@@ -59,19 +59,42 @@ impl Chunk {
     }
 
     /// What [`Chunk::to_value`] made, or `None` when the value is too short to be one or its index does not fit it.
-    pub fn from_value(value: &[u8]) -> Option<Chunk> {
-        let (crc32, rest) = value.split_first_chunk::<4>()?;
-        let (len, bytes) = rest.split_first_chunk::<8>()?;
-        let (bytes, parts, window) = match bytes.strip_suffix(INDEXED) {
-            Some(indexed) => split_index(indexed)?,
-            None => (bytes, Vec::new(), None),
-        };
+    pub fn from_value(mut value: Vec<u8>) -> Option<Chunk> {
+        let read = Read::of(&value)?;
+        let (crc32, len, window) = (read.crc32, read.len, read.window);
+        let parts = read.parts().collect();
+        let end = Chunk::VALUE_HEADER_BYTES + read.bytes.len();
+        // The value becomes the deflate bytes: a frame is too much to be copied.
+        value.truncate(end);
+        value.drain(..Chunk::VALUE_HEADER_BYTES);
         Some(Chunk {
-            bytes: bytes.to_vec(),
-            crc32: u32::from_le_bytes(*crc32),
-            len: u64::from_le_bytes(*len),
+            bytes: value,
+            crc32,
+            len,
             parts,
             window,
+        })
+    }
+
+    /// The part `part` of what [`Chunk::to_value`] made of a chunk of `parts` parts, and nothing of the others; `None` when it has not so many
+    /// or is none.
+    pub fn part_of(value: &[u8], part: usize, parts: usize) -> Option<ChunkPart> {
+        let read = Read::of(value)?;
+        if read.index.len() != parts {
+            return None;
+        }
+        let (bytes, crc32) = read.parts().nth(part)?;
+        let before: u64 = read
+            .parts()
+            .take(part)
+            .map(|(bytes, _)| u64::from(bytes))
+            .sum();
+        let start = usize::try_from(before).ok()?;
+        let end = start.checked_add(usize::try_from(bytes).ok()?)?;
+        Some(ChunkPart {
+            bytes: read.bytes.get(start..end)?.to_vec(),
+            crc32,
+            window: read.window,
         })
     }
 
@@ -85,36 +108,80 @@ impl Chunk {
     }
 }
 
-/// Deflate bytes, parts and window, out of a value without its header and without [`INDEXED`].
-#[expect(
-    clippy::type_complexity,
-    reason = "the fields of a chunk, in its one caller"
-)]
-fn split_index(bytes: &[u8]) -> Option<(&[u8], Vec<(u32, u32)>, Option<(f32, f32)>)> {
-    let (bytes, count) = bytes.split_last_chunk::<4>()?;
-    let (bytes, width) = bytes.split_last_chunk::<4>()?;
-    let (bytes, center) = bytes.split_last_chunk::<4>()?;
-    let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
-    let at = bytes.len().checked_sub(count.checked_mul(8)?)?;
-    let (bytes, index) = bytes.split_at_checked(at)?;
-    let parts: Vec<(u32, u32)> = index
-        .as_chunks::<8>()
-        .0
-        .iter()
-        .map(|&[b0, b1, b2, b3, c0, c1, c2, c3]| {
+/// One of the parts of a [`Chunk`], which can be inflated alone.
+#[derive(Clone, PartialEq)]
+pub struct ChunkPart {
+    /// Its deflate bytes.
+    pub bytes: Vec<u8>,
+    /// CRC-32 of its content.
+    pub crc32: u32,
+    /// The window of the whole chunk.
+    pub window: Option<(f32, f32)>,
+}
+
+impl std::fmt::Debug for ChunkPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChunkPart")
+            .field("bytes", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A value, looked at where it lies.
+struct Read<'a> {
+    crc32: u32,
+    len: u64,
+    bytes: &'a [u8],
+    index: &'a [[u8; 8]],
+    window: Option<(f32, f32)>,
+}
+
+impl<'a> Read<'a> {
+    fn of(value: &'a [u8]) -> Option<Read<'a>> {
+        let (crc32, rest) = value.split_first_chunk::<4>()?;
+        let (len, bytes) = rest.split_first_chunk::<8>()?;
+        let read = Read {
+            crc32: u32::from_le_bytes(*crc32),
+            len: u64::from_le_bytes(*len),
+            bytes,
+            index: &[],
+            window: None,
+        };
+        match bytes.strip_suffix(INDEXED) {
+            Some(indexed) => read.indexed(indexed),
+            None => Some(read),
+        }
+    }
+
+    /// With the index at the end of these bytes, which lack [`INDEXED`].
+    fn indexed(self, bytes: &'a [u8]) -> Option<Read<'a>> {
+        let (bytes, count) = bytes.split_last_chunk::<4>()?;
+        let (bytes, width) = bytes.split_last_chunk::<4>()?;
+        let (bytes, center) = bytes.split_last_chunk::<4>()?;
+        let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+        let at = bytes.len().checked_sub(count.checked_mul(8)?)?;
+        let (bytes, index) = bytes.split_at_checked(at)?;
+        let window = (f32::from_le_bytes(*center), f32::from_le_bytes(*width));
+        let is_window = window.0.is_finite() && window.1.is_finite();
+        let read = Read {
+            bytes,
+            index: index.as_chunks::<8>().0,
+            window: is_window.then_some(window),
+            ..self
+        };
+        let lengths: u64 = read.parts().map(|(bytes, _)| u64::from(bytes)).sum();
+        (read.index.is_empty() || lengths == bytes.len() as u64).then_some(read)
+    }
+
+    /// Deflate bytes and CRC-32 of each part.
+    fn parts(&self) -> impl Iterator<Item = (u32, u32)> + use<'a> {
+        self.index.iter().map(|&[b0, b1, b2, b3, c0, c1, c2, c3]| {
             (
                 u32::from_le_bytes([b0, b1, b2, b3]),
                 u32::from_le_bytes([c0, c1, c2, c3]),
             )
         })
-        .collect();
-    let lengths: u64 = parts.iter().map(|(bytes, _)| u64::from(*bytes)).sum();
-    if !parts.is_empty() && lengths != bytes.len() as u64 {
-        return None;
     }
-    let window = (f32::from_le_bytes(*center), f32::from_le_bytes(*width));
-    let is_window = window.0.is_finite() && window.1.is_finite();
-    Some((bytes, parts, is_window.then_some(window)))
 }
 
 /// What has to be known of a chunk to say how long a stitched file is and how it ends, without reading the chunk.
@@ -134,9 +201,9 @@ mod tests {
 
     #[test]
     fn a_value_too_short_for_its_header_is_none() {
-        assert_eq!(Chunk::from_value(&[0; 11]), None);
+        assert_eq!(Chunk::from_value(vec![0; 11]), None);
         assert_eq!(
-            Chunk::from_value(&[0; 12]),
+            Chunk::from_value(vec![0; 12]),
             Some(Chunk {
                 bytes: Vec::new(),
                 crc32: 0,
@@ -171,12 +238,41 @@ mod tests {
         };
         for chunk in [&indexed, &plain, &grey, &mask] {
             let value = chunk.to_value();
-            assert_eq!(Chunk::from_value(&value).as_ref(), Some(chunk));
+            assert_eq!(Chunk::from_value(value.clone()).as_ref(), Some(chunk));
             assert_eq!(chunk.info().bytes, 7);
             let cut = crate::assembly::Piece::cut(&value, 0, 7);
             assert_eq!(cut, Some(chunk.bytes.as_slice()));
         }
         assert_eq!(plain.to_value().len(), Chunk::VALUE_HEADER_BYTES + 7);
+    }
+
+    #[test]
+    fn a_part_is_read_alone_where_there_are_as_many_as_are_expected() {
+        let chunk = Chunk {
+            bytes: vec![1, 2, 3, 4, 5],
+            crc32: 7,
+            len: 900,
+            parts: vec![(3, 11), (2, 12)],
+            window: Some((10.5, 3.0)),
+        };
+        let value = chunk.to_value();
+        let part = |bytes: &[u8], crc32| {
+            Some(ChunkPart {
+                bytes: bytes.to_vec(),
+                crc32,
+                window: Some((10.5, 3.0)),
+            })
+        };
+        assert_eq!(Chunk::part_of(&value, 0, 2), part(&[1, 2, 3], 11));
+        assert_eq!(Chunk::part_of(&value, 1, 2), part(&[4, 5], 12));
+        for (wanted, of) in [(2, 2), (0, 1), (0, 3)] {
+            assert_eq!(Chunk::part_of(&value, wanted, of), None);
+        }
+        let whole = Chunk {
+            parts: Vec::new(),
+            ..chunk
+        };
+        assert_eq!(Chunk::part_of(&whole.to_value(), 0, 2), None);
     }
 
     #[test]
@@ -193,12 +289,13 @@ mod tests {
         for lie in [0_u32, 1, 3, 4, u32::MAX] {
             let mut value = value.clone();
             value[count..count + 4].copy_from_slice(&lie.to_le_bytes());
-            let read = Chunk::from_value(&value);
+            assert!(lie == 0 || Chunk::part_of(&value, 0, 2).is_none(), "{lie}");
+            let read = Chunk::from_value(value);
             assert!(lie == 0 || read.is_none(), "{lie}");
         }
         for end in Chunk::VALUE_HEADER_BYTES..value.len() {
             // Cut off it has no index, and what is left is for who inflates it to refuse.
-            let read = Chunk::from_value(&value[..end]).unwrap();
+            let read = Chunk::from_value(value[..end].to_vec()).unwrap();
             assert!(read.parts.is_empty());
         }
     }

@@ -25,7 +25,7 @@
 //! assert_eq!(id.as_str(), "abababababababababababababababab");
 //! assert_eq!(Id::parse("../etc/passwd"), None);
 //! let chunk = Chunk { bytes: vec![1, 2, 3], crc32: 7, len: 900, parts: vec![(2, 4), (1, 5)], window: None };
-//! assert_eq!(Chunk::from_value(&chunk.to_value()), Some(chunk));
+//! assert_eq!(Chunk::from_value(chunk.to_value()), Some(chunk));
 //! ```
 
 mod assembly;
@@ -44,11 +44,11 @@ mod subject;
 pub use assembly::{Assembly, Piece};
 pub use audit::{Action, AuditEntry, Event, chain_holds};
 pub use backend::{BackendError, Database, KeyValue, SqlValue};
-pub use chunk::{Chunk, ChunkInfo};
+pub use chunk::{Chunk, ChunkInfo, ChunkPart};
 pub use id::Id;
 pub use models::{
-    Activated, MODEL_CHUNK_BYTES, MODEL_LEASE_MS, MODEL_STALE_MS, ModelDeleted, ModelFile,
-    ModelGraph, ModelRecord, ModelStaging, graph_key,
+    Activated, Before, MODEL_CHUNK_BYTES, MODEL_LEASE_MS, MODEL_STALE_MS, ModelDeleted, ModelFile,
+    ModelGraph, ModelRecord, ModelStaging, RolledBack, graph_key,
 };
 pub use revisions::{Reviewed, Revised, RevisionRecord};
 pub use segmentations::{
@@ -58,7 +58,9 @@ pub use segmentations::{
     lookup_key, mask_key,
 };
 pub use shadow::{SHADOW_RESULTS_MAX, SHADOW_SILENCE_MS, Shadow, ShadowResult, ShadowState};
-pub use store::{Committed, STALE_MS, Staging, Store, StoreError, WORK_STALE_MS, frame_key};
+pub use store::{
+    Committed, STALE_MS, Sliced, Staging, Store, StoreError, WORK_STALE_MS, frame_key,
+};
 pub use studies::{
     Consent, DeidentificationRecord, SourceRecord, StudyRecord, VoxelRecord, WarningRecord,
 };

@@ -89,13 +89,31 @@ pub enum ModelDeleted {
     Missing,
 }
 
-/// What came of activating a version or of going back to one.
+/// What came of activating a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Activated {
     /// This version is active.
     Version(String),
-    /// It is not there, or there is none to go back to.
+    /// It is not there.
     Missing,
+}
+
+/// What was active before, as it was when it was looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// The version.
+    pub version: String,
+    /// How often the active version had been changed then.
+    revision: i64,
+}
+
+/// What came of going back to a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RolledBack {
+    /// It is active.
+    Done,
+    /// Somebody else changed the active version since it was looked for, or deleted the one to go back to; nothing was changed.
+    Raced,
 }
 
 #[derive(Serialize)]
@@ -127,8 +145,11 @@ impl<K: KeyValue, D: Database> Store<K, D> {
     ) -> Result<Option<ModelStaging>, StoreError> {
         let silent = self
             .run(
-                "UPDATE models SET state = 'deleting' WHERE name = ? AND version = ? AND state <> 'kept' AND touched_at_ms < ? RETURNING upload, chunks, owed",
+                // Touched, so that another that comes now does not find it silent as well and takes the pieces of this one away.
+                "UPDATE models SET state = 'deleting', touched_at_ms = ? WHERE name = ? AND version = ? AND state <> 'kept' AND touched_at_ms < ? \
+                 RETURNING upload, chunks, owed",
                 &[
+                    now_ms.into(),
                     name.into(),
                     version.into(),
                     SqlValue::Integer(now_ms.saturating_sub(MODEL_LEASE_MS)),
@@ -267,11 +288,12 @@ impl<K: KeyValue, D: Database> Store<K, D> {
     ///
     /// # Errors
     /// [`StoreError::Backend`].
-    pub async fn abort_model(&self, staging: ModelStaging) -> Result<(), StoreError> {
+    pub async fn abort_model(&self, staging: ModelStaging, now_ms: i64) -> Result<(), StoreError> {
         let own = self
             .run(
-                "UPDATE models SET state = 'deleting' WHERE name = ? AND version = ? AND upload = ? AND state = 'staging' RETURNING name",
+                "UPDATE models SET state = 'deleting', touched_at_ms = ? WHERE name = ? AND version = ? AND upload = ? AND state = 'staging' RETURNING name",
                 &[
+                    now_ms.into(),
                     staging.name.as_str().into(),
                     staging.version.as_str().into(),
                     staging.upload.as_str().into(),
@@ -475,12 +497,12 @@ impl<K: KeyValue, D: Database> Store<K, D> {
             if before != Some(version) {
                 history.extend(before.map(str::to_owned));
             }
-            Some(version.to_owned())
+            version.to_owned()
         })
         .await
     }
 
-    /// The version that [`Store::rollback_model`] would make active now.
+    /// What [`Store::rollback_model`] would go back to now: the version before the active one, past those that were deleted since.
     ///
     /// # Errors
     /// [`StoreError::Backend`], [`StoreError::Corrupt`].
@@ -488,104 +510,74 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         &self,
         name: &str,
         bundled: impl Fn(&str) -> bool,
-    ) -> Result<Option<String>, StoreError> {
-        let history = self.active_row(name).await?.map(|row| row.history);
-        for version in history.unwrap_or_default().into_iter().rev() {
+    ) -> Result<Option<Before>, StoreError> {
+        let Some(row) = self.active_row(name).await? else {
+            return Ok(None);
+        };
+        for version in row.history.into_iter().rev() {
             if bundled(&version) || self.model(name, &version).await?.is_some() {
-                return Ok(Some(version));
+                return Ok(Some(Before {
+                    version,
+                    revision: row.revision,
+                }));
             }
         }
         Ok(None)
     }
 
-    /// Makes the version active again that was before the active one. Versions that were deleted since are passed over.
+    /// Makes the version active again that [`Store::rollback_target`] told, unless the active version was changed since: of two that go back
+    /// from the same version at once, one goes back and the other is told.
     ///
     /// # Errors
-    /// As [`Store::activate_model`].
+    /// [`StoreError::Backend`], [`StoreError::Corrupt`].
     pub async fn rollback_model(
         &self,
         name: &str,
+        to: &Before,
         bundled: impl Fn(&str) -> bool,
-        event: impl Fn(&str) -> Event,
-    ) -> Result<Activated, StoreError> {
-        loop {
-            let row = self.active_row(name).await?;
-            let Some(target) = row.as_ref().and_then(|row| row.history.last().cloned()) else {
-                return Ok(Activated::Missing);
-            };
-            let going = self
-                .change_active(name, &event(&target), &bundled, |_, history| {
-                    (history.pop().as_ref() == Some(&target)).then(|| target.clone())
-                })
-                .await?;
-            if let Activated::Version(version) = going {
-                return Ok(Activated::Version(version));
-            }
-            // It is not there any more, or somebody else changed the history: without it, or as it is now, again.
-            if self.model(name, &target).await?.is_none() && !bundled(&target) {
-                self.forget_history(name, &target).await?;
-            }
-        }
+        event: &Event,
+    ) -> Result<RolledBack, StoreError> {
+        let row = self.active_row(name).await?;
+        let Some(row) = row.filter(|row| row.revision == to.revision) else {
+            return Ok(RolledBack::Raced);
+        };
+        let Some(at) = row.history.iter().rposition(|past| *past == to.version) else {
+            return Ok(RolledBack::Raced);
+        };
+        let history = row.history.get(..at).unwrap_or_default();
+        let there = bundled(&to.version);
+        let changed = self
+            .set_active(name, Some(&row), &to.version, history, there, event)
+            .await?;
+        Ok(match changed {
+            true => RolledBack::Done,
+            false => RolledBack::Raced,
+        })
     }
 
-    /// One change of the active version: what `change` makes of the version and history that are there. It may say no.
+    /// One change of the active version: what `change` makes of the version and history that are there.
     async fn change_active(
         &self,
         name: &str,
         event: &Event,
         bundled: impl Fn(&str) -> bool,
-        mut change: impl FnMut(Option<&str>, &mut Vec<String>) -> Option<String>,
+        mut change: impl FnMut(Option<&str>, &mut Vec<String>) -> String,
     ) -> Result<Activated, StoreError> {
         for _ in 0..MOST_TRIES {
             let row = self.active_row(name).await?;
-            let (active, mut history, revision) = match &row {
-                Some(row) => (
-                    Some(row.version.as_str()),
-                    row.history.clone(),
-                    row.revision,
-                ),
-                None => (None, Vec::new(), 0),
-            };
-            let Some(version) = change(active, &mut history) else {
-                return Ok(Activated::Missing);
-            };
+            let mut history = row.as_ref().map_or(Vec::new(), |row| row.history.clone());
+            let active = row.as_ref().map(|row| row.version.as_str());
+            let version = change(active, &mut history);
             let surplus = history.len().saturating_sub(HISTORY_MAX);
             history.drain(..surplus);
-            if let Some(row) = &row
-                && !row.owed.is_empty()
+            let there = bundled(&version);
+            if self
+                .set_active(name, row.as_ref(), &version, &history, there, event)
+                .await?
             {
-                self.pay_active_audit(name, &row.owed).await?;
-            }
-            let there = i64::from(bundled(&version));
-            let statement = if row.is_some() {
-                "UPDATE model_active SET version = ?, history = ?, owed = ?, revision = revision + 1 WHERE name = ? AND revision = ? \
-                 AND (? = 1 OR EXISTS (SELECT 1 FROM models WHERE models.name = model_active.name AND models.version = ? AND state = 'kept')) \
-                 RETURNING revision"
-            } else {
-                "INSERT INTO model_active (version, history, owed, name, revision) SELECT ?, ?, ?, n, r FROM (SELECT ? AS n, ? AS r) \
-                 WHERE (? = 1 OR EXISTS (SELECT 1 FROM models WHERE models.name = n AND models.version = ? AND state = 'kept')) \
-                 ON CONFLICT DO NOTHING RETURNING revision"
-            };
-            let owed = to_json(event)?;
-            let changed = self
-                .run(
-                    statement,
-                    &[
-                        version.as_str().into(),
-                        to_json(&history)?.into(),
-                        owed.as_str().into(),
-                        name.into(),
-                        revision.into(),
-                        there.into(),
-                        version.as_str().into(),
-                    ],
-                )
-                .await?;
-            if !changed.is_empty() {
-                self.pay_active_audit(name, &owed).await?;
                 return Ok(Activated::Version(version));
             }
-            if there == 0 && self.model(name, &version).await?.is_none() {
+            if !there && self.model(name, &version).await?.is_none() {
                 return Ok(Activated::Missing);
             }
         }
@@ -594,25 +586,50 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         })
     }
 
-    async fn forget_history(&self, name: &str, version: &str) -> Result<(), StoreError> {
-        let Some(row) = self.active_row(name).await? else {
-            return Ok(());
+    /// Makes `version` the active one in place of what `row` says, if that still holds and the version is there: one that ships is.
+    async fn set_active(
+        &self,
+        name: &str,
+        row: Option<&ActiveRow>,
+        version: &str,
+        history: &[String],
+        ships: bool,
+        event: &Event,
+    ) -> Result<bool, StoreError> {
+        if let Some(row) = row
+            && !row.owed.is_empty()
+        {
+            self.pay_active_audit(name, &row.owed).await?;
+        }
+        let statement = if row.is_some() {
+            "UPDATE model_active SET version = ?, history = ?, owed = ?, revision = revision + 1 WHERE name = ? AND revision = ? \
+             AND (? = 1 OR EXISTS (SELECT 1 FROM models WHERE models.name = model_active.name AND models.version = ? AND state = 'kept')) \
+             RETURNING revision"
+        } else {
+            "INSERT INTO model_active (version, history, owed, name, revision) SELECT ?, ?, ?, n, r FROM (SELECT ? AS n, ? AS r) \
+             WHERE (? = 1 OR EXISTS (SELECT 1 FROM models WHERE models.name = n AND models.version = ? AND state = 'kept')) \
+             ON CONFLICT DO NOTHING RETURNING revision"
         };
-        let history: Vec<_> = row
-            .history
-            .into_iter()
-            .filter(|past| past != version)
-            .collect();
-        self.run(
-            "UPDATE model_active SET history = ?, revision = revision + 1 WHERE name = ? AND revision = ?",
-            &[
-                to_json(&history)?.into(),
-                name.into(),
-                row.revision.into(),
-            ],
-        )
-        .await?;
-        Ok(())
+        let owed = to_json(event)?;
+        let changed = self
+            .run(
+                statement,
+                &[
+                    version.into(),
+                    to_json(&history)?.into(),
+                    owed.as_str().into(),
+                    name.into(),
+                    row.map_or(0, |row| row.revision).into(),
+                    i64::from(ships).into(),
+                    version.into(),
+                ],
+            )
+            .await?;
+        if changed.is_empty() {
+            return Ok(false);
+        }
+        self.pay_active_audit(name, &owed).await?;
+        Ok(true)
     }
 
     async fn active_row(&self, name: &str) -> Result<Option<ActiveRow>, StoreError> {
@@ -670,7 +687,7 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         let stale = SqlValue::Integer(now_ms - MODEL_STALE_MS);
         let rows = self
             .run(
-                "SELECT name, version, upload, chunks, state, owed FROM models WHERE touched_at_ms < ? AND (state <> 'kept' OR owed <> '')",
+                "SELECT name, version, upload, chunks, state, owed, touched_at_ms FROM models WHERE touched_at_ms < ? AND (state <> 'kept' OR owed <> '')",
                 std::slice::from_ref(&stale),
             )
             .await?;
@@ -680,20 +697,25 @@ impl<K: KeyValue, D: Database> Store<K, D> {
                 self.pay_model_audit(name, version, &from_json(row, 5, what)?)
                     .await?;
             }
-            match text(row, 4, what)? {
-                "kept" => continue,
-                "staging" => {
-                    let claimed = self
-                        .run(
-                            "UPDATE models SET state = 'deleting' WHERE name = ? AND version = ? AND upload = ? AND state = 'staging' RETURNING name",
-                            &[name.into(), version.into(), text(row, 2, what)?.into()],
-                        )
-                        .await?;
-                    if claimed.is_empty() {
-                        continue;
-                    }
-                }
-                _ => {}
+            if text(row, 4, what)? == "kept" {
+                continue;
+            }
+            // Whoever takes it touches it: another that saw the same row leaves it alone.
+            let claimed = self
+                .run(
+                    "UPDATE models SET state = 'deleting', touched_at_ms = ? WHERE name = ? AND version = ? AND upload = ? AND state <> 'kept' AND touched_at_ms = ? \
+                     RETURNING name",
+                    &[
+                        now_ms.into(),
+                        name.into(),
+                        version.into(),
+                        text(row, 2, what)?.into(),
+                        integer(row, 6, what)?.into(),
+                    ],
+                )
+                .await?;
+            if claimed.is_empty() {
+                continue;
             }
             self.remove_model(name, version, &id_of(row, 2)?, chunks_of(row, 3)?)
                 .await?;

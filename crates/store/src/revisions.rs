@@ -27,6 +27,12 @@ pub(crate) const LATEST: &str = "COALESCE((SELECT r.record FROM revisions AS r W
      COALESCE((SELECT MAX(r.revision) FROM revisions AS r WHERE r.segmentation_id = segmentations.id AND r.state = 'kept'), 1) \
      ORDER BY v.number DESC LIMIT 1)";
 
+/// Of a row of `segmentations`: that its last revision is the one with this number, the last review of that the one with that number, and its
+/// study as often changed. Four parameters: the revision, again, the review (0 for none), and the changes of the study.
+pub(crate) const SEEN: &str = "COALESCE((SELECT MAX(r.revision) FROM revisions AS r WHERE r.segmentation_id = segmentations.id AND r.state = 'kept'), 1) = ? \
+     AND COALESCE((SELECT MAX(v.number) FROM reviews AS v WHERE v.segmentation_id = segmentations.id AND v.revision = ?), 0) = ? \
+     AND EXISTS (SELECT 1 FROM studies WHERE studies.id = segmentations.study_id AND studies.revision = ?)";
+
 /// That the segmentation and its study are there: two parameters, their ids.
 const BOTH_KEPT: &str = "EXISTS (SELECT 1 FROM segmentations WHERE segmentations.id = ? AND segmentations.state = 'kept') \
      AND EXISTS (SELECT 1 FROM studies WHERE studies.id = ? AND studies.state = 'kept')";

@@ -5,9 +5,9 @@ use serde::de::DeserializeOwned;
 
 use crate::audit::{AuditEntry, Event, FIRST_PREVIOUS_HASH};
 use crate::backend::{BackendError, Database, KeyValue, SqlValue};
-use crate::chunk::Chunk;
+use crate::chunk::{Chunk, ChunkPart};
 use crate::id::Id;
-use crate::revisions::LATEST;
+use crate::revisions::{LATEST, SEEN};
 use crate::segmentations::{SegmentationRecord, correction_key, mask_key};
 use crate::studies::StudyRecord;
 
@@ -102,6 +102,15 @@ pub enum Committed {
     Exists(Box<SegmentationRecord>),
     /// Its study was deleted meanwhile; it was taken away again.
     StudyGone,
+}
+
+/// What was read of a frame for one of its slices.
+#[derive(Debug, PartialEq)]
+pub enum Sliced {
+    /// The slice alone.
+    Alone(ChunkPart),
+    /// The frame: it was kept as a whole.
+    Within(Chunk),
 }
 
 /// Studies, segmentations and the audit over a key-value store and a database.
@@ -315,6 +324,20 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         self.chunk(&frame_key(id, frame)).await
     }
 
+    /// One slice of a frame of a study that has `slices` of them, without the others where it was kept slice by slice.
+    ///
+    /// # Errors
+    /// As [`Store::frame`].
+    pub async fn frame_slice(
+        &self,
+        id: &Id,
+        frame: usize,
+        slice: usize,
+        slices: usize,
+    ) -> Result<Sliced, StoreError> {
+        self.sliced(&frame_key(id, frame), slice, slices).await
+    }
+
     /// Changes a study. `change` may be called more than once, when others change the study at the same time. `None` when there is no such study.
     ///
     /// # Errors
@@ -326,17 +349,9 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         mut change: impl FnMut(&mut StudyRecord) -> Result<(), E>,
     ) -> Result<Option<StudyRecord>, E> {
         for _ in 0..MOST_TRIES {
-            let rows = self
-                .run(
-                    "SELECT record, revision FROM studies WHERE id = ? AND state = 'kept'",
-                    &[id.as_str().into()],
-                )
-                .await?;
-            let Some(row) = rows.first() else {
+            let Some((mut record, revision)) = self.study_now(id).await? else {
                 return Ok(None);
             };
-            let mut record: StudyRecord = from_json(row, 0, "the record of a study")?;
-            let revision = integer(row, 1, "the revision of a study")?;
             change(&mut record)?;
             let updated = self
                 .run(
@@ -359,18 +374,61 @@ impl<K: KeyValue, D: Database> Store<K, D> {
     /// # Errors
     /// [`StoreError::Backend`]: the study is out of sight already if its deletion was recorded; the sweep finishes it.
     pub async fn delete_study(&self, id: &Id, event: &Event) -> Result<bool, StoreError> {
-        self.pay_owed_of_study(id).await?;
-        let deleted = self
+        self.delete_study_if(id, event, |_| Ok(())).await
+    }
+
+    /// As [`Store::delete_study`], of a study that `agreed` lets go. It is asked anew when the study was changed meanwhile, so that what goes is
+    /// what it saw.
+    ///
+    /// # Errors
+    /// What `agreed` refuses, [`StoreError`] wrapped by `E`.
+    pub async fn delete_study_if<E: From<StoreError>>(
+        &self,
+        id: &Id,
+        event: &Event,
+        mut agreed: impl FnMut(&StudyRecord) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        for _ in 0..MOST_TRIES {
+            let Some((record, revision)) = self.study_now(id).await? else {
+                return Ok(false);
+            };
+            agreed(&record)?;
+            self.pay_owed_of_study(id).await?;
+            let deleted = self
+                .run(
+                    "UPDATE studies SET state = 'deleting', touched_at_ms = ?, record = '', owed = ? WHERE id = ? AND state = 'kept' AND revision = ? AND owed = '' \
+                     RETURNING id",
+                    &[
+                        event.at_ms.into(),
+                        to_json(event)?.into(),
+                        id.as_str().into(),
+                        revision.into(),
+                    ],
+                )
+                .await?;
+            if !deleted.is_empty() {
+                self.finish_deleting_study(id).await?;
+                return Ok(true);
+            }
+        }
+        Err(StoreError::Contended { what: "the study" }.into())
+    }
+
+    /// A study, and how often it was changed.
+    async fn study_now(&self, id: &Id) -> Result<Option<(StudyRecord, i64)>, StoreError> {
+        let rows = self
             .run(
-                "UPDATE studies SET state = 'deleting', touched_at_ms = ?, record = '', owed = ? WHERE id = ? AND state = 'kept' RETURNING id",
-                &[event.at_ms.into(), to_json(event)?.into(), id.as_str().into()],
+                "SELECT record, revision FROM studies WHERE id = ? AND state = 'kept'",
+                &[id.as_str().into()],
             )
             .await?;
-        if deleted.is_empty() {
-            return Ok(false);
-        }
-        self.finish_deleting_study(id).await?;
-        Ok(true)
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        Ok(Some((
+            from_json(row, 0, "the record of a study")?,
+            integer(row, 1, "the revision of a study")?,
+        )))
     }
 
     async fn finish_deleting_study(&self, id: &Id) -> Result<(), StoreError> {
@@ -568,6 +626,20 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         self.chunk(&record.mask_key(frame)).await
     }
 
+    /// One slice of a frame of the mask of this revision, as [`Store::frame_slice`].
+    ///
+    /// # Errors
+    /// As [`Store::mask_frame`].
+    pub async fn mask_slice(
+        &self,
+        record: &SegmentationRecord,
+        frame: usize,
+        slice: usize,
+        slices: usize,
+    ) -> Result<Sliced, StoreError> {
+        self.sliced(&record.mask_key(frame), slice, slices).await
+    }
+
     /// Deletes a segmentation with all of its revisions and reviews. `false` when there is no such segmentation.
     ///
     /// # Errors
@@ -578,28 +650,70 @@ impl<K: KeyValue, D: Database> Store<K, D> {
         id: &Id,
         event: &Event,
     ) -> Result<bool, StoreError> {
-        let owing = self
-            .run(
-                "SELECT owed FROM segmentations WHERE id = ? AND study_id = ? AND state = 'kept' AND owed <> ''",
-                &[id.as_str().into(), study_id.as_str().into()],
-            )
-            .await?;
-        if let Some(row) = owing.first() {
-            self.pay_before_removal(row, 0).await?;
+        self.delete_segmentation_if(study_id, id, event, |_, _| Ok(()))
+            .await
+    }
+
+    /// As [`Store::delete_segmentation`], of one that `agreed` lets go, which is shown its last revision and its study. It is asked anew when
+    /// either was changed or reviewed meanwhile, so that what goes is what it saw.
+    ///
+    /// # Errors
+    /// What `agreed` refuses, [`StoreError`] wrapped by `E`.
+    pub async fn delete_segmentation_if<E: From<StoreError>>(
+        &self,
+        study_id: &Id,
+        id: &Id,
+        event: &Event,
+        mut agreed: impl FnMut(&SegmentationRecord, &StudyRecord) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        for _ in 0..MOST_TRIES {
+            let Some((study, study_revision)) = self.study_now(study_id).await? else {
+                return Ok(false);
+            };
+            let Some(record) = self.segmentation(study_id, id).await? else {
+                return Ok(false);
+            };
+            agreed(&record, &study)?;
+            let owing = self
+                .run(
+                    "SELECT owed FROM segmentations WHERE id = ? AND study_id = ? AND state = 'kept' AND owed <> ''",
+                    &[id.as_str().into(), study_id.as_str().into()],
+                )
+                .await?;
+            if let Some(row) = owing.first() {
+                self.pay_before_removal(row, 0).await?;
+            }
+            let review = record.review.as_ref().map_or(0, |review| review.number);
+            let deleted = self
+                .run(
+                    &format!(
+                        "UPDATE segmentations SET state = 'deleting', touched_at_ms = ?, record = '', owed = ? WHERE id = ? AND study_id = ? AND state = 'kept' \
+                         AND {SEEN} RETURNING frames"
+                    ),
+                    &[
+                        event.at_ms.into(),
+                        to_json(event)?.into(),
+                        id.as_str().into(),
+                        study_id.as_str().into(),
+                        i64::from(record.revision).into(),
+                        i64::from(record.revision).into(),
+                        i64::from(review).into(),
+                        study_revision.into(),
+                    ],
+                )
+                .await?;
+            let Some(row) = deleted.first() else {
+                continue;
+            };
+            let frames: Vec<usize> = from_json(row, 0, "the frames of a segmentation")?;
+            self.append_once(event).await?;
+            self.remove_segmentation(study_id, id, &frames).await?;
+            return Ok(true);
         }
-        let deleted = self
-            .run(
-                "UPDATE segmentations SET state = 'deleting', touched_at_ms = ?, record = '', owed = ? WHERE id = ? AND study_id = ? AND state = 'kept' RETURNING frames",
-                &[event.at_ms.into(), to_json(event)?.into(), id.as_str().into(), study_id.as_str().into()],
-            )
-            .await?;
-        let Some(row) = deleted.first() else {
-            return Ok(false);
-        };
-        let frames: Vec<usize> = from_json(row, 0, "the frames of a segmentation")?;
-        self.append_once(event).await?;
-        self.remove_segmentation(study_id, id, &frames).await?;
-        Ok(true)
+        Err(StoreError::Contended {
+            what: "the segmentation",
+        }
+        .into())
     }
 
     async fn remove_segmentation(
@@ -833,17 +947,23 @@ impl<K: KeyValue, D: Database> Store<K, D> {
     }
 
     async fn chunk(&self, key: &str) -> Result<Chunk, StoreError> {
-        let corrupt = |cause: &str| StoreError::Corrupt {
-            what: key.to_owned(),
-            cause: cause.to_owned(),
-        };
-        let value = self
-            .keys
+        chunk_in(key, self.value(key).await?)
+    }
+
+    /// The part `part` of the value under this key where it has `parts` of them, else all of it.
+    async fn sliced(&self, key: &str, part: usize, parts: usize) -> Result<Sliced, StoreError> {
+        let value = self.value(key).await?;
+        match Chunk::part_of(&value, part, parts) {
+            Some(part) => Ok(Sliced::Alone(part)),
+            None => chunk_in(key, value).map(Sliced::Within),
+        }
+    }
+
+    async fn value(&self, key: &str) -> Result<Vec<u8>, StoreError> {
+        self.keys
             .get(key)
             .await?
-            .ok_or_else(|| corrupt("there is no such key"))?;
-        Chunk::from_value(&value)
-            .ok_or_else(|| corrupt("the value is too short, or its index does not fit it"))
+            .ok_or_else(|| corrupt(key, "there is no such key"))
     }
 
     pub(crate) async fn run(
@@ -886,6 +1006,18 @@ impl Staging {
             Part::Segmentation { .. } => "the segmentation",
             Part::Revision { .. } => "the revision",
         }
+    }
+}
+
+fn chunk_in(key: &str, value: Vec<u8>) -> Result<Chunk, StoreError> {
+    Chunk::from_value(value)
+        .ok_or_else(|| corrupt(key, "the value is too short, or its index does not fit it"))
+}
+
+fn corrupt(key: &str, cause: &str) -> StoreError {
+    StoreError::Corrupt {
+        what: key.to_owned(),
+        cause: cause.to_owned(),
     }
 }
 

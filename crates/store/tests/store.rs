@@ -8,13 +8,13 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use cinecor_store::{
-    Action, Activated, BackendError, ChangeRecord, Chunk, Committed, Consent, Database,
+    Action, Activated, BackendError, Before, ChangeRecord, Chunk, Committed, Consent, Database,
     DrawnRecord, Event, Id, KeyValue, LabelCounts, MODEL_CHUNK_BYTES, MODEL_LEASE_MS,
     MODEL_STALE_MS, ModelDeleted, ModelGraph, ModelUsed, ProfileRecord, QualityRecord,
-    ReviewRecord, ReviewState, Reviewed, Revised, SHADOW_SILENCE_MS, STALE_MS, SegmentationRecord,
-    ShadowResult, ShadowState, SliceRecord, SourceRecord, SqlValue, Store, StoreError, StudyRecord,
-    Subject, TimingsMs, ToldRecord, TurnRecord, VoxelRecord, WORK_STALE_MS, WarningRecord,
-    chain_holds, graph_key,
+    ReviewRecord, ReviewState, Reviewed, Revised, RolledBack, SHADOW_SILENCE_MS, STALE_MS,
+    SegmentationRecord, ShadowResult, ShadowState, SliceRecord, SourceRecord, SqlValue, Store,
+    StoreError, StudyRecord, Subject, TimingsMs, ToldRecord, TurnRecord, VoxelRecord,
+    WORK_STALE_MS, WarningRecord, chain_holds, graph_key,
 };
 use rusqlite::types::Value;
 
@@ -576,6 +576,113 @@ fn a_deletion_of_a_model_that_was_cut_off_makes_way_for_the_next_upload() {
 }
 
 #[test]
+fn a_model_that_broke_is_cleared_away_by_one_of_those_that_come_for_it() {
+    let disk = Disk::new();
+    let store = disk.store();
+    now(store.prepare()).unwrap();
+    let broken = now(store.begin_model("m", "2.0.0", &id(1), 1, 0)).unwrap();
+    assert!(broken.is_some());
+    // The first has said that it clears up, and has got no further, when the second comes.
+    disk.operations_left.set(1);
+    let late = MODEL_LEASE_MS + 1;
+    assert!(now(store.begin_model("m", "2.0.0", &id(2), 1, late)).is_err());
+    disk.operations_left.set(usize::MAX);
+    let second = now(store.begin_model("m", "2.0.0", &id(3), 1, late)).unwrap();
+    assert!(second.is_none());
+    // The sweep leaves it alone as well, until nothing was heard of it for long enough.
+    assert_eq!(now(store.sweep(late + 1)), Ok(0));
+    assert!(now(upload(&store, "2.0.0", 2 * late)).unwrap());
+}
+
+#[test]
+fn of_two_who_go_back_from_one_version_at_once_one_does() {
+    let disk = Disk::new();
+    let store = disk.store();
+    now(store.prepare()).unwrap();
+    for (at_ms, name) in [(1, "2.0.0"), (2, "3.0.0")] {
+        now(upload(&store, name, at_ms)).unwrap();
+    }
+    // Each twice, so that there is another to go back to by the same name.
+    for (at_ms, name) in (10..).zip(["2.0.0", "3.0.0", "2.0.0", "3.0.0"]) {
+        now(activate(&store, name, at_ms)).unwrap();
+    }
+    let ships = |version: &str| version == "1.0.0";
+    let [one, other] = [(), ()].map(|()| now(store.rollback_target("m", ships)).unwrap().unwrap());
+    assert_eq!(one, other);
+    let event = model_event(Action::RollBackModel, "2.0.0", 20);
+    let back = |to: &Before| now(store.rollback_model("m", to, ships, &event)).unwrap();
+    assert_eq!(back(&one), RolledBack::Done);
+    assert_eq!(back(&other), RolledBack::Raced);
+    assert_eq!(
+        now(store.active_model("m")).unwrap().as_deref(),
+        Some("2.0.0")
+    );
+    // One that was deleted between looking and going is not gone back to.
+    let before = now(store.rollback_target("m", ships)).unwrap().unwrap();
+    assert_eq!(before.version, "3.0.0");
+    let delete = model_event(Action::DeleteModel, "3.0.0", 21);
+    now(store.delete_model("m", "3.0.0", &delete)).unwrap();
+    assert_eq!(back(&before), RolledBack::Raced);
+    assert_eq!(now(roll_back(&store, 22)).unwrap(), went_back("2.0.0"));
+}
+
+#[test]
+fn what_is_deleted_is_what_was_agreed_to() {
+    let (disk, record) = with_segmentation();
+    let store = disk.store();
+    let change = || {
+        let (which, event) = (id(1), event(Action::UpdateStudy, &id(1), 30));
+        let updated = store.update_study(&which, &event, |study| {
+            study.label = Some(format!("{}+", study.label.as_deref().unwrap_or_default()));
+            Ok::<(), StoreError>(())
+        });
+        now(updated).unwrap().unwrap();
+    };
+    let no = || Err(StoreError::Contended { what: "it" });
+    let deletion = event(Action::DeleteSegmentation, &id(1), 40);
+    // Each changes something between the question and the deletion, and is asked again.
+    let reviewed = review(&record, 1, ReviewState::Approved, 35);
+    let mut asked = 0;
+    let outcome = now(
+        store.delete_segmentation_if(&id(1), &id(2), &deletion, |found, _| {
+            asked += 1;
+            match asked {
+                1 => change(),
+                2 => {
+                    let event = event(Action::ReviewSegmentation, &id(1), 35);
+                    let kept = now(store.review(&id(1), &id(2), &reviewed, &event)).unwrap();
+                    assert_eq!(kept, Reviewed::Kept);
+                }
+                _ => {
+                    assert_eq!(found.review.as_ref(), Some(&reviewed));
+                    return no();
+                }
+            }
+            Ok(())
+        }),
+    );
+    assert_eq!((outcome, asked), (no().map(|()| true), 3));
+    assert!(now(store.segmentation(&id(1), &id(2))).unwrap().is_some());
+
+    let deletion = event(Action::DeleteStudy, &id(1), 50);
+    let mut asked = 0;
+    let outcome = now(store.delete_study_if(&id(1), &deletion, |_| {
+        asked += 1;
+        if asked > 1 {
+            return no();
+        }
+        change();
+        Ok(())
+    }));
+    assert_eq!((outcome, asked), (no().map(|()| true), 2));
+    assert!(now(store.study(&id(1))).unwrap().is_some());
+    assert_eq!(
+        now(store.delete_study_if(&id(1), &deletion, |_| Ok::<(), StoreError>(()))),
+        Ok(true)
+    );
+}
+
+#[test]
 fn whether_the_audit_has_an_entry_is_found_by_an_index() {
     let disk = prepared();
     let plan: String = disk
@@ -1129,9 +1236,21 @@ async fn activate(
         .await
 }
 
-async fn roll_back(store: &Store<Disk, Disk>, at_ms: i64) -> Result<Activated, StoreError> {
-    let event = |version: &str| model_event(Action::RollBackModel, version, at_ms);
-    store.rollback_model("m", |v| v == "1.0.0", event).await
+async fn roll_back(
+    store: &Store<Disk, Disk>,
+    at_ms: i64,
+) -> Result<Option<(String, RolledBack)>, StoreError> {
+    let ships = |version: &str| version == "1.0.0";
+    let Some(before) = store.rollback_target("m", ships).await? else {
+        return Ok(None);
+    };
+    let event = model_event(Action::RollBackModel, &before.version, at_ms);
+    let outcome = store.rollback_model("m", &before, ships, &event).await?;
+    Ok(Some((before.version, outcome)))
+}
+
+fn went_back(version: &str) -> Option<(String, RolledBack)> {
+    Some((version.to_owned(), RolledBack::Done))
 }
 
 fn version(version: &str) -> Activated {
@@ -1187,7 +1306,7 @@ fn an_upload_that_is_given_up_leaves_nothing() {
         now(store.put_model_file(&mut staging, "more", "digest", b"x")).is_err(),
         "more than was announced would not be swept"
     );
-    now(store.abort_model(staging)).unwrap();
+    now(store.abort_model(staging, 2)).unwrap();
     assert!(disk.key_names().is_empty());
     assert_eq!(disk.rows("models"), 0);
 }
@@ -1211,7 +1330,7 @@ fn an_upload_that_nothing_is_heard_of_gives_way_to_the_next_and_spoils_nothing_o
         now(store.offer_model(&silent, &[], heard_of + 2)),
         Err(StoreError::Gone { .. })
     ));
-    now(store.abort_model(silent)).unwrap();
+    now(store.abort_model(silent, MODEL_LEASE_MS + 2)).unwrap();
     let kept = now(store.model("m", "2.0.0")).unwrap().unwrap();
     now(store.model_file(&kept.graphs[0].files[0])).unwrap();
     assert!(disk.key_names().contains(&graph_key("m", "2.0.0")));
@@ -1240,9 +1359,9 @@ fn only_what_is_there_is_activated_and_what_is_active_stays() {
     );
     assert_eq!(now(activate(&store, "3.0.0", 6)).unwrap(), version("3.0.0"));
     // The one before, the one before that (which ships with the service), and then there is none.
-    assert_eq!(now(roll_back(&store, 7)).unwrap(), version("2.0.0"));
-    assert_eq!(now(roll_back(&store, 8)).unwrap(), version("1.0.0"));
-    assert_eq!(now(roll_back(&store, 9)).unwrap(), Activated::Missing);
+    assert_eq!(now(roll_back(&store, 7)).unwrap(), went_back("2.0.0"));
+    assert_eq!(now(roll_back(&store, 8)).unwrap(), went_back("1.0.0"));
+    assert_eq!(now(roll_back(&store, 9)).unwrap(), None);
     assert_eq!(
         now(store.active_model("m")).unwrap().as_deref(),
         Some("1.0.0")
@@ -1266,11 +1385,14 @@ fn going_back_passes_over_versions_that_were_deleted() {
     // Activating what is active is no step to go back to.
     now(activate(&store, "3.0.0", 13)).unwrap();
     let delete = model_event(Action::DeleteModel, "2.0.0", 14);
-    let target = || now(store.rollback_target("m", |version| version == "1.0.0")).unwrap();
+    let target = || {
+        let found = now(store.rollback_target("m", |version| version == "1.0.0")).unwrap();
+        found.map(|before| before.version)
+    };
     assert_eq!(target().as_deref(), Some("2.0.0"));
     now(store.delete_model("m", "2.0.0", &delete)).unwrap();
     assert_eq!(target().as_deref(), Some("1.0.0"));
-    assert_eq!(now(roll_back(&store, 15)).unwrap(), version("1.0.0"));
+    assert_eq!(now(roll_back(&store, 15)).unwrap(), went_back("1.0.0"));
 }
 
 #[test]

@@ -599,7 +599,7 @@ pub static OPERATIONS: &[Operation] = &[
             about: "The study; `Location` says where it is.",
             forms: &[(JSON, "Study")],
         }],
-        problems: &[],
+        problems: &[Conflict],
     },
     Operation {
         id: "list_studies",
@@ -649,7 +649,7 @@ pub static OPERATIONS: &[Operation] = &[
             required: true,
         },
         success: &[ok(&[(JSON, "Study")], "The study as it is now.")],
-        problems: &[PreconditionFailed],
+        problems: &[PreconditionFailed, Conflict],
     },
     Operation {
         id: "delete_study",
@@ -665,7 +665,7 @@ pub static OPERATIONS: &[Operation] = &[
             about: "It is gone.",
             forms: &[],
         }],
-        problems: &[PreconditionFailed],
+        problems: &[PreconditionFailed, Conflict],
     },
     Operation {
         id: "get_study_volume",
@@ -726,7 +726,7 @@ pub static OPERATIONS: &[Operation] = &[
                 forms: &[(JSON, "Segmentation"), (SSE, "SegmentationEvents")],
             },
         ],
-        problems: &[NotMeasurable, ModelUnusable],
+        problems: &[Conflict, NotMeasurable, ModelUnusable],
     },
     Operation {
         id: "list_segmentations",
@@ -786,7 +786,7 @@ pub static OPERATIONS: &[Operation] = &[
             &[(JSON, "Segmentation")],
             "The segmentation in its new revision.",
         )],
-        problems: &[PreconditionFailed],
+        problems: &[PreconditionFailed, Conflict],
     },
     Operation {
         id: "list_revisions",
@@ -832,7 +832,7 @@ pub static OPERATIONS: &[Operation] = &[
             &[(JSON, "Segmentation")],
             "The segmentation with its review.",
         )],
-        problems: &[PreconditionFailed],
+        problems: &[PreconditionFailed, Conflict],
     },
     Operation {
         id: "delete_segmentation",
@@ -848,7 +848,7 @@ pub static OPERATIONS: &[Operation] = &[
             about: "It is gone.",
             forms: &[],
         }],
-        problems: &[PreconditionFailed],
+        problems: &[PreconditionFailed, Conflict],
     },
     Operation {
         id: "get_mask",
@@ -907,7 +907,7 @@ pub static OPERATIONS: &[Operation] = &[
             &[(JSON, "Segmentation")],
             "The segmentation in its new revision.",
         )],
-        problems: &[PreconditionFailed, InvalidField, NotMeasurable],
+        problems: &[PreconditionFailed, Conflict, InvalidField, NotMeasurable],
     },
     Operation {
         id: "get_metrics",
@@ -1124,7 +1124,7 @@ pub static OPERATIONS: &[Operation] = &[
         parameters: &[MODEL_NAME, MODEL_VERSION],
         body: Body::None,
         success: &[ok(&[(JSON, "Model")], "The model as it is now.")],
-        problems: &[ModelUnusable, Overloaded],
+        problems: &[Conflict, ModelUnusable, Overloaded],
     },
     Operation {
         id: "roll_back_model",
@@ -1185,7 +1185,7 @@ pub static OPERATIONS: &[Operation] = &[
             about: "There is none any more.",
             forms: &[],
         }],
-        problems: &[],
+        problems: &[Conflict],
     },
     Operation {
         id: "get_audit",
@@ -1305,6 +1305,17 @@ mod tests {
             (ids.len(), addresses.len()),
             (OPERATIONS.len(), OPERATIONS.len())
         );
+    }
+
+    #[test]
+    fn whatever_changes_what_is_kept_can_lose_against_another_who_does() {
+        let keeps_nothing = ["segment", "measure", "compare"];
+        for operation in OPERATIONS {
+            let changes = ![Method::GET, Method::HEAD].contains(&operation.method)
+                && !keeps_nothing.contains(&operation.id);
+            let told = operation.refusals().contains(&Conflict);
+            assert_eq!(told, changes, "{}", operation.id);
+        }
     }
 
     #[test]
