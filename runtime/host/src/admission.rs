@@ -1,8 +1,8 @@
 //! How many requests are at work and how many wait: a bounded number each. One more is turned away at once, which costs a client less
 //! than an answer that never comes.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The host's places.
@@ -27,12 +27,49 @@ impl ComponentPlaces {
     }
 }
 
-/// A request at work; dropping it frees its places.
+/// A request at work; dropping it frees its places, and ends its turn to compute.
 #[derive(Debug)]
 pub struct Permit {
-    _computing: Option<OwnedSemaphorePermit>,
+    computing: Arc<OnceLock<OwnedSemaphorePermit>>,
     _component: OwnedSemaphorePermit,
     _host: OwnedSemaphorePermit,
+}
+
+impl Permit {
+    fn new(component: OwnedSemaphorePermit, host: OwnedSemaphorePermit) -> Self {
+        Self {
+            computing: Arc::default(),
+            _component: component,
+            _host: host,
+        }
+    }
+
+    /// The turn to compute of the request that this permit is of, at one of `places`.
+    pub fn turn(&self, places: &ComponentPlaces) -> Turn {
+        Turn {
+            places: places.clone(),
+            taken: Arc::downgrade(&self.computing),
+        }
+    }
+}
+
+/// A turn to compute that is still to come. It ends with the request's [`Permit`].
+#[derive(Debug)]
+pub struct Turn {
+    places: ComponentPlaces,
+    taken: Weak<OnceLock<OwnedSemaphorePermit>>,
+}
+
+impl Turn {
+    /// Waits for it.
+    pub async fn come(self) {
+        // The semaphore is never closed. Of a request that is over nobody would free the place.
+        if let Ok(place) = self.places.0.acquire_owned().await
+            && let Some(taken) = self.taken.upgrade()
+        {
+            let _ = taken.set(place);
+        }
+    }
 }
 
 /// Why a request was turned away.
@@ -64,27 +101,16 @@ impl Admission {
         }
     }
 
-    /// Takes a place of those that compute, if it is one of them, of the component and of the host, or waits for them. Dropping the future gives
-    /// the place in the queue up.
+    /// Takes a place of the component and of the host, or waits for them. Dropping the future gives the place in the queue up.
     ///
     /// # Errors
     /// As many wait as may.
-    pub async fn enter(
-        &self,
-        computing: Option<&ComponentPlaces>,
-        component: &ComponentPlaces,
-    ) -> Result<Permit, Busy> {
-        // The narrowest place first: a request that waits for one holds none that others could use.
-        let of_computing = computing.map(|places| places.0.clone().try_acquire_owned());
-        if let Ok(of_computing) = of_computing.transpose()
-            && let Ok(of_component) = component.0.clone().try_acquire_owned()
+    pub async fn enter(&self, component: &ComponentPlaces) -> Result<Permit, Busy> {
+        // The component's place first: a request that waits for a full component holds no place that others could use.
+        if let Ok(of_component) = component.0.clone().try_acquire_owned()
             && let Ok(of_host) = self.places.clone().try_acquire_owned()
         {
-            return Ok(Permit {
-                _computing: of_computing,
-                _component: of_component,
-                _host: of_host,
-            });
+            return Ok(Permit::new(of_component, of_host));
         }
         let busy = Busy {
             at_work_max: self.at_work_max,
@@ -97,10 +123,6 @@ impl Admission {
             .map_err(|_| busy)?;
         let _waiting = Waiting(&self.waiting);
         // The semaphores are never closed.
-        let of_computing = match computing {
-            Some(places) => Some(places.0.clone().acquire_owned().await.map_err(|_| busy)?),
-            None => None,
-        };
         let of_component = component
             .0
             .clone()
@@ -113,11 +135,7 @@ impl Admission {
             .acquire_owned()
             .await
             .map_err(|_| busy)?;
-        Ok(Permit {
-            _computing: of_computing,
-            _component: of_component,
-            _host: of_host,
-        })
+        Ok(Permit::new(of_component, of_host))
     }
 
     /// Requests at work now.
@@ -140,13 +158,13 @@ mod tests {
     async fn turns_the_first_request_away_that_finds_the_queue_full() {
         let admission = Admission::new(2, 1);
         let places = ComponentPlaces::new(2);
-        let first = admission.enter(None, &places).await.unwrap();
-        let _second = admission.enter(None, &places).await.unwrap();
-        let mut third = std::pin::pin!(admission.enter(None, &places));
+        let first = admission.enter(&places).await.unwrap();
+        let _second = admission.enter(&places).await.unwrap();
+        let mut third = std::pin::pin!(admission.enter(&places));
         assert!(futures::poll!(third.as_mut()).is_pending());
         assert_eq!((admission.at_work(), admission.waiting()), (2, 1));
         assert_eq!(
-            admission.enter(None, &places).await.unwrap_err(),
+            admission.enter(&places).await.unwrap_err(),
             Busy {
                 at_work_max: 2,
                 waiting_max: 1
@@ -161,24 +179,33 @@ mod tests {
     async fn a_full_component_leaves_places_to_others() {
         let admission = Admission::new(2, 8);
         let (heavy, light) = (ComponentPlaces::new(1), ComponentPlaces::new(2));
-        let _one = admission.enter(None, &heavy).await.unwrap();
-        let mut other = Box::pin(admission.enter(None, &heavy));
+        let _one = admission.enter(&heavy).await.unwrap();
+        let mut other = Box::pin(admission.enter(&heavy));
         assert!(futures::poll!(other.as_mut()).is_pending());
-        admission.enter(None, &light).await.unwrap();
+        admission.enter(&light).await.unwrap();
         drop(other);
         assert_eq!((admission.at_work(), admission.waiting()), (1, 0));
     }
 
     #[tokio::test]
-    async fn those_that_compute_wait_and_others_of_their_component_do_not() {
+    async fn a_turn_to_compute_ends_with_its_request_and_others_of_the_component_do_not_wait_for_it()
+     {
         let admission = Admission::new(4, 8);
-        let (computing, component) = (ComponentPlaces::new(1), ComponentPlaces::new(2));
-        let first = admission.enter(Some(&computing), &component).await.unwrap();
-        let mut second = Box::pin(admission.enter(Some(&computing), &component));
-        assert!(futures::poll!(second.as_mut()).is_pending());
-        drop(admission.enter(None, &component).await.unwrap());
+        let (computing, component) = (ComponentPlaces::new(1), ComponentPlaces::new(4));
+        let first = admission.enter(&component).await.unwrap();
+        let second = admission.enter(&component).await.unwrap();
+        first.turn(&computing).come().await;
+        let mut turn = Box::pin(second.turn(&computing).come());
+        assert!(futures::poll!(turn.as_mut()).is_pending());
+        drop(admission.enter(&component).await.unwrap());
         drop(first);
-        second.await.unwrap();
-        assert_eq!((admission.at_work(), admission.waiting()), (0, 0));
+        turn.await;
+        let over = admission.enter(&component).await.unwrap();
+        let turn = over.turn(&computing);
+        drop(over);
+        drop(second);
+        // What comes when its request is over takes nothing.
+        turn.come().await;
+        assert_eq!(computing.0.available_permits(), 1);
     }
 }

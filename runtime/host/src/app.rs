@@ -165,6 +165,14 @@ impl Service {
     pub const fn deadline(&self) -> Duration {
         self.deadline
     }
+
+    /// Where a request to one of its routes waits for its turn, if it is one of those that compute.
+    pub fn computing(&self, method: &http::Method, route: &str) -> Option<&ComponentPlaces> {
+        let settings = self.handler.state().settings.computing.as_ref()?;
+        self.computing
+            .as_ref()
+            .filter(|_| settings.has(method.as_str(), route))
+    }
 }
 
 /// What came of a request that got no response.
@@ -523,22 +531,12 @@ impl App {
         }
     }
 
-    /// Takes a place for a request to one of a component's routes, or waits for one.
+    /// Takes a place for a request, or waits for one.
     ///
     /// # Errors
     /// See [`Admission::enter`].
-    pub async fn enter(
-        &self,
-        service: &Service,
-        method: &http::Method,
-        route: &str,
-    ) -> Result<Permit, crate::admission::Busy> {
-        let settings = &service.handler.state().settings.computing;
-        let computes = settings
-            .as_ref()
-            .is_some_and(|computing| computing.has(method.as_str(), route));
-        let computing = service.computing.as_ref().filter(|_| computes);
-        self.admission.enter(computing, &service.places).await
+    pub async fn enter(&self, service: &Service) -> Result<Permit, crate::admission::Busy> {
+        self.admission.enter(&service.places).await
     }
 
     /// Gives a request to a component and waits for the head of its response. Dropping the future, or the guard that comes with the

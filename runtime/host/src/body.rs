@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -193,6 +194,93 @@ async fn linger<B: Body<Data = Bytes> + Unpin>(mut body: B, stall: Duration) {
     };
     // Whether it ended or not: nobody waits for it.
     let _ = tokio::time::timeout(LINGER, drain).await;
+}
+
+/// So much of a body is read before its request's turn to compute is waited for.
+const READ_BEFORE_TURN_BYTES: usize = 8 << 20;
+
+/// A body of a request that computes. A component infers while it reads, so nothing of the body is handed on before the request's turn has
+/// come; and since whoever sends slowly shall keep no turn from others, it is waited for when the body is there, or so much of it.
+pub struct InTurn<B, T> {
+    inner: B,
+    read: VecDeque<Frame<Bytes>>,
+    read_bytes: usize,
+    is_read: bool,
+    turn: Option<Pin<Box<T>>>,
+}
+
+impl<B, T> InTurn<B, T> {
+    /// `inner`, handed on once `turn` has come.
+    pub fn new(inner: B, turn: T) -> Self {
+        Self {
+            inner,
+            read: VecDeque::new(),
+            read_bytes: 0,
+            is_read: false,
+            turn: Some(Box::pin(turn)),
+        }
+    }
+}
+
+impl<B, T> Body for InTurn<B, T>
+where
+    B: Body<Data = Bytes, Error = Error> + Unpin,
+    T: Future<Output = ()>,
+{
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = &mut *self;
+        while let Some(turn) = this.turn.as_mut() {
+            if this.is_read || this.read_bytes >= READ_BEFORE_TURN_BYTES {
+                ready!(turn.as_mut().poll(cx));
+                this.turn = None;
+                break;
+            }
+            match ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    this.read_bytes += frame.data_ref().map_or(0, Bytes::len);
+                    this.read.push_back(frame);
+                }
+                // What came before is worth nothing without the rest.
+                Some(Err(error)) => {
+                    this.turn = None;
+                    this.is_read = true;
+                    this.read.clear();
+                    this.read_bytes = 0;
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => this.is_read = true,
+            }
+        }
+        if let Some(frame) = this.read.pop_front() {
+            this.read_bytes -= frame.data_ref().map_or(0, Bytes::len);
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        if this.is_read {
+            return Poll::Ready(None);
+        }
+        Pin::new(&mut this.inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.turn.is_none() && self.read.is_empty() && (self.is_read || self.inner.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let inner = self.inner.size_hint();
+        let read = u64::try_from(self.read_bytes).unwrap_or(u64::MAX);
+        let mut hint = SizeHint::new();
+        if let Some(upper) = inner.upper() {
+            hint.set_upper(upper.saturating_add(read));
+        }
+        hint.set_lower(inner.lower().saturating_add(read));
+        hint
+    }
 }
 
 /// What a response tells when it is over.
@@ -488,6 +576,8 @@ mod tests {
     use http_body_util::{Full, StreamBody};
     use std::sync::Mutex;
 
+    const STALL: Duration = Duration::from_secs(1);
+
     fn chunks(chunks: Vec<&'static str>) -> impl Body<Data = Bytes, Error = Error> + Send + Unpin {
         let frames = chunks
             .into_iter()
@@ -506,6 +596,76 @@ mod tests {
         );
         assert_eq!(body.collect().await.unwrap().to_bytes(), "abcde");
         assert_eq!(watch.bytes(), 5);
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_before_its_turn_and_handed_on_in_it() {
+        let (come, turn) = tokio::sync::oneshot::channel::<()>();
+        let watch = Arc::new(BodyWatch::default());
+        let inner = RequestBody::new(chunks(vec!["abc", "de"]), 5, STALL, watch.clone());
+        let mut body = InTurn::new(inner, async { turn.await.unwrap() });
+        assert!(futures::poll!(Box::pin(body.frame())).is_pending());
+        assert_eq!((watch.bytes(), body.size_hint().lower()), (5, 5));
+        assert!(!body.is_end_stream());
+        come.send(()).unwrap();
+        for expected in ["abc", "de"] {
+            assert_eq!(
+                body.frame().await.unwrap().unwrap().into_data().unwrap(),
+                expected
+            );
+        }
+        assert!(body.is_end_stream());
+        assert!(body.frame().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_has_not_come_takes_no_turn_and_one_without_a_byte_takes_it() {
+        let turns = std::cell::Cell::new(0);
+        let turn = || {
+            turns.set(turns.get() + 1);
+            std::future::ready(())
+        };
+        let late = StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, Error>>());
+        let inner = RequestBody::new(late, 5, STALL, Arc::default());
+        let mut body = InTurn::new(inner, async { turn().await });
+        assert!(futures::poll!(Box::pin(body.frame())).is_pending());
+        assert_eq!(turns.get(), 0);
+        let inner = RequestBody::new(chunks(vec![]), 5, STALL, Arc::default());
+        let mut body = InTurn::new(inner, async { turn().await });
+        assert!(!body.is_end_stream());
+        assert!(body.frame().await.is_none());
+        assert_eq!(turns.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn of_a_large_body_a_part_is_read_before_its_turn() {
+        let (come, turn) = tokio::sync::oneshot::channel::<()>();
+        let piece = Bytes::from(vec![7; READ_BEFORE_TURN_BYTES / 4 + 1]);
+        let pieces: Vec<_> = (0..9)
+            .map(|_| Ok::<_, Error>(Frame::data(piece.clone())))
+            .collect();
+        let watch = Arc::new(BodyWatch::default());
+        let inner = StreamBody::new(futures::stream::iter(pieces));
+        let inner = RequestBody::new(inner, u64::MAX, STALL, watch.clone());
+        let mut body = InTurn::new(inner, async { turn.await.unwrap() });
+        assert!(futures::poll!(Box::pin(body.frame())).is_pending());
+        assert_eq!(watch.bytes(), 4 * piece.len() as u64);
+        come.send(()).unwrap();
+        assert_eq!(
+            body.collect().await.unwrap().to_bytes().len(),
+            9 * piece.len()
+        );
+    }
+
+    #[tokio::test]
+    async fn of_a_body_that_breaks_off_before_its_turn_nothing_is_handed_on() {
+        let inner = RequestBody::new(chunks(vec!["abc", "def"]), 5, STALL, Arc::default());
+        let mut body = InTurn::new(inner, std::future::pending());
+        assert!(matches!(
+            body.frame().await,
+            Some(Err(Error::HttpRequestBodySize(Some(5))))
+        ));
+        assert!(body.frame().await.is_none());
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@
 use crate::admission::Permit;
 use crate::app::{App, Failure, LinkGuard, Service, SpinHeaders, millis};
 use crate::body::{
-    BodyFault, BodyWatch, Due, Finish, RequestBody, ResponseBody, TimedBody, overdue, relay,
+    BodyFault, BodyWatch, Due, Finish, InTurn, RequestBody, ResponseBody, TimedBody, overdue, relay,
 };
 use crate::instance::Link;
 use crate::metrics::RequestReport;
@@ -369,7 +369,7 @@ impl Server {
         let (parts, incoming) = request.into_parts();
         let body = self.body(incoming, record);
         let link = Link::new(service.deadline());
-        let entered = self.app.enter(&service, &parts.method, found.pattern);
+        let entered = self.app.enter(&service);
         let permit = match tokio::time::timeout_at(link.deadline(), entered).await {
             Ok(Ok(permit)) => permit,
             Ok(Err(busy)) => {
@@ -383,6 +383,10 @@ impl Server {
                     "No place became free within the time that a request has.".to_owned(),
                 ));
             }
+        };
+        let body = match service.computing(&parts.method, found.pattern) {
+            Some(places) => InTurn::new(body, permit.turn(places).come()).boxed_unsync(),
+            None => body.boxed_unsync(),
         };
         record.permit = Some(permit);
 
@@ -402,7 +406,7 @@ impl Server {
             HeaderValue::from_str(&record.id).map_err(Problem::internal)?,
         );
 
-        let mut forwarded = Request::new(body.boxed_unsync());
+        let mut forwarded = Request::new(body);
         *forwarded.method_mut() = parts.method;
         *forwarded.uri_mut() = uri;
         *forwarded.headers_mut() = headers;

@@ -103,8 +103,11 @@ impl Default for ComponentSettings {
     }
 }
 
-/// Requests of a component that compute for long. More at once than there are processors would gain nothing and hold their memory; while they
-/// wait, other requests of the component are served.
+/// Methods that a request which computes can have.
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
+/// Requests of a component that compute for long. More at once than there are processors would gain nothing and hold their memory. Each waits for
+/// its turn once its body is there, or 8 MiB of it; what the component can answer without the body waits for nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Computing {
@@ -121,6 +124,23 @@ impl Computing {
         self.requests
             .iter()
             .any(|request| request.split_once(' ') == Some((method, route)))
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            !self.requests.is_empty(),
+            "names no request; leave the table out where none is limited"
+        );
+        for request in &self.requests {
+            let known = request
+                .split_once(' ')
+                .is_some_and(|(method, route)| METHODS.contains(&method) && route.starts_with('/'));
+            anyhow::ensure!(
+                known,
+                "has {request:?}; expected a method in capitals and a route, as \"POST /a/:b\""
+            );
+        }
+        Ok(())
     }
 
     /// How many are at work at once.
@@ -200,6 +220,11 @@ impl Settings {
                 component.instance_reuse_max > 0,
                 "`component.{id}.instance_reuse_max` is 0; it must be at least 1"
             );
+            if let Some(computing) = &component.computing {
+                computing
+                    .check()
+                    .with_context(|| format!("`component.{id}.computing.requests`"))?;
+            }
         }
         Ok(())
     }

@@ -311,6 +311,30 @@ fn too_many_requests_are_turned_away_and_waiting_ones_come_in() {
 }
 
 #[test]
+fn a_slow_upload_keeps_no_turn_to_compute_and_what_does_not_compute_waits_for_none() {
+    let host = Setup::probes("")
+        .settings("[component.probe]\nconcurrency = 1\n[component.probe.computing]\nrequests = [\"POST /probe/...\"]\nat_work_max = 1")
+        .start();
+    let post = |path: &str, length: usize, body: &str| {
+        let mut connection = host.connect();
+        let head =
+            format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n");
+        connection.send((head + body).as_bytes()).unwrap();
+        connection
+    };
+    let mut slow = post("/probe/count", 4, "ab");
+    let mut at_work = post("/probe/work", 1, "x");
+    assert_eq!(at_work.head().status, 200);
+    assert_eq!(at_work.chunk(), b"started\n");
+    let mut waiting = post("/probe/count", 2, "xy");
+    slow.send(b"cd").unwrap();
+    assert_eq!(host.get("/probe/hello").text(), "hello");
+    drop(at_work);
+    assert_eq!(waiting.answer(false).text(), "2");
+    assert_eq!(slow.answer(false).text(), "4");
+}
+
+#[test]
 fn a_client_that_goes_ends_the_work_it_asked_for() {
     let host = probes();
     let running = |host: &Host| host.figure("cinecor_instances{component=\"probe\"}");
@@ -573,6 +597,17 @@ fn refuses_to_start_in_words() {
     refused(
         Setup::probes("").settings("[component.none]\nconcurrency = 1"),
         "the settings have [component.none], the manifest has no such component",
+    );
+    for request in ["POST /none", "post /probe/...", "/probe/..."] {
+        let computing = format!("[component.probe.computing]\nrequests = [{request:?}]");
+        refused(
+            Setup::probes("").settings(&computing),
+            &format!("{request:?}"),
+        );
+    }
+    refused(
+        Setup::probes("").settings("[component.probe.computing]\nrequests = []"),
+        "names no request",
     );
     refused(
         Setup::probes("").argument("--profile").argument("native"),

@@ -24,7 +24,7 @@ const LIBRARY_VARIABLE: &str = "CINECOR_ONNXRUNTIME_LIB";
 
 /// Most items of a batch per compute. The time an item takes hardly depends on it (examples/measure), the memory grows with it. Where there are
 /// many threads, pieces of one item are too small to be worth sharing.
-const BATCH_MAX: usize = 4;
+const BATCH_MAX: u32 = 4;
 
 /// Threads that one item of a batch keeps at work.
 const THREADS_PER_ITEM: usize = 2;
@@ -56,10 +56,10 @@ pub(super) fn open(device: &str, config: &Config) -> Result<Arc<dyn Engine>, Str
         version: version.unwrap_or_else(version_in_build),
         device,
         sessions_max: (threads / 4).max(2),
-        batch: if config.batch == 0 {
-            batch(threads)
-        } else {
-            config.batch
+        batch: match (config.batch, device) {
+            (0, Device::Cuda) => BATCH_MAX,
+            (0, Device::Cpu) => batch(threads),
+            (told, _) => told,
         },
     };
     if device == Device::Cuda {
@@ -73,8 +73,9 @@ pub(super) fn open(device: &str, config: &Config) -> Result<Arc<dyn Engine>, Str
 
 /// Items of a batch per compute for so many threads.
 fn batch(threads: usize) -> u32 {
-    let items = (threads / THREADS_PER_ITEM).clamp(1, BATCH_MAX);
-    u32::try_from(items).unwrap_or(1)
+    u32::try_from(threads / THREADS_PER_ITEM)
+        .unwrap_or(BATCH_MAX)
+        .clamp(1, BATCH_MAX)
 }
 
 /// The smallest graph: one identity of a 2 × 2 tensor.
@@ -375,6 +376,12 @@ fn element_type(ty: TensorType) -> TensorElementType {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_batch_is_what_the_threads_keep_busy_within_bounds() {
+        let batches = [0, 1, 2, 3, 4, 8, 64, usize::MAX].map(batch);
+        assert_eq!(batches, [1, 1, 1, 1, 2, 4, 4, 4]);
+    }
 
     #[test]
     fn the_version_is_told_by_the_file_name_also_behind_a_link() {

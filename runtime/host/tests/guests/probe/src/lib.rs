@@ -49,6 +49,7 @@ async fn handle(request: Request) -> impl IntoResponse {
         }
         // Works on after its first words, as a segmentation does, and never looks at who reads.
         "work" => {
+            let _ = request.into_body().bytes().await;
             let (mut sender, body) = stream::<String>();
             spin_sdk::wasip3::spawn(async move {
                 let _ = sender.send("started\n".to_owned()).await;
