@@ -824,12 +824,9 @@ impl<'a> Place<'a> {
         if self.images.len() == frames {
             return (self.images.clone(), false);
         }
-        let wanted = places
-            .iter()
-            .find(|place| place.images.len() == frames)
-            .map(Place::phases)
-            .unwrap_or_default();
-        let own = self.phases();
+        let whole = places.iter().find(|place| place.images.len() == frames);
+        let wanted = whole.map(|place| place.phases(None)).unwrap_or_default();
+        let own = self.phases(whole);
         let nearest = |phase: &f64| {
             let distance = |own: &f64| {
                 let apart = (own - phase).rem_euclid(1.0);
@@ -843,18 +840,47 @@ impl<'a> Place<'a> {
         (wanted.iter().filter_map(nearest).collect(), true)
     }
 
-    /// When its images were taken as parts of the beat. Where nothing says how long that is, it ends as long after the last image as images lie
-    /// apart: images that are missing between others do not make it shorter, and another number of frames makes it neither.
-    fn phases(&self) -> Vec<f64> {
-        let (times, rr_ms) = match &self.times {
-            Times::Trigger(times) => (times.as_slice(), self.rr_ms()),
-            Times::Index(times) => (times.as_slice(), None),
-            Times::One | Times::Unordered(_) => (&[][..], None),
+    /// When its images were taken as parts of the beat, beside a slice that has all its images. Where no header says how long its own is, it is
+    /// as long as that one's if images lie as far apart in both: the first or the last may be missing. Otherwise it was taken in steps of its
+    /// own.
+    fn phases(&self, whole: Option<&Place<'_>>) -> Vec<f64> {
+        let times = self.times();
+        let step = between(times);
+        let is_alike = |place: &&Place<'_>| {
+            let steps = step.zip(between(place.times()));
+            steps.is_some_and(|(own, other)| (own - other).abs() <= FRAME_TIME_DIFFERENCE * other)
         };
+        let beat = match self.header_beat() {
+            Some(beat) => beat,
+            None => whole.filter(is_alike).unwrap_or(self).beat(),
+        };
+        times.iter().map(|time| time / beat).collect()
+    }
+
+    /// How long its beat is, in the unit of its times. Where no header says it, it ends as long after the last image as images lie apart: images
+    /// that are missing between others do not make it shorter, and another number of frames makes it neither.
+    fn beat(&self) -> f64 {
+        let times = self.times();
         let span = times.last().zip(times.first());
         let span = span.map_or(0.0, |(last, first)| last - first);
-        let beat = rr_ms.unwrap_or_else(|| span + between(times).unwrap_or(1.0));
-        times.iter().map(|time| time / beat).collect()
+        let of_images = || span + between(times).unwrap_or(1.0);
+        self.header_beat().unwrap_or_else(of_images)
+    }
+
+    /// The times that put its images in order, rising.
+    fn times(&self) -> &[f64] {
+        match &self.times {
+            Times::Trigger(times) | Times::Index(times) => times,
+            Times::One | Times::Unordered(_) => &[],
+        }
+    }
+
+    /// How long its beat is as the headers say it. Numbers have no length.
+    fn header_beat(&self) -> Option<f64> {
+        match self.times {
+            Times::Trigger(_) => self.rr_ms(),
+            _ => None,
+        }
     }
 
     fn rr_ms(&self) -> Option<f64> {

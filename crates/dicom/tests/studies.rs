@@ -349,6 +349,42 @@ fn slices_of_another_number_of_frames_beat_as_long_as_the_others() {
 }
 
 #[test]
+fn a_slice_that_lacks_its_first_or_last_image_shows_the_others_where_they_belong() {
+    // Ten images of 80 ms, ordered by trigger times or by numbers alone; no header tells how long a beat is.
+    let numbered = |(at, image): (usize, DataSet)| {
+        let number = format!("{}", at / SLICES + 1);
+        image
+            .without((0x18, 0x1060))
+            .text((0x20, 0x100), "IS", &number)
+    };
+    let images = Stack::short_axis(10, SLICES, ROWS, COLUMNS).images(pixels);
+    let silent: Vec<DataSet> = images
+        .into_iter()
+        .map(|image| image.without((0x18, 0x1062)))
+        .collect();
+    let by_number: Vec<DataSet> = silent.iter().cloned().enumerate().map(numbered).collect();
+    for (images, gone) in [&silent, &by_number]
+        .into_iter()
+        .flat_map(|images| [(images, 9), (images, 0)])
+    {
+        // The last slice, and the first: that of which there are all images comes before it or after.
+        for slice in [0, SLICES - 1] {
+            let mut images = images.clone();
+            images.remove(of(&images, gone, slice));
+            let mut study = found(&images);
+            assert!(codes(&study).contains(&"frames_matched"));
+            for frame in (0..10).filter(|frame| *frame != gone) {
+                let shown = study.frame(frame).expect("a frame").intensities;
+                let shown = shown.index_axis(ndarray::Axis(0), slice);
+                let shown: Vec<f32> = shown.iter().copied().collect();
+                let own: Vec<f32> = pixels(frame, slice).into_iter().map(f32::from).collect();
+                assert_eq!(shown, own, "frame {frame} of slice {slice} without {gone}");
+            }
+        }
+    }
+}
+
+#[test]
 fn copies_are_dropped_and_two_images_of_one_moment_are_refused() {
     let images = stack().images(pixels);
     let twice: Vec<DataSet> = images.iter().chain(&images).cloned().collect();
