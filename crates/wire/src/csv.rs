@@ -218,6 +218,27 @@ fn numbers(table: &mut Table, metrics: &MetricsJson) {
     );
 }
 
+/// The text with an apostrophe before every sign that a formula may begin with where a cell may begin: at the start, and after what separates
+/// cells or rows for a spreadsheet of any country, which need not heed our quotes.
+fn guarded(text: &str) -> String {
+    let mut guarded = String::with_capacity(text.len());
+    if text.starts_with(['\t', '\r']) {
+        guarded.push('\'');
+    }
+    let mut begins = true;
+    for c in text.chars() {
+        if begins && matches!(c, '=' | '+' | '-' | '@') {
+            guarded.push('\'');
+        }
+        begins = match c {
+            ';' | '\t' | '\r' | '\n' => true,
+            _ => begins && (c.is_whitespace() || c == '"'),
+        };
+        guarded.push(c);
+    }
+    guarded
+}
+
 struct Table {
     text: String,
 }
@@ -306,15 +327,11 @@ impl Table {
 
     /// A row of words. They may be a person's: quoted where that is needed, and never what a spreadsheet would take for a formula.
     fn words(&mut self, quantity: &str, text: Option<&str>) {
-        let text = text.unwrap_or_default();
-        let guard = match text.chars().next() {
-            Some('=' | '+' | '-' | '@' | '\t' | '\r') => "'",
-            _ => "",
-        };
+        let text = guarded(text.unwrap_or_default());
         let cell = if text.contains(['"', ',', '\r', '\n']) {
-            format!("\"{guard}{}\"", text.replace('"', "\"\""))
+            format!("\"{}\"", text.replace('"', "\"\""))
         } else {
-            format!("{guard}{text}")
+            text
         };
         self.text.push_str(&format!("{quantity},,,,{cell}\r\n"));
     }

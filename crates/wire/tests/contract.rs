@@ -281,6 +281,50 @@ fn csv_tells_verdict_checks_rules_revision_review_and_model() {
 }
 
 #[test]
+fn csv_holds_no_formula_wherever_a_spreadsheet_begins_a_cell() {
+    let noted = |note: &str| {
+        let mut record = kept_record();
+        record.review = Some(ReviewRecord {
+            revision: record.revision,
+            number: 1,
+            state: ReviewState::Approved,
+            note: Some(note.to_owned()),
+            author: "ward-4".to_owned(),
+            at_ms: 8,
+            facts: Some(StoredSubject::default()),
+        });
+        let told = measured(
+            &[[15_000, 9_000, 16_000]],
+            Cycle::default(),
+            Subject::default(),
+        );
+        let of = SegmentationJson::kept(&record, &told, &StoredSubject::default(), |ms| {
+            format!("at {ms}")
+        });
+        kept_csv(&heart_metrics(), &of, false)
+    };
+    for (note, cell) in [
+        (
+            "looked;=1+cmd|' /C calc'!A0",
+            "looked;'=1+cmd|' /C calc'!A0",
+        ),
+        ("=1;+2;-3;@4", "'=1;'+2;'-3;'@4"),
+        ("  =1;  =2", "  '=1;  '=2"),
+        ("seen\t=1", "seen\t'=1"),
+        ("seen\r\n=1\n-2\r@3", "\"seen\r\n'=1\n'-2\r'@3\""),
+        // Quotes hide nothing: those of the text are doubled, which leaves a cell that begins with two of them open.
+        ("seen;\"=1\"", "\"seen;\"\"'=1\"\"\""),
+        ("\t=1", "'\t'=1"),
+        // Within a cell no formula begins.
+        ("EF = 60; 1+1 = 2", "EF = 60; 1+1 = 2"),
+    ] {
+        let csv = noted(note);
+        let row = format!("\r\nsegmentation.review.note,,,,{cell}\r\n");
+        assert!(csv.contains(&row), "{row:?} is not in {csv}");
+    }
+}
+
+#[test]
 fn csv_holds_every_number_and_says_which_frame_it_is_of() {
     let cycle = Cycle {
         frame_ms: Some(40.0),
