@@ -5,6 +5,8 @@
 //! 78 patients of five groups, end-diastole and end-systole): what nearly all experts' own masks satisfy is not held against an
 //! automatic one. Percentiles are those of `tests/golden/limits.py`.
 
+use std::collections::BTreeSet;
+
 use cinecor_volume::{Label, Spacing};
 
 use crate::metrics::{Check, Metrics, Quality, Verdict};
@@ -331,26 +333,33 @@ fn apex_covered(counting: Counting<'_>) -> Option<Check> {
 }
 
 fn contiguous(frames: &[Counting<'_>]) -> Check {
-    let (mut gaps, mut left_out) = (0, 0);
+    // A slice is one, in however many frames.
+    let (mut gaps, mut left_out) = (BTreeSet::new(), BTreeSet::new());
     for counting in frames {
         for z in counting.axis().into_iter().flat_map(LongAxis::slices) {
             match counting.slice(z) {
-                Some(slice) if slice.heart() > 0 => (),
-                Some(_) => gaps += 1,
-                None => left_out += 1,
-            }
+                Some(slice) if slice.heart() > 0 => false,
+                Some(_) => gaps.insert(z),
+                None => left_out.insert(z),
+            };
         }
     }
-    let all = gaps + left_out;
+    let all = gaps.len() + left_out.len();
+    let are_left_out = !left_out.is_empty();
     check(
         "slices_contiguous",
         all == 0,
-        f64::from(all),
+        all as f64,
         0.0,
-        match (gaps, left_out) {
-            (0, 0) => "The left ventricle is found in every slice from base to apex.".to_owned(),
-            (_, 0) => format!("{gaps} slices between base and apex show no left ventricle."),
-            _ => format!(
+        match (all, are_left_out) {
+            (0, _) => "The left ventricle is found in every slice from base to apex.".to_owned(),
+            (1, false) => "1 slice between base and apex shows no left ventricle.".to_owned(),
+            (_, false) => format!("{all} slices between base and apex show no left ventricle."),
+            (1, true) => {
+                "1 slice between base and apex is left out: what lies in it is missing in every volume."
+                    .to_owned()
+            }
+            (_, true) => format!(
                 "{all} slices between base and apex are left out or show no left ventricle: what lies in them is missing in every volume."
             ),
         },
@@ -389,10 +398,10 @@ fn pieces(frames: &[Counting<'_>]) -> Option<Check> {
 fn enclosed(frames: &[Counting<'_>]) -> Option<Check> {
     let mut least: Option<(f64, usize, usize)> = None;
     for counting in frames {
-        let Some(axis) = counting.axis() else {
+        let Some(axis) = long_axis(&counting.profile.slices) else {
             continue;
         };
-        // The most basal slice may look into the outflow tract.
+        // The most basal slice may look into the outflow tract. Where it is left out, the next one is no nearer to it.
         for z in axis.slices().skip(1) {
             if let Some(part) = counting.slice(z).and_then(|slice| slice.enclosed)
                 && least.is_none_or(|(lowest, ..)| part < lowest)
@@ -956,13 +965,21 @@ mod tests {
     fn a_slice_that_is_left_out_between_base_and_apex_is_a_gap() {
         let gaps = |sections: &[u64], rules: &Rules| {
             let profile = &profile(sections);
-            contiguous(&[Counting { profile, rules }])
+            // In both phases.
+            contiguous(&[Counting { profile, rules }; 2])
         };
         assert!(gaps(&SHORT, &without(&[0, 5])).passed);
         let found = gaps(&SHORT, &without(&[2, 3]));
         assert_eq!((found.passed, found.value), (false, Some(2.0)));
         assert!(found.detail.contains("left out"), "{}", found.detail);
+        assert!(found.detail.starts_with("2 slices between"), "{found:?}");
         let found = gaps(&[707, 700, 0, 450, 300], &without(&[3]));
         assert_eq!((found.passed, found.value), (false, Some(2.0)));
+        let found = gaps(&SHORT, &without(&[2]));
+        assert_eq!((found.passed, found.value), (false, Some(1.0)));
+        assert!(found.detail.starts_with("1 slice between"), "{found:?}");
+        let found = gaps(&[707, 700, 0, 450, 300], &ALL);
+        assert_eq!((found.passed, found.value), (false, Some(1.0)));
+        assert!(found.detail.starts_with("1 slice between"), "{found:?}");
     }
 }
