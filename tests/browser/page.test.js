@@ -511,6 +511,24 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
     await page.waitForSelector('.problem:not([hidden])');
     await said('Told: height 178.3 cm, weight 75 kg, sex female. Not known: age, heart rate.');
     assert.deepEqual(await inForm(), ['', '178.25', '75', '', '', '', 'female']);
+
+    // What a file's header says comes back when its field is emptied.
+    await page.route(`**/api/v1/studies/${study.id}`, async (route) => {
+      if (route.request().method() !== 'GET') return route.continue();
+      const response = await route.fetch();
+      const json = await response.json();
+      json.subject.age_years ??= 61;
+      json.subject.sources.age_years ??= 'header';
+      return route.fulfill({ response, json });
+    });
+    await page.click('#start-again');
+    await page.locator('.studies .link').first().click();
+    const known = 'Told: height 178.3 cm, weight 75 kg, sex female. From the file’s header: age 61 years. Not known: heart rate.';
+    await said(known);
+    await page.fill('#about [name=age_years]', '');
+    await page.click('#tell');
+    await page.waitForFunction(() => document.querySelector('#about [name=age_years]').value === '61');
+    await said(known);
     assert.deepEqual(complaints, ['Failed to load resource: the server responded with a status of 412 (Precondition Failed)']);
     assert.equal((await fetch(`${host.url}/api/v1/studies/${study.id}`, { method: 'DELETE' })).status, 204);
     await page.close();

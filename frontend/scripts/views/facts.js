@@ -13,7 +13,10 @@ import { factFields } from './fact-fields.js';
 export function mount(root, actions) {
   const fields = factFields();
   const save = element('button', { type: 'submit', class: 'quiet', id: 'tell' }, 'Keep these facts');
-  fields.form.append(element('div', { class: 'row' }, save));
+  fields.form.append(
+    element('p', { class: 'small whole' }, 'A field that is emptied takes away what was told. What the file’s header says comes back then: it can be replaced, not removed.'),
+    element('div', { class: 'row whole' }, save),
+  );
   const folded = element('details', { class: 'facts' }, element('summary', {}, 'Correct what is known of the patient and the recording'), fields.form);
   root.append(folded);
 
@@ -21,7 +24,8 @@ export function mount(root, actions) {
   let shown = null;
   fields.form.addEventListener('submit', async () => {
     const change = factsChange(factsOf(shown), fields.told());
-    if (Object.keys(change).length > 0) await actions.tell(change);
+    // What could not be taken away, since the file says it, stands there again.
+    if (Object.keys(change).length > 0 && (await actions.tell(change))) fields.fill(factsOf(shown));
   });
   return {
     /** @param {import('../state.js').State} state */
