@@ -15,7 +15,7 @@ use cinecor_store::{
 };
 use cinecor_volume::{Shape, Turn, same_grid};
 use cinecor_web::{Problem, ProblemKind};
-use cinecor_wire::{label_counts, profile_record};
+use cinecor_wire::{label_counts, profile_of, profile_record};
 use ndarray::Array3;
 use serde_json::{Map, Value};
 
@@ -491,8 +491,10 @@ impl Revision<'_> {
         &self,
         mut record: SegmentationRecord,
     ) -> Result<SegmentationRecord, Problem> {
-        let mut slices = record.profiles.iter().flat_map(|profile| &profile.slices);
-        if !record.profiles.is_empty() && slices.all(|slice| slice.wall.is_some()) {
+        let mut kept = record.frames.iter().zip(&record.profiles);
+        if !record.profiles.is_empty()
+            && kept.all(|(&frame, profile)| profile_of(frame, profile).is_complete())
+        {
             return Ok(record);
         }
         let mut profiles = Vec::with_capacity(record.frames.len());

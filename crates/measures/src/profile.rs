@@ -123,6 +123,17 @@ impl FrameProfile {
             .iter()
             .fold(Counts::default(), |sum, slice| sum + slice.counts)
     }
+
+    /// Whether all that is looked at now was looked at when this was made. A profile that was kept may be older.
+    pub fn is_complete(&self) -> bool {
+        self.slices.iter().all(|slice| slice.wall.is_some()) && self.has_stray_by_slice()
+    }
+
+    /// Whether it is known which slices the voxels apart are in.
+    pub(crate) fn has_stray_by_slice(&self) -> bool {
+        let sum = |sum: Counts, slice: &SliceProfile| sum + slice.stray;
+        self.slices.iter().fold(Counts::default(), sum) == self.stray
+    }
 }
 
 /// The rows and columns in which any slice of `[Z, Y, X]` is labelled, with one more on either side where the picture has one: there are no
@@ -451,6 +462,27 @@ mod tests {
         assert_eq!(along(&[0, 1, 0, 8, 9]), [4, 3, 1]);
         assert_eq!(along(&[9, 8, 1]), [0, 1, 2]);
         assert!(along(&[0, 0]).is_empty());
+    }
+
+    #[test]
+    fn a_profile_is_complete_with_what_each_slice_adds() {
+        // A piece of two voxels, and one apart in another slice.
+        let mut labels = Array3::<u8>::zeros((3, 3, 3));
+        labels[[0, 0, 0]] = 3;
+        labels[[0, 0, 1]] = 3;
+        labels[[2, 2, 2]] = 3;
+        let made = FrameProfile::of(0, labels.view(), None, &GRID).unwrap();
+        assert_eq!(made.stray.left_ventricle, 1);
+        assert!(made.is_complete());
+        let mut without_wall = made.clone();
+        without_wall.slices[1].wall = None;
+        assert!(!without_wall.is_complete());
+        let mut without_stray = made.clone();
+        without_stray.slices[2].stray = Counts::default();
+        assert!(!without_stray.is_complete());
+        // Where nothing lies apart, no slice has any of it.
+        without_stray.stray = Counts::default();
+        assert!(without_stray.is_complete());
     }
 
     #[test]

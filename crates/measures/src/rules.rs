@@ -85,9 +85,8 @@ impl Rules {
     /// Voxels that are not of their structure's largest piece, in the slices that count: a piece that two parts of a structure hang together
     /// by stays one. All of the frame, and no more than there are, where nobody has looked at which slices they are in.
     pub(crate) fn stray(&self, profile: &FrameProfile) -> Counts {
-        let sum = |sum: Counts, slice: &SliceProfile| sum + slice.stray;
-        let all = profile.slices.iter().fold(Counts::default(), sum);
-        if all == profile.stray {
+        if profile.has_stray_by_slice() {
+            let sum = |sum: Counts, slice: &SliceProfile| sum + slice.stray;
             return self.counting(profile).fold(Counts::default(), sum);
         }
         let there = self
