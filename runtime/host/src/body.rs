@@ -205,20 +205,55 @@ pub struct InTurn<B, T> {
     inner: B,
     read: VecDeque<Frame<Bytes>>,
     read_bytes: usize,
-    is_read: bool,
+    /// How the body ended, once it has.
+    end: Option<Result<(), Error>>,
     turn: Option<Pin<Box<T>>>,
 }
 
-impl<B, T> InTurn<B, T> {
+impl<B, T> InTurn<B, T>
+where
+    B: Body<Data = Bytes, Error = Error> + Unpin,
+    T: Future<Output = ()>,
+{
     /// `inner`, handed on once `turn` has come.
     pub fn new(inner: B, turn: T) -> Self {
         Self {
             inner,
             read: VecDeque::new(),
             read_bytes: 0,
-            is_read: false,
+            end: None,
             turn: Some(Box::pin(turn)),
         }
+    }
+
+    /// Waits until its turn has come, or the body has failed.
+    pub async fn come(&mut self) {
+        std::future::poll_fn(|cx| self.poll_turn(cx)).await;
+    }
+
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(turn) = self.turn.as_mut() {
+            if self.end.is_some() || self.read_bytes >= READ_BEFORE_TURN_BYTES {
+                ready!(turn.as_mut().poll(cx));
+                self.turn = None;
+                break;
+            }
+            match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    self.read_bytes += frame.data_ref().map_or(0, Bytes::len);
+                    self.read.push_back(frame);
+                }
+                // What came before is worth nothing without the rest.
+                Some(Err(error)) => {
+                    self.turn = None;
+                    self.read.clear();
+                    self.read_bytes = 0;
+                    self.end = Some(Err(error));
+                }
+                None => self.end = Some(Ok(())),
+            }
+        }
+        Poll::Ready(())
     }
 }
 
@@ -235,40 +270,27 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
-        while let Some(turn) = this.turn.as_mut() {
-            if this.is_read || this.read_bytes >= READ_BEFORE_TURN_BYTES {
-                ready!(turn.as_mut().poll(cx));
-                this.turn = None;
-                break;
-            }
-            match ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
-                Some(Ok(frame)) => {
-                    this.read_bytes += frame.data_ref().map_or(0, Bytes::len);
-                    this.read.push_back(frame);
-                }
-                // What came before is worth nothing without the rest.
-                Some(Err(error)) => {
-                    this.turn = None;
-                    this.is_read = true;
-                    this.read.clear();
-                    this.read_bytes = 0;
-                    return Poll::Ready(Some(Err(error)));
-                }
-                None => this.is_read = true,
-            }
-        }
+        ready!(this.poll_turn(cx));
         if let Some(frame) = this.read.pop_front() {
             this.read_bytes -= frame.data_ref().map_or(0, Bytes::len);
             return Poll::Ready(Some(Ok(frame)));
         }
-        if this.is_read {
-            return Poll::Ready(None);
+        match this.end.take() {
+            None => Pin::new(&mut this.inner).poll_frame(cx),
+            Some(end) => {
+                this.end = Some(Ok(()));
+                Poll::Ready(end.err().map(Err))
+            }
         }
-        Pin::new(&mut this.inner).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.turn.is_none() && self.read.is_empty() && (self.is_read || self.inner.is_end_stream())
+        self.turn.is_none()
+            && self.read.is_empty()
+            && match &self.end {
+                Some(end) => end.is_ok(),
+                None => self.inner.is_end_stream(),
+            }
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -608,6 +630,7 @@ mod tests {
         assert_eq!((watch.bytes(), body.size_hint().lower()), (5, 5));
         assert!(!body.is_end_stream());
         come.send(()).unwrap();
+        body.come().await;
         for expected in ["abc", "de"] {
             assert_eq!(
                 body.frame().await.unwrap().unwrap().into_data().unwrap(),
@@ -661,6 +684,8 @@ mod tests {
     async fn of_a_body_that_breaks_off_before_its_turn_nothing_is_handed_on() {
         let inner = RequestBody::new(chunks(vec!["abc", "def"]), 5, STALL, Arc::default());
         let mut body = InTurn::new(inner, std::future::pending());
+        body.come().await;
+        assert!(!body.is_end_stream());
         assert!(matches!(
             body.frame().await,
             Some(Err(Error::HttpRequestBodySize(Some(5))))

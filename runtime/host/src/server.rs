@@ -10,7 +10,7 @@ use crate::instance::Link;
 use crate::metrics::RequestReport;
 use bytes::Bytes;
 use cinecor_web::{Cors, Problem, ProblemKind, REQUEST_ID};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
@@ -43,6 +43,9 @@ const UNTAKEN_BYTES_MAX: usize = 64 << 20;
 
 /// So many times as long as a connection may have nothing to do, it may take over the end of its last answers.
 const TAIL_TIMES: u32 = 6;
+
+/// The media type of server-sent events.
+const EVENTS: &[u8] = b"text/event-stream";
 
 /// Spin's own paths, answered before any route.
 const HEALTH: &str = "/.well-known/spin/health";
@@ -385,7 +388,20 @@ impl Server {
             }
         };
         let body = match service.computing(&parts.method, found.pattern) {
-            Some(places) => InTurn::new(body, permit.turn(places).come()).boxed_unsync(),
+            Some(places) => {
+                let mut body = InTurn::new(body, permit.turn(places).come());
+                // Who wants to hear of the progress is answered by the component at once. All others wait without an instance, which takes memory.
+                if !wants_events(&parts.headers)
+                    && tokio::time::timeout_at(link.deadline(), body.come())
+                        .await
+                        .is_err()
+                {
+                    return Err(self.overloaded(
+                        "No turn to compute came within the time that a request has.".to_owned(),
+                    ));
+                }
+                body.boxed_unsync()
+            }
             None => body.boxed_unsync(),
         };
         record.permit = Some(permit);
@@ -527,6 +543,16 @@ fn too_large(declared: Option<u64>, bytes_max: u64) -> Problem {
         format!("The body has {found} bytes; at most {bytes_max} are taken. Send less, or have [limits] body_bytes_max of the host's settings raised."),
     )
     .with("limit_bytes", bytes_max)
+}
+
+/// Whether a client takes server-sent events.
+fn wants_events(headers: &HeaderMap) -> bool {
+    headers.get_all(ACCEPT).iter().any(|accept| {
+        accept
+            .as_bytes()
+            .windows(EVENTS.len())
+            .any(|part| part.eq_ignore_ascii_case(EVENTS))
+    })
 }
 
 fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
