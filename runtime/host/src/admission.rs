@@ -25,6 +25,11 @@ impl ComponentPlaces {
             at_work_max.min(Semaphore::MAX_PERMITS),
         )))
     }
+
+    /// Whether none is free.
+    pub fn are_taken(&self) -> bool {
+        self.0.available_permits() == 0
+    }
 }
 
 /// A request at work; dropping it frees its places, and ends its turn to compute.

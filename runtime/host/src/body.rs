@@ -226,32 +226,48 @@ where
         }
     }
 
-    /// Waits until its turn has come, or the body has failed.
-    pub async fn come(&mut self) {
+    /// Waits until its turn has come, or the body has failed. Of a client that sends nothing for as long as `silence` before its body is
+    /// there, it gives up: that one may wait for the component to refuse what it has only announced.
+    pub async fn come(&mut self, silence: Duration) {
+        while !self.is_read() {
+            let read = std::future::poll_fn(|cx| self.poll_read(cx));
+            if tokio::time::timeout(silence, read).await.is_err() {
+                return;
+            }
+        }
         std::future::poll_fn(|cx| self.poll_turn(cx)).await;
     }
 
-    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while let Some(turn) = self.turn.as_mut() {
-            if self.end.is_some() || self.read_bytes >= READ_BEFORE_TURN_BYTES {
-                ready!(turn.as_mut().poll(cx));
+    /// Whether so much of the body is there that its turn can be waited for.
+    const fn is_read(&self) -> bool {
+        self.end.is_some() || self.read_bytes >= READ_BEFORE_TURN_BYTES
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+            Some(Ok(frame)) => {
+                self.read_bytes += frame.data_ref().map_or(0, Bytes::len);
+                self.read.push_back(frame);
+            }
+            // What came before is worth nothing without the rest.
+            Some(Err(error)) => {
                 self.turn = None;
-                break;
+                self.read.clear();
+                self.read_bytes = 0;
+                self.end = Some(Err(error));
             }
-            match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
-                Some(Ok(frame)) => {
-                    self.read_bytes += frame.data_ref().map_or(0, Bytes::len);
-                    self.read.push_back(frame);
-                }
-                // What came before is worth nothing without the rest.
-                Some(Err(error)) => {
-                    self.turn = None;
-                    self.read.clear();
-                    self.read_bytes = 0;
-                    self.end = Some(Err(error));
-                }
-                None => self.end = Some(Ok(())),
-            }
+            None => self.end = Some(Ok(())),
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while !self.is_read() && self.turn.is_some() {
+            ready!(self.poll_read(cx));
+        }
+        if let Some(turn) = self.turn.as_mut() {
+            ready!(turn.as_mut().poll(cx));
+            self.turn = None;
         }
         Poll::Ready(())
     }
@@ -595,6 +611,7 @@ pub async fn overdue(mut due: watch::Receiver<Option<Instant>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::StreamExt as _;
     use http_body_util::{Full, StreamBody};
     use std::sync::Mutex;
 
@@ -630,7 +647,7 @@ mod tests {
         assert_eq!((watch.bytes(), body.size_hint().lower()), (5, 5));
         assert!(!body.is_end_stream());
         come.send(()).unwrap();
-        body.come().await;
+        body.come(STALL).await;
         for expected in ["abc", "de"] {
             assert_eq!(
                 body.frame().await.unwrap().unwrap().into_data().unwrap(),
@@ -660,6 +677,18 @@ mod tests {
         assert_eq!(turns.get(), 1);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn who_sends_nothing_is_not_waited_for_and_keeps_what_was_sent() {
+        let frames =
+            futures::stream::iter([Ok::<_, Error>(Frame::data(Bytes::from_static(b"ab")))]);
+        let silent = StreamBody::new(frames.chain(futures::stream::pending()));
+        let inner = RequestBody::new(silent, 5, 9 * STALL, Arc::default());
+        let mut body = InTurn::new(inner, std::future::pending());
+        body.come(STALL).await;
+        assert_eq!(body.read_bytes, 2);
+        assert!(futures::poll!(Box::pin(body.frame())).is_pending());
+    }
+
     #[tokio::test]
     async fn of_a_large_body_a_part_is_read_before_its_turn() {
         let (come, turn) = tokio::sync::oneshot::channel::<()>();
@@ -684,7 +713,7 @@ mod tests {
     async fn of_a_body_that_breaks_off_before_its_turn_nothing_is_handed_on() {
         let inner = RequestBody::new(chunks(vec!["abc", "def"]), 5, STALL, Arc::default());
         let mut body = InTurn::new(inner, std::future::pending());
-        body.come().await;
+        body.come(STALL).await;
         assert!(!body.is_end_stream());
         assert!(matches!(
             body.frame().await,

@@ -44,6 +44,9 @@ const UNTAKEN_BYTES_MAX: usize = 64 << 20;
 /// So many times as long as a connection may have nothing to do, it may take over the end of its last answers.
 const TAIL_TIMES: u32 = 6;
 
+/// A client that has sent nothing of its body for so long may wait to be refused.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// The media type of server-sent events.
 const EVENTS: &[u8] = b"text/event-stream";
 
@@ -390,15 +393,18 @@ impl Server {
         let body = match service.computing(&parts.method, found.pattern) {
             Some(places) => {
                 let mut body = InTurn::new(body, permit.turn(places).come());
-                // Who wants to hear of the progress is answered by the component at once. All others wait without an instance, which takes memory.
-                if !wants_events(&parts.headers)
-                    && tokio::time::timeout_at(link.deadline(), body.come())
+                // All wait without an instance, which takes memory, but who wants to hear of the progress: that is told by the component.
+                if !wants_events(&parts.headers) && places.are_taken() {
+                    let come = body.come(SILENCE);
+                    if tokio::time::timeout_at(link.deadline(), come)
                         .await
                         .is_err()
-                {
-                    return Err(self.overloaded(
-                        "No turn to compute came within the time that a request has.".to_owned(),
-                    ));
+                    {
+                        return Err(self.overloaded(
+                            "No turn to compute came within the time that a request has."
+                                .to_owned(),
+                        ));
+                    }
                 }
                 body.boxed_unsync()
             }
