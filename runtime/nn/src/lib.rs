@@ -8,6 +8,8 @@
 //! engine to one caller, which may itself be a component.
 
 mod alone;
+#[cfg(feature = "onnxruntime")]
+mod apart;
 #[cfg(feature = "host")]
 mod choose;
 mod config;

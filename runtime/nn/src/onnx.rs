@@ -17,24 +17,11 @@ const DEPTH_MAX: usize = 32;
 /// `invalid-encoding` when the bytes are not an ONNX model; `unsupported-operation` when an input or output is not a tensor
 /// of a type that wasi:nn carries; `security` when the model points at data outside itself.
 pub(crate) fn signature(model: &[u8]) -> Result<Signature, Error> {
-    let mut graph = None;
-    let mut ir_version = false;
-    for field in Fields(model) {
-        match field? {
-            (1, Value::Number(_)) => ir_version = true,
-            // A protobuf parser would merge the two: what is checked here would not be what an engine sees.
-            (7, Value::Bytes(_)) if graph.is_some() => {
-                return Err(corrupt("it has two graphs"));
-            }
-            (7, Value::Bytes(bytes)) => graph = Some(bytes),
-            // Operators that the model defines are nodes as well.
-            (25, Value::Bytes(function)) => refuse_in_function(function)?,
-            _ => {}
-        }
+    let Parts { graph, functions } = Parts::of(model)?;
+    // Operators that the model defines are nodes as well.
+    for function in functions {
+        refuse_in_function(function)?;
     }
-    let graph = graph.filter(|_| ir_version).ok_or_else(|| {
-        Error::encoding("the bytes are not an ONNX model: no graph was found in them")
-    })?;
 
     let mut inputs = Vec::new();
     let mut outputs = Vec::new();
@@ -78,8 +65,43 @@ pub(crate) fn signature(model: &[u8]) -> Result<Signature, Error> {
     Ok(signature)
 }
 
+/// What of a ModelProto matters here.
+pub(crate) struct Parts<'a> {
+    /// The GraphProto.
+    pub(crate) graph: &'a [u8],
+    /// Operators that the model defines, as FunctionProto.
+    pub(crate) functions: Vec<&'a [u8]>,
+}
+
+impl<'a> Parts<'a> {
+    /// Finds them.
+    ///
+    /// # Errors
+    /// `invalid-encoding` when the bytes are not an ONNX model, or one with two graphs.
+    pub(crate) fn of(model: &'a [u8]) -> Result<Parts<'a>, Error> {
+        let (mut graph, mut functions) = (None, Vec::new());
+        let mut ir_version = false;
+        for field in Fields(model) {
+            match field? {
+                (1, Value::Number(_)) => ir_version = true,
+                // A protobuf parser would merge the two: what is checked here would not be what an engine sees.
+                (7, Value::Bytes(_)) if graph.is_some() => {
+                    return Err(corrupt("it has two graphs"));
+                }
+                (7, Value::Bytes(bytes)) => graph = Some(bytes),
+                (25, Value::Bytes(function)) => functions.push(function),
+                _ => {}
+            }
+        }
+        let graph = graph.filter(|_| ir_version).ok_or_else(|| {
+            Error::encoding("the bytes are not an ONNX model: no graph was found in them")
+        })?;
+        Ok(Parts { graph, functions })
+    }
+}
+
 /// Reads one ValueInfoProto.
-fn tensor_spec(info: &[u8]) -> Result<TensorSpec, Error> {
+pub(crate) fn tensor_spec(info: &[u8]) -> Result<TensorSpec, Error> {
     let name = text_field(info, 1)?;
     let tensor = bytes_field(info, 2)?
         .map(|ty| bytes_field(ty, 1))
@@ -242,7 +264,7 @@ fn refuse_in_tensor(tensor: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-fn bytes_field(message: &[u8], wanted: u64) -> Result<Option<&[u8]>, Error> {
+pub(crate) fn bytes_field(message: &[u8], wanted: u64) -> Result<Option<&[u8]>, Error> {
     let mut found = None;
     for field in Fields(message) {
         if let (number, Value::Bytes(bytes)) = field?
@@ -267,7 +289,7 @@ fn corrupt(why: &str) -> Error {
 }
 
 /// A protobuf field's value.
-enum Value<'a> {
+pub(crate) enum Value<'a> {
     Number(u64),
     Bytes(&'a [u8]),
     /// Fixed-width numbers, of which nothing here needs the value.
@@ -275,7 +297,7 @@ enum Value<'a> {
 }
 
 /// The fields of a protobuf message, in the order of the bytes. Ends after the first error.
-struct Fields<'a>(&'a [u8]);
+pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Fields<'a> {
     fn take(&mut self, length: usize) -> Result<&'a [u8], Error> {
@@ -287,7 +309,8 @@ impl<'a> Fields<'a> {
         Ok(head)
     }
 
-    fn varint(&mut self) -> Result<u64, Error> {
+    /// One number that stands alone, as in a list of numbers that is packed into one field.
+    pub(crate) fn varint(&mut self) -> Result<u64, Error> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let [byte] = *self.take(1)? else { break };
@@ -300,7 +323,11 @@ impl<'a> Fields<'a> {
     }
 
     fn field(&mut self) -> Result<(u64, Value<'a>), Error> {
-        let key = self.varint()?;
+        // Longer keys are cut to 32 bits by other readers, which would then see another field.
+        let key = u32::try_from(self.varint()?)
+            .ok()
+            .filter(|key| key >> 3 != 0)
+            .ok_or_else(|| corrupt("a field of it has a number that there is not"))?;
         let value = match key & 7 {
             0 => Value::Number(self.varint()?),
             1 => self.take(8).map(|_| Value::Other)?,
@@ -313,7 +340,7 @@ impl<'a> Fields<'a> {
             5 => self.take(4).map(|_| Value::Other)?,
             _ => return Err(corrupt("a field of it has an unknown wire type")),
         };
-        Ok((key >> 3, value))
+        Ok((u64::from(key >> 3), value))
     }
 }
 

@@ -3,8 +3,8 @@
 
 mod common;
 
-use cinecor_nn::{Encoding, EngineChoice, ErrorCode, Nn};
-use common::{Case, cases, compare, open};
+use cinecor_nn::{Encoding, EngineChoice, ErrorCode, Nn, Tensor};
+use common::{Case, Named, cases, compare, open};
 
 /// Largest difference from the reference that is accepted for floating-point outputs. The engines and the reference add the
 /// products of a convolution in different orders: of the order of 100 roundings of 6e-8 each.
@@ -82,6 +82,44 @@ async fn run(nn: &Nn, case: &Case) -> anyhow::Result<()> {
         compare(&outputs, &run.outputs, TOLERANCE)?;
     }
     Ok(())
+}
+
+/// One step along the first dimension of each tensor.
+fn item(tensors: &[Named], index: usize) -> Vec<Named> {
+    let one = |(name, tensor): &Named| {
+        let mut dims = tensor.dims().to_vec();
+        let length = tensor.data().len() / dims[0] as usize;
+        dims[0] = 1;
+        let data = tensor.data()[index * length..(index + 1) * length].to_vec();
+        let tensor = Tensor::new(dims, tensor.ty(), data).unwrap();
+        (name.clone(), tensor)
+    };
+    tensors.iter().map(one).collect()
+}
+
+#[test]
+fn an_item_gives_the_same_bytes_in_any_company() {
+    // OpenVINO computes a batch as it comes.
+    for engine in [EngineChoice::Tract, EngineChoice::Onnxruntime] {
+        let Some(nn) = open(engine, |_| ()) else {
+            continue;
+        };
+        let case = common::case("unet_transpose").unwrap();
+        let inputs = &case.runs[1].inputs;
+        let items = inputs[0].1.dims()[0] as usize;
+        assert!(items > 1);
+        common::runtime().block_on(async {
+            let graph = nn
+                .load(vec![case.model.clone()], Encoding::Onnx, "cpu")
+                .await
+                .unwrap();
+            let (together, _) = nn.compute(&graph, inputs.clone()).await.unwrap();
+            for index in 0..items {
+                let (alone, _) = nn.compute(&graph, item(inputs, index)).await.unwrap();
+                assert_eq!(alone, item(&together, index), "{} {index}", engine.name());
+            }
+        });
+    }
 }
 
 #[test]

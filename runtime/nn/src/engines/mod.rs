@@ -4,13 +4,15 @@ use crate::config::{Config, EngineChoice};
 use crate::{Engine, Error, Tensor};
 use std::sync::Arc;
 
+#[cfg(any(feature = "onnxruntime", feature = "tract"))]
+mod items;
 #[cfg(feature = "kserve")]
 pub(crate) mod kserve;
 #[cfg(feature = "onnxruntime")]
 mod onnxruntime;
 #[cfg(feature = "openvino")]
 mod openvino;
-#[cfg(feature = "tract")]
+#[cfg(any(feature = "onnxruntime", feature = "tract"))]
 mod pool;
 #[cfg(feature = "tract")]
 mod tract;

@@ -1,11 +1,16 @@
 //! ONNX Runtime: loaded from a shared library when the host starts. Processor, and NVIDIA GPUs where the library has them.
 //!
-//! All graphs and requests share one pool of threads, as many as there are cores: a single compute uses every core, and computes
-//! side by side fill each other's gaps instead of fighting over cores. ONNX Runtime's session must not be run by two threads
-//! at once (its allocators and statistics are not all thread-safe), so a graph keeps a few sessions, made when they are needed. How an
-//! operator is cut into pieces depends on the pool's size alone, so that equal inputs give equal bytes under any load.
+//! On the processor, graphs whose items along the first dimension do not touch one another (which is proved from the graph, not guessed) are
+//! computed item by item on a few lanes that all requests share. Where there are no more cores than lanes, a lane computes on its own thread
+//! alone: threads with an item each wait for nobody, where threads that share an operator wait for each other at its end, a hundred times an
+//! item. Otherwise, and for other graphs, all share one pool of threads, as many as there are cores. ONNX Runtime's session must not be run by two threads at once (its allocators and statistics
+//! are not all thread-safe), so a graph keeps a few sessions, made when they are needed. How an operator is cut into pieces depends on the
+//! number of threads alone, and an item is always computed alone, so that equal inputs give equal bytes under any load.
 
+use super::items::{item_of, join, same_batch};
 use super::output;
+use super::pool::Pool;
+use crate::apart::items_are_apart;
 use crate::config::Config;
 use crate::engine::{Engine, Graph, GraphFormat, GraphSource, Precision};
 use crate::{Error, Signature, Tensor, TensorType};
@@ -22,12 +27,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Where the shared library is looked for when the settings do not tell.
 const LIBRARY_VARIABLE: &str = "CINECOR_ONNXRUNTIME_LIB";
 
-/// Most items of a batch per compute. The time an item takes hardly depends on it (examples/measure), the memory grows with it. Where there are
-/// many threads, pieces of one item are too small to be worth sharing.
-const BATCH_MAX: u32 = 4;
+/// Items of a batch per compute on a GPU. The time an item takes hardly depends on it (examples/measure), the memory grows with it.
+const GPU_BATCH: u32 = 4;
 
-/// Threads that one item of a batch keeps at work.
-const THREADS_PER_ITEM: usize = 2;
+/// Most lanes: each holds what a session needs to compute an item, its own copy of the weights among it.
+const LANES_MAX: usize = 4;
 
 /// ONNX Runtime is one to a process: the library, the settings of its threads, and its environment.
 static RUNTIME: Mutex<Option<(PathBuf, usize, Environment)>> = Mutex::new(None);
@@ -51,31 +55,34 @@ pub(super) fn open(device: &str, config: &Config) -> Result<Arc<dyn Engine>, Str
     let threads = config.thread_count();
     let version = version_in_name(&library);
     let environment = environment(library, threads)?;
+    let lanes = threads.clamp(1, LANES_MAX);
+    let pool = |threads| {
+        let pool = Pool::new("onnxruntime", threads)
+            .map_err(|error| format!("onnxruntime's lanes could not be started: {error}"))?;
+        Ok::<_, String>(Arc::new(pool))
+    };
     let engine = OnnxRuntime {
         environment,
         version: version.unwrap_or_else(version_in_build),
         device,
-        sessions_max: (threads / 4).max(2),
+        lanes: pool(lanes)?,
+        whole: pool((threads / 4).max(2))?,
+        threads_of_lanes: (threads <= LANES_MAX).then_some(1),
+        // One more than there are lanes: while one request's last items end, another's first begin.
+        at_work_max: lanes + 1,
         batch: match (config.batch, device) {
-            (0, Device::Cuda) => BATCH_MAX,
-            (0, Device::Cpu) => batch(threads),
+            (0, Device::Cuda) => GPU_BATCH,
+            // An item for each lane.
+            (0, Device::Cpu) => u32::try_from(lanes).unwrap_or(1),
             (told, _) => told,
         },
     };
     if device == Device::Cuda {
         // A missing driver or GPU shows only when a session is made.
-        engine
-            .session(IDENTITY)
+        new_session(&engine.environment, device, None, IDENTITY)
             .map_err(|error| format!("onnxruntime has no usable NVIDIA GPU: {error}"))?;
     }
     Ok(Arc::new(engine))
-}
-
-/// Items of a batch per compute for so many threads.
-fn batch(threads: usize) -> u32 {
-    u32::try_from(threads / THREADS_PER_ITEM)
-        .unwrap_or(BATCH_MAX)
-        .clamp(1, BATCH_MAX)
 }
 
 /// The smallest graph: one identity of a 2 × 2 tensor.
@@ -162,23 +169,37 @@ struct OnnxRuntime {
     environment: Environment,
     version: String,
     device: Device,
-    sessions_max: usize,
+    /// Where items of a batch are computed side by side, each thread with a session meanwhile.
+    lanes: Arc<Pool>,
+    /// Where other graphs are: so many at once, each with a session.
+    whole: Arc<Pool>,
+    /// Threads of a lane's session; `None` is those that all share.
+    threads_of_lanes: Option<usize>,
+    at_work_max: usize,
     batch: u32,
 }
 
-impl OnnxRuntime {
-    fn session(&self, model: &[u8]) -> Result<Session, Error> {
-        new_session(&self.environment, self.device, model)
-    }
-}
-
-fn new_session(environment: &Environment, device: Device, model: &[u8]) -> Result<Session, Error> {
+/// Makes a session with threads of its own, or on those that all share.
+fn new_session(
+    environment: &Environment,
+    device: Device,
+    threads: Option<usize>,
+    model: &[u8],
+) -> Result<Session, Error> {
     let provider = match device {
         Device::Cpu => ep::CPU::default().with_arena_allocator(true).build(),
         Device::Cuda => ep::CUDA::default().build(),
     };
     let build = || -> ort::Result<Session> {
-        Session::builder(environment)?
+        let mut builder = Session::builder(environment)?;
+        if let Some(threads) = threads {
+            // Idle threads sleep: the cores belong to the rest of the host as well.
+            builder = builder
+                .with_independent_thread_pool()?
+                .with_intra_threads(threads)?
+                .with_intra_op_spinning(false)?;
+        }
+        builder
             .with_execution_providers([provider.error_on_failure()])?
             .with_optimization_level(GraphOptimizationLevel::All)?
             // Shapes differ from request to request.
@@ -228,14 +249,17 @@ impl Engine for OnnxRuntime {
     }
 
     fn at_work_max(&self) -> usize {
-        self.sessions_max
+        self.at_work_max
     }
 
     fn load(&self, source: &GraphSource) -> Result<Arc<dyn Graph>, Error> {
         let Some(signature) = source.signature.clone() else {
             return Err(Error::encoding("onnxruntime reads ONNX graphs only"));
         };
-        let first = self.session(&source.model)?;
+        // A graph that cannot be read here is for the engine to refuse, or not.
+        let by_item = self.device == Device::Cpu && items_are_apart(&source.model).unwrap_or(false);
+        let threads = self.threads_of_lanes.filter(|_| by_item);
+        let first = new_session(&self.environment, self.device, threads, &source.model)?;
         for spec in &signature.inputs {
             if !first.inputs().iter().any(|input| input.name() == spec.name) {
                 return Err(Error::encoding(format!(
@@ -248,6 +272,9 @@ impl Engine for OnnxRuntime {
             signature,
             environment: self.environment.clone(),
             device: self.device,
+            by_item,
+            pool: if by_item { &self.lanes } else { &self.whole }.clone(),
+            threads,
             model: source.model.clone(),
             idle: Mutex::new(vec![first]),
         }))
@@ -258,6 +285,11 @@ struct OnnxRuntimeGraph {
     signature: Signature,
     environment: Environment,
     device: Device,
+    /// Whether its items are apart.
+    by_item: bool,
+    pool: Arc<Pool>,
+    /// Of each session; `None` is those that all share.
+    threads: Option<usize>,
     /// Kept for further sessions.
     model: Vec<u8>,
     idle: Mutex<Vec<Session>>,
@@ -269,13 +301,28 @@ impl OnnxRuntimeGraph {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run_in(&self, session: &mut Session, inputs: &[Tensor]) -> Result<Vec<Tensor>, Error> {
+    /// Computes with a session that nobody else has meanwhile.
+    fn run_alone(&self, inputs: &[Input<'_>]) -> Result<Vec<Tensor>, Error> {
+        let idle = self.idle().pop();
+        let mut session = match idle {
+            Some(session) => session,
+            None => new_session(&self.environment, self.device, self.threads, &self.model)?,
+        };
+        let outputs = self.run_in(&mut session, inputs);
+        // A session that failed may be in any state: it is not used again.
+        if outputs.is_ok() {
+            self.idle().push(session);
+        }
+        outputs
+    }
+
+    fn run_in(&self, session: &mut Session, inputs: &[Input<'_>]) -> Result<Vec<Tensor>, Error> {
         let failed = |error: ort::Error| Error::runtime(format!("onnxruntime failed: {error}"));
         let mut values = Vec::with_capacity(inputs.len());
-        for (spec, tensor) in self.signature.inputs.iter().zip(inputs) {
+        for (spec, input) in self.signature.inputs.iter().zip(inputs) {
             values.push((
                 Cow::from(spec.name.as_str()),
-                to_ort(tensor).map_err(failed)?,
+                to_ort(input).map_err(failed)?,
             ));
         }
         let mut outputs = session.run(values).map_err(failed)?;
@@ -328,34 +375,60 @@ impl Graph for OnnxRuntimeGraph {
     }
 
     fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Error> {
-        let idle = self.idle().pop();
-        let mut session = match idle {
-            Some(session) => session,
-            None => new_session(&self.environment, self.device, &self.model)?,
+        let shapes: Vec<Vec<usize>> = inputs.iter().map(Tensor::shape).collect();
+        let Some(items) = same_batch(&shapes).filter(|_| self.by_item) else {
+            let whole: Vec<Input<'_>> = inputs.iter().map(Input::whole).collect();
+            return self.pool.install(|| self.run_alone(&whole));
         };
-        let outputs = self.run_in(&mut session, &inputs);
-        // A session that failed may be in any state: it is not used again.
-        if outputs.is_ok() {
-            self.idle().push(session);
-        }
-        outputs
+        let computed = self.pool.each(items, |item| {
+            let inputs: Vec<Input<'_>> = inputs
+                .iter()
+                .map(|tensor| Input::item(tensor, items, item))
+                .collect();
+            self.run_alone(&inputs)
+        });
+        join(&self.signature, computed?)
     }
 }
 
-fn to_ort(tensor: &Tensor) -> ort::Result<DynTensor> {
-    let mut value = DynTensor::new(
-        &Allocator::default(),
-        element_type(tensor.ty()),
-        tensor.shape(),
-    )?;
-    if !tensor.data().is_empty() {
+/// A tensor that goes in, or an item of one.
+struct Input<'a> {
+    ty: TensorType,
+    shape: Vec<usize>,
+    /// As many bytes as elements of the type and the shape have.
+    data: &'a [u8],
+}
+
+impl<'a> Input<'a> {
+    fn whole(tensor: &'a Tensor) -> Self {
+        Self {
+            ty: tensor.ty(),
+            shape: tensor.shape(),
+            data: tensor.data(),
+        }
+    }
+
+    fn item(tensor: &'a Tensor, items: usize, item: usize) -> Self {
+        let (shape, data) = item_of(tensor, items, item);
+        Self {
+            ty: tensor.ty(),
+            shape,
+            data,
+        }
+    }
+}
+
+fn to_ort(input: &Input<'_>) -> ort::Result<DynTensor> {
+    let shape = input.shape.clone();
+    let mut value = DynTensor::new(&Allocator::default(), element_type(input.ty), shape)?;
+    if !input.data.is_empty() {
         // SAFETY: ONNX Runtime has just allocated elements of this type for this shape in the processor's memory, which is the
-        // length of `data` by `Tensor`'s guarantee; nobody else knows the value yet.
+        // length of `data` by `Tensor`'s guarantee, also of one of equal items; nobody else knows the value yet.
         unsafe {
             value
                 .data_ptr_mut()
                 .cast::<u8>()
-                .copy_from_nonoverlapping(tensor.data().as_ptr(), tensor.data().len())
+                .copy_from_nonoverlapping(input.data.as_ptr(), input.data.len())
         };
     }
     Ok(value)
@@ -376,12 +449,6 @@ fn element_type(ty: TensorType) -> TensorElementType {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_batch_is_what_the_threads_keep_busy_within_bounds() {
-        let batches = [0, 1, 2, 3, 4, 8, 64, usize::MAX].map(batch);
-        assert_eq!(batches, [1, 1, 1, 1, 2, 4, 4, 4]);
-    }
 
     #[test]
     fn the_version_is_told_by_the_file_name_also_behind_a_link() {

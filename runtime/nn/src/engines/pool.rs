@@ -1,5 +1,5 @@
 //! Who computes the items of a batch: threads that all requests share, or without the feature `host` the caller, because a component has
-//! no threads. Knows nothing of tensors.
+//! no threads. Knows nothing of tensors and of engines.
 
 use crate::Error;
 
@@ -11,10 +11,14 @@ pub(super) struct Pool {
 
 #[cfg(feature = "host")]
 impl Pool {
-    pub(super) fn new(threads: usize) -> Result<Self, rayon::ThreadPoolBuildError> {
+    /// So many threads, which are called by the engine's name.
+    pub(super) fn new(
+        engine: &'static str,
+        threads: usize,
+    ) -> Result<Self, rayon::ThreadPoolBuildError> {
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
-            .thread_name(|index| format!("tract-{index}"))
+            .thread_name(move |index| format!("{engine}-{index}"))
             .build()?;
         Ok(Self { threads })
     }
@@ -43,7 +47,11 @@ impl Pool {
 
 #[cfg(not(feature = "host"))]
 impl Pool {
-    pub(super) fn new(_threads: usize) -> Result<Self, std::convert::Infallible> {
+    /// The caller alone.
+    pub(super) fn new(
+        _engine: &'static str,
+        _threads: usize,
+    ) -> Result<Self, std::convert::Infallible> {
         Ok(Self {})
     }
 

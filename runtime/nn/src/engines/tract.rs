@@ -4,6 +4,7 @@
 //! the graph, not guessed) are cut into single items that a pool of threads shares among all requests: a batch uses every
 //! core, and so do many requests at once. An item is always computed alone, so that its bytes do not depend on its company.
 
+use super::items::{item_of, join, same_batch};
 use super::output;
 use super::pool::Pool;
 use crate::config::Config;
@@ -43,7 +44,7 @@ pub(super) fn open(device: &str, config: &Config) -> Result<Arc<dyn Engine>, Str
         return Err(format!("tract has no device {device:?}, only \"cpu\""));
     }
     let threads = config.thread_count();
-    let pool = Pool::new(threads)
+    let pool = Pool::new("tract", threads)
         .map_err(|error| format!("tract's threads could not be started: {error}"))?;
     Ok(Arc::new(TractEngine {
         pool: Arc::new(pool),
@@ -277,55 +278,10 @@ impl Graph for TractGraph {
     }
 }
 
-/// The size of the first dimension, where all inputs have the same.
-fn same_batch(shapes: &[Vec<usize>]) -> Option<usize> {
-    let first = *shapes.first()?.first()?;
-    shapes
-        .iter()
-        .all(|shape| shape.first() == Some(&first))
-        .then_some(first)
-}
-
 /// Item `item` of `items` along the first dimension.
 fn one_item(tensor: &Tensor, items: usize, item: usize) -> Result<TValue, Error> {
-    let mut shape = tensor.shape();
-    if let Some(first) = shape.first_mut() {
-        *first = 1;
-    }
-    let length = tensor.data().len() / items.max(1);
-    let bytes = tensor
-        .data()
-        .get(item * length..(item + 1) * length)
-        .unwrap_or_default();
+    let (shape, bytes) = item_of(tensor, items, item);
     to_tract(tensor.ty(), &shape, bytes)
-}
-
-/// Puts the outputs of single items together along the first dimension.
-fn join(signature: &Signature, items: Vec<Vec<Tensor>>) -> Result<Vec<Tensor>, Error> {
-    type Parts = (Vec<u32>, TensorType, Vec<u8>);
-    let mut joined: Vec<Option<Parts>> = signature.outputs.iter().map(|_| None).collect();
-    let count = items.len();
-    for item in items {
-        for (whole, part) in joined.iter_mut().zip(item) {
-            match whole {
-                None => {
-                    let (mut dims, ty, mut data) = part.into_parts();
-                    // Equal items: reserve once. The product fits, or the allocation is refused below.
-                    data.reserve_exact(data.len().saturating_mul(count.saturating_sub(1)));
-                    if let Some(first) = dims.first_mut() {
-                        *first = u32::try_from(count).map_err(Error::too_large)?;
-                    }
-                    *whole = Some((dims, ty, data));
-                }
-                Some((_, _, data)) => data.extend_from_slice(part.data()),
-            }
-        }
-    }
-    joined
-        .into_iter()
-        .flatten()
-        .map(|(dims, ty, data)| Tensor::new(dims, ty, data))
-        .collect()
 }
 
 /// Makes the graph ready for inputs of exactly these shapes.
