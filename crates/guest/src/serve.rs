@@ -82,13 +82,7 @@ where
         Ok(settings) => settings,
         Err(problem) => return refuse(&problem, &head, None),
     };
-    let public = |_| {
-        Ok(Identity {
-            subject: "anonymous".to_owned(),
-            roles: Vec::new(),
-            tenant: None,
-        })
-    };
+    let public = |_| Ok(Identity::anonymous());
     let answered = match check(&head, &settings, public) {
         Ok(Checked::Options(allow)) => Ok(options(&allow)),
         Ok(Checked::Call(checked)) => answer(checked.into_call(&head, &settings, body)).await,

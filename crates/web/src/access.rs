@@ -19,6 +19,12 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 /// Where the host of the components says the request comes from.
 const SPIN_CLIENT_ADDR: &str = "spin-client-addr";
 
+/// Who calls where there are no keys.
+const LOCAL: &str = "local";
+
+/// Who calls an open route where there are keys.
+const ANONYMOUS: &str = "anonymous";
+
 /// What a caller may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
@@ -66,9 +72,10 @@ pub struct Identity {
 }
 
 impl Identity {
-    fn anonymous() -> Identity {
+    /// Who calls what is open to everybody.
+    pub fn anonymous() -> Identity {
         Identity {
-            subject: "anonymous".to_owned(),
+            subject: ANONYMOUS.to_owned(),
             roles: Vec::new(),
             tenant: None,
         }
@@ -76,7 +83,7 @@ impl Identity {
 
     fn local() -> Identity {
         Identity {
-            subject: "local".to_owned(),
+            subject: LOCAL.to_owned(),
             roles: Role::ALL.to_vec(),
             tenant: None,
         }
@@ -169,6 +176,12 @@ impl Access {
             let roles = roles.ok_or_else(|| refused("has a role that does not exist"))?;
             if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
                 return Err(refused("has no name of 1 to 64 characters"));
+            }
+            // Who corrected and who approved is kept under these names: they must not be somebody's.
+            if [LOCAL, ANONYMOUS].contains(&name) {
+                return Err(refused(
+                    "is called local or anonymous, as those are who have no key",
+                ));
             }
             let sha256 = sha256_from_hex(digest)
                 .ok_or_else(|| refused("has no SHA-256 of 64 hexadecimal digits"))?;
@@ -549,6 +562,8 @@ mod tests {
             "reader:x:HASH:more",
             "reader:x:zz",
             ":x:HASH",
+            "clinician:local:HASH",
+            "reader: anonymous :HASH",
         ] {
             let error = Access::parse(&bad.replace("HASH", &good), Cors::default()).unwrap_err();
             assert_eq!(error.number, 1, "{bad}");
