@@ -12,6 +12,7 @@ pub struct Admission {
     at_work_max: usize,
     waiting: AtomicUsize,
     waiting_max: usize,
+    turns_waiting: Arc<AtomicUsize>,
 }
 
 /// The places of one component, within the host's.
@@ -36,14 +37,20 @@ impl ComponentPlaces {
 #[derive(Debug)]
 pub struct Permit {
     computing: Arc<OnceLock<OwnedSemaphorePermit>>,
+    turns_waiting: Arc<AtomicUsize>,
     _component: OwnedSemaphorePermit,
     _host: OwnedSemaphorePermit,
 }
 
 impl Permit {
-    fn new(component: OwnedSemaphorePermit, host: OwnedSemaphorePermit) -> Self {
+    fn new(
+        component: OwnedSemaphorePermit,
+        host: OwnedSemaphorePermit,
+        turns_waiting: &Arc<AtomicUsize>,
+    ) -> Self {
         Self {
             computing: Arc::default(),
+            turns_waiting: turns_waiting.clone(),
             _component: component,
             _host: host,
         }
@@ -54,6 +61,7 @@ impl Permit {
         Turn {
             places: places.clone(),
             taken: Arc::downgrade(&self.computing),
+            waiting: self.turns_waiting.clone(),
         }
     }
 }
@@ -63,11 +71,13 @@ impl Permit {
 pub struct Turn {
     places: ComponentPlaces,
     taken: Weak<OnceLock<OwnedSemaphorePermit>>,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Turn {
     /// Waits for it.
     pub async fn come(self) {
+        let _waiting = Waiting::one_more(&self.waiting);
         // The semaphore is never closed. Of a request that is over nobody would free the place.
         if let Ok(place) = self.places.0.acquire_owned().await
             && let Some(taken) = self.taken.upgrade()
@@ -88,6 +98,13 @@ pub struct Busy {
 
 struct Waiting<'a>(&'a AtomicUsize);
 
+impl<'a> Waiting<'a> {
+    fn one_more(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Relaxed);
+        Self(count)
+    }
+}
+
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
@@ -103,6 +120,7 @@ impl Admission {
             at_work_max,
             waiting: AtomicUsize::new(0),
             waiting_max,
+            turns_waiting: Arc::default(),
         }
     }
 
@@ -115,7 +133,7 @@ impl Admission {
         if let Ok(of_component) = component.0.clone().try_acquire_owned()
             && let Ok(of_host) = self.places.clone().try_acquire_owned()
         {
-            return Ok(Permit::new(of_component, of_host));
+            return Ok(Permit::new(of_component, of_host, &self.turns_waiting));
         }
         let busy = Busy {
             at_work_max: self.at_work_max,
@@ -140,7 +158,7 @@ impl Admission {
             .acquire_owned()
             .await
             .map_err(|_| busy)?;
-        Ok(Permit::new(of_component, of_host))
+        Ok(Permit::new(of_component, of_host, &self.turns_waiting))
     }
 
     /// Requests at work now.
@@ -152,6 +170,11 @@ impl Admission {
     /// Requests waiting now.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Relaxed)
+    }
+
+    /// Requests at work that wait for their turn to compute now.
+    pub fn turns_waiting(&self) -> usize {
+        self.turns_waiting.load(Relaxed)
     }
 }
 
@@ -202,9 +225,11 @@ mod tests {
         first.turn(&computing).come().await;
         let mut turn = Box::pin(second.turn(&computing).come());
         assert!(futures::poll!(turn.as_mut()).is_pending());
+        assert_eq!((admission.turns_waiting(), admission.waiting()), (1, 0));
         drop(admission.enter(&component).await.unwrap());
         drop(first);
         turn.await;
+        assert_eq!(admission.turns_waiting(), 0);
         let over = admission.enter(&component).await.unwrap();
         let turn = over.turn(&computing);
         drop(over);

@@ -374,6 +374,7 @@ impl App {
         let now = Now {
             at_work: self.admission.at_work(),
             waiting: self.admission.waiting(),
+            turns_waiting: self.admission.turns_waiting(),
             nn: self.capabilities.nn.stats(),
         };
         self.metrics.text(now)

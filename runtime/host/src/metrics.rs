@@ -64,6 +64,8 @@ pub struct Now {
     pub at_work: usize,
     /// Requests waiting.
     pub waiting: usize,
+    /// Requests at work that wait for their turn to compute.
+    pub turns_waiting: usize,
     /// Figures of inference.
     pub nn: cinecor_nn::Stats,
 }
@@ -214,7 +216,7 @@ impl Inner {
             )?;
         }
 
-        let single: [(&str, &str, &str, f64); 16] = [
+        let single: [(&str, &str, &str, f64); 17] = [
             (
                 "cinecor_requests_at_work",
                 "gauge",
@@ -224,8 +226,14 @@ impl Inner {
             (
                 "cinecor_requests_waiting",
                 "gauge",
-                "Requests waiting for their turn.",
+                "Requests waiting for a place at work.",
                 count(now.waiting),
+            ),
+            (
+                "cinecor_turns_waiting",
+                "gauge",
+                "Requests at work that wait for their turn to compute.",
+                count(now.turns_waiting),
             ),
             (
                 "cinecor_requests_abandoned_total",
@@ -383,6 +391,7 @@ mod tests {
         });
         let text = metrics.text(Now {
             at_work: 3,
+            turns_waiting: 2,
             ..Now::default()
         });
         for line in [
@@ -393,6 +402,7 @@ mod tests {
             "cinecor_request_duration_seconds_count{component=\"a\"} 1",
             "cinecor_instances{component=\"a\"} 1",
             "cinecor_requests_at_work 3",
+            "cinecor_turns_waiting 2",
             "cinecor_request_body_bytes_total 7",
             "cinecor_requests_abandoned_total 0",
         ] {
