@@ -62,7 +62,7 @@ impl Options {
         self
     }
 
-    /// Changes a setting of `cinecor.toml`: its table, its key, its value.
+    /// Changes a setting of `cinecor.toml`: its table, such as `nn` or `component.models`, its key, its value.
     pub fn setting(mut self, table: &str, key: &str, value: impl Into<toml::Value>) -> Self {
         self.settings
             .push((table.to_owned(), key.to_owned(), value.into()));
@@ -192,12 +192,15 @@ impl Options {
             }
         }
         for (table, key, value) in &self.settings {
-            settings
-                .entry(table.as_str())
-                .or_insert_with(|| toml::Table::new().into())
-                .as_table_mut()
-                .with_context(|| format!("{table} is not a table of cinecor.toml"))?
-                .insert(key.clone(), value.clone());
+            let mut place = &mut settings;
+            for name in table.split('.') {
+                place = place
+                    .entry(name)
+                    .or_insert_with(|| toml::Table::new().into())
+                    .as_table_mut()
+                    .with_context(|| format!("{table} is not a table of cinecor.toml"))?;
+            }
+            place.insert(key.clone(), value.clone());
         }
         Ok(settings.to_string())
     }

@@ -23,17 +23,14 @@ const REQUESTS: usize = 600;
 pub(crate) fn against_hyper(options: &Options) -> Result<Part> {
     let bare = Client::at(&format!("http://{}", serve_nothing()?));
     let mut rows = Vec::new();
-    for (what, goal, reuse) in [
-        ("a trivial route, instances reused", 3.0, None),
-        ("a trivial route, a fresh instance each", 4.5, Some("1")),
+    let fresh = options
+        .clone()
+        .setting("component.models", "instance_reuse_max", 1);
+    for (what, goal, options) in [
+        ("a trivial route, instances reused", 3.0, options),
+        ("a trivial route, a fresh instance each", 4.5, &fresh),
     ] {
-        let options = reuse.map_or(options.clone(), |count| {
-            options
-                .clone()
-                .argument("--max-instance-reuse-count")
-                .argument(count)
-        });
-        let (host, _) = ready(&options)?;
+        let (host, _) = ready(options)?;
         let client = Client::new(&host);
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..REQUESTS {
