@@ -79,6 +79,39 @@ export function choicesChange(from, to) {
   return Object.fromEntries(before.filter(([name, value]) => JSON.stringify(after[name]) !== value).map(([name]) => [name, after[name]]));
 }
 
+/**
+ * Which frames the phases would be, where those that are found would be others.
+ * @param {any} metrics with what it would be without the most basal slice
+ */
+function otherFrames(metrics) {
+  const { ed_frame: ed, es_frame: es } = metrics.without_basal_slice;
+  const phases = metrics.phases;
+  return ed === phases?.ed_frame && es === phases?.es_frame ? '' : `, between frames ${number(ed)} and ${number(es)}`;
+}
+
+/**
+ * What hangs on the most basal slice of the left ventricle, about which readers differ.
+ * @param {any} metrics
+ * @returns {string} empty where the service tells nothing of it
+ */
+export function basalSentence(metrics) {
+  const fewer = metrics?.without_basal_slice;
+  const left = metrics?.left_ventricle;
+  if (!fewer || !left) return '';
+  return `Without slice ${fewer.slice}, the left ventricle's most basal at ED, EDV would be ${number(fewer.edv_ml)} ml instead of ${number(left.edv_ml)}, EF ${number(fewer.ef_percent, 1)} % instead of ${number(left.ef_percent, 1)}${otherFrames(metrics)}.`;
+}
+
+/**
+ * What is kept, with the most basal slice left out.
+ * @param {any} metrics
+ * @returns {Choices}
+ */
+export function withoutBasal(metrics) {
+  const kept = choicesOf(metrics);
+  const slice = metrics?.without_basal_slice?.slice;
+  return slice === undefined ? kept : { ...kept, excludedSlices: [...kept.excludedSlices, slice] };
+}
+
 /** Numbers that a choice can change, and that are compared. */
 const COMPARED = [
   'left_ventricle.edv_ml',

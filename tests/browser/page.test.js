@@ -262,6 +262,13 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
     await page.click('#choices-undo');
     await page.waitForSelector('.trial', { state: 'hidden' });
     assert.deepEqual([await page.inputValue('#choose-es'), await page.isChecked('[name=excluded][value="4"]')], ['', false]);
+    // What hangs on the basal slice is said before anybody asks, and one click shows all of it.
+    const basal = metrics.without_basal_slice;
+    assert.match(await page.innerText('#basal-slice'), new RegExp(`^Without slice ${basal.slice}, .* EDV would be ${basal.edv_ml.toFixed(0)} ml`));
+    tried = await choose(() => page.click('#leave-basal'));
+    assert.deepEqual([tried.conventions.excluded_slices, tried.left_ventricle.ef_percent], [[basal.slice], basal.ef_percent]);
+    await page.click('#choices-undo');
+    await page.waitForSelector('.trial', { state: 'hidden' });
     assert.deepEqual(await (await fetch(`${base}/metrics`)).json(), metrics, 'nothing was kept');
     assert.deepEqual(complaints, ['Failed to load resource: the server responded with a status of 422 (Unprocessable Entity)']);
     await page.close();

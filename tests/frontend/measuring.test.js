@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { choicesBody, choicesChange, choicesOf, choicesQuery, comparison, phaseRows, sameChoices } from '../../frontend/scripts/measuring.js';
+import { basalSentence, choicesBody, choicesChange, choicesOf, choicesQuery, comparison, phaseRows, sameChoices, withoutBasal } from '../../frontend/scripts/measuring.js';
 import { modelOptions, precisionOptions, requestBody, settled } from '../../frontend/scripts/models.js';
 
 const metrics = {
@@ -60,6 +60,17 @@ test('phases of both ventricles stand beside the next best choice', () => {
     ['Right ventricle', '19', '8', '50.0'],
   ]);
   assert.deepEqual(phaseRows({ phases: { ed_frame: null, es_frame: null } }), []);
+});
+
+test('what hangs on the most basal slice stands with the numbers as they are', () => {
+  const without = { slice: 2, ed_frame: 0, es_frame: 7, edv_ml: 117.6, esv_ml: 60, ef_percent: 48.98 };
+  assert.equal(basalSentence({ ...metrics, without_basal_slice: without }), "Without slice 2, the left ventricle's most basal at ED, EDV would be 118 ml instead of 130, EF 49.0 % instead of 53.8.");
+  assert.match(basalSentence({ ...metrics, without_basal_slice: { ...without, es_frame: 8 } }), / instead of 53\.8, between frames 0 and 8\.$/);
+  assert.equal(basalSentence(metrics), '');
+  const { excludedSlices, ...rest } = withoutBasal({ ...metrics, without_basal_slice: { ...without, slice: 3 } });
+  assert.deepEqual([excludedSlices, rest], [[2, 9, 3], { edFrame: null, esFrame: 7, basalRule: 'mostly_enclosed', bsaFormula: 'dubois' }]);
+  assert.deepEqual(withoutBasal(metrics), choicesOf(metrics));
+  assert.equal(basalSentence(null), '');
 });
 
 const models = [

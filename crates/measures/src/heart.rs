@@ -4,8 +4,8 @@ use cinecor_volume::Spacing;
 
 use crate::score::{self, FrameScore};
 use crate::{
-    Cycle, Error, FrameCounts, FrameProfile, Judged, Metrics, PhaseMethod, RegionalWall, Rules,
-    Subject, assess, measure, references,
+    Cycle, Error, FrameProfile, Judged, Metrics, PhaseMethod, RegionalWall, Rules, Subject,
+    WithoutBasalSlice, assess, measure, references,
 };
 
 /// Measures a heart beat from the profiles of its frames, given in rising order; a part of the study's frames will do. `scores` are the model's
@@ -22,13 +22,7 @@ pub fn measure_heart(
     scores: &[FrameScore],
 ) -> Result<Metrics, Error> {
     rules.check(frames.first().map_or(0, |frame| frame.slices.len()))?;
-    let counts: Vec<FrameCounts> = frames
-        .iter()
-        .map(|profile| FrameCounts {
-            frame: profile.frame,
-            counts: rules.counts(profile),
-        })
-        .collect();
+    let counts = rules.counts_of(frames);
     let mut metrics = measure(&counts, spacing, cycle, subject)?;
     metrics.conventions.basal_rule = rules.basal_rule.name();
     metrics.conventions.excluded_slices = rules.excluded_slices.clone();
@@ -39,6 +33,18 @@ pub fn measure_heart(
     };
     let phases = metrics.phases.left_ventricle;
     metrics.wall = RegionalWall::of(at(phases.ed_frame), at(phases.es_frame));
+    let at_ed = frames
+        .iter()
+        .find(|profile| Some(profile.frame) == phases.ed_frame);
+    if let Some((slice, rules)) = at_ed.and_then(|profile| rules.without_basal_slice(profile)) {
+        let fewer = measure(&rules.counts_of(frames), spacing, cycle, subject)?;
+        metrics.without_basal_slice = Some(WithoutBasalSlice {
+            slice,
+            phases: fewer.phases.left_ventricle,
+            left_ventricle: fewer.left_ventricle,
+            myocardium: fewer.myocardium,
+        });
+    }
     let found = match metrics.phases.method {
         PhaseMethod::LargestAndSmallestCavity => None,
         _ => Some(measure(

@@ -56,7 +56,7 @@ pub use intervals::{Doubt, Factor, Factors, Interval, intervals};
 pub use metrics::{
     BASAL_RULE, Body, Check, Conventions, Curve, Cycle, MYOCARDIAL_DENSITY_G_PER_ML, Metrics,
     Myocardium, PAPILLARY_RULE, PhaseMethod, PhasePair, Phases, Quality, RunnerUp, VOLUME_RULE,
-    Ventricle, Verdict, measure,
+    Ventricle, Verdict, WithoutBasalSlice, measure,
 };
 pub use profile::{FrameProfile, Grid, SliceProfile, base_to_apex};
 pub use reference::{Place, Reference, Sex, references};

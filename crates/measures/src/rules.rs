@@ -1,6 +1,7 @@
 //! Which slices count. Rules are told, named in the answer, and applied to a frame's slices without touching the mask.
 
-use crate::{Counts, Error, FrameProfile, SliceProfile, Wall, WallShare};
+use crate::profile::base_to_apex;
+use crate::{Counts, Error, FrameCounts, FrameProfile, SliceProfile, Wall, WallShare};
 
 /// Which basal slices count to the left ventricle, cavity and wall.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,16 +102,44 @@ impl Rules {
 
     /// Voxels of each structure in the slices that count.
     pub fn counts(&self, profile: &FrameProfile) -> Counts {
-        let counting = self.counting(profile).map(|slice| {
-            let open = slice.enclosed.is_some_and(|part| part < 0.5);
-            match self.basal_rule {
-                BasalRule::MostlyEnclosed if open => Counts {
-                    right_ventricle: slice.counts.right_ventricle,
-                    ..Counts::default()
-                },
-                _ => slice.counts,
-            }
-        });
+        let counting = self.counting(profile).map(|slice| self.of_slice(slice));
         counting.fold(Counts::default(), |sum, counts| sum + counts)
+    }
+
+    /// The same for each frame.
+    pub(crate) fn counts_of(&self, frames: &[FrameProfile]) -> Vec<FrameCounts> {
+        let counts = |profile: &FrameProfile| FrameCounts {
+            frame: profile.frame,
+            counts: self.counts(profile),
+        };
+        frames.iter().map(counts).collect()
+    }
+
+    /// What a slice that is not excluded counts to.
+    fn of_slice(&self, slice: &SliceProfile) -> Counts {
+        let open = slice.enclosed.is_some_and(|part| part < 0.5);
+        match self.basal_rule {
+            BasalRule::MostlyEnclosed if open => Counts {
+                right_ventricle: slice.counts.right_ventricle,
+                ..Counts::default()
+            },
+            _ => slice.counts,
+        }
+    }
+
+    /// The most basal slice in which the left cavity of a frame counts, and these rules with it excluded; `None` where no other slice would
+    /// be left to the cavity.
+    pub(crate) fn without_basal_slice(&self, profile: &FrameProfile) -> Option<(usize, Rules)> {
+        let counts = |slice: &usize| {
+            let found = profile.slices.get(*slice);
+            self.counts_slice(*slice)
+                && found.is_some_and(|found| self.of_slice(found).left_ventricle > 0)
+        };
+        let mut along = base_to_apex(&profile.slices).into_iter().filter(counts);
+        let basal = along.next()?;
+        along.next()?;
+        let mut fewer = self.clone();
+        fewer.excluded_slices.push(basal);
+        Some((basal, fewer))
     }
 }

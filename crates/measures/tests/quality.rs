@@ -499,6 +499,69 @@ fn excluded_slices_and_open_ones_do_not_count() {
 }
 
 #[test]
+fn what_hangs_on_the_basal_slice_is_what_excluding_it_makes_of_the_numbers() {
+    let voxels = |mask: &Array3<u8>, slice: usize, code: u8| {
+        let slice = mask.index_axis(Axis(0), slice);
+        slice.iter().filter(|&&found| found == code).count() as f64
+    };
+    let excluding = |slices: &[usize]| Rules {
+        excluded_slices: slices.to_vec(),
+        ..Rules::default()
+    };
+    let with = |masks: &[Array3<u8>], rules: &Rules| {
+        of(masks, SPACING, Subject::default(), rules).unwrap()
+    };
+    let upside_down = beat().map(|mask| mask.slice(s![..;-1, .., ..]).to_owned());
+    for (masks, rules, slice) in [
+        (beat(), excluding(&[]), 1),
+        (beat(), excluding(&[1]), 2),
+        (beat(), excluding(&[5]), 1),
+        (upside_down, excluding(&[]), 9),
+    ] {
+        let metrics = with(&masks, &rules);
+        let fewer = metrics.without_basal_slice.unwrap();
+        assert_eq!(fewer.slice, slice);
+        let lost = |before: Option<f64>, after: Option<f64>| before.unwrap() - after.unwrap();
+        let ml = voxels(&masks[0], slice, 3) * SPACING.voxel_ml();
+        let of_cavity = lost(metrics.left_ventricle.edv_ml, fewer.left_ventricle.edv_ml);
+        assert!((of_cavity - ml).abs() < 1e-9, "{of_cavity} {ml}");
+        let g = voxels(&masks[0], slice, 2) * SPACING.voxel_ml() * 1.05;
+        let of_wall = lost(metrics.myocardium.ed_mass_g, fewer.myocardium.ed_mass_g);
+        assert!((of_wall - g).abs() < 1e-9, "{of_wall} {g}");
+        let mut all = rules.excluded_slices.clone();
+        all.push(slice);
+        let excluded = with(&masks, &excluding(&all));
+        assert_eq!(
+            (fewer.left_ventricle, fewer.myocardium),
+            (excluded.left_ventricle, excluded.myocardium)
+        );
+    }
+
+    // The slice opens by more than half, and a rule drops it: the next one is the most basal that counts.
+    let opened = beat().map(|mut mask| {
+        let mut slice = mask.index_axis_mut(Axis(0), 1);
+        slice.mapv_inplace(|code| if code == 2 { 0 } else { code });
+        mask
+    });
+    let mostly = Rules {
+        basal_rule: BasalRule::MostlyEnclosed,
+        ..Rules::default()
+    };
+    for (rules, slice) in [(mostly, 2), (Rules::default(), 1)] {
+        let fewer = with(&opened, &rules).without_basal_slice;
+        assert_eq!(fewer.map(|fewer| fewer.slice), Some(slice));
+    }
+
+    // Nothing would be left, or nothing is at end-diastole.
+    let but_one: Vec<usize> = (0..11).filter(|&slice| slice != 4).collect();
+    assert_eq!(
+        with(&beat(), &excluding(&but_one)).without_basal_slice,
+        None
+    );
+    assert_eq!(measured(&beat()[..1]).without_basal_slice, None);
+}
+
+#[test]
 fn checks_are_of_the_slices_that_count() {
     let without = |masks: &[Array3<u8>], slices: &[usize]| {
         let rules = Rules {

@@ -213,7 +213,13 @@ fn the_numbers_are_those_of_the_metrics() {
     let report = report();
     let text = html(&report).text;
     let left = &report.metrics.left_ventricle;
+    let fewer = report.metrics.without_basal_slice.expect("slices besides");
+    let ml = |volume: Option<f64>| format!("{:.0} ml in frame ", volume.expect("a volume"));
     for said in [
+        format!("Without slice {}, the most basal", fewer.slice),
+        format!("EDV {}", ml(fewer.edv_ml)),
+        format!("ESV {}", ml(fewer.esv_ml)),
+        format!("EF {:.1} %, mass at", fewer.ef_percent.expect("a fraction")),
         format!("{:.1} ml", left.edv_ml.expect("a volume")),
         format!("{:.1} ml/m²", left.edv_ml_per_m2.expect("a volume")),
         format!("{:.1} %", left.ef_percent.expect("a fraction")),

@@ -432,6 +432,33 @@ fn most() -> Value {
             "volume_error_percent": number_or_null("The same in percent of the reference."),
         }),
     );
+    let mut without_basal_slice = object(
+        &[
+            "slice",
+            "ed_frame",
+            "es_frame",
+            "edv_ml",
+            "esv_ml",
+            "sv_ml",
+            "ef_percent",
+            "ed_mass_g",
+            "es_mass_g",
+        ],
+        json!({
+            "slice": { "type": "integer", "minimum": 0, "description": "The most basal slice of the left cavity at end-diastole that counts." },
+            "ed_frame": frame_or_null("End-diastole then: a phase that is found may be another frame."),
+            "es_frame": frame_or_null("End-systole then."),
+            "edv_ml": number_or_null("End-diastolic volume."),
+            "esv_ml": number_or_null("End-systolic volume."),
+            "sv_ml": number_or_null("Stroke volume."),
+            "ef_percent": number_or_null("Ejection fraction."),
+            "ed_mass_g": number_or_null("Mass of the wall at end-diastole."),
+            "es_mass_g": number_or_null("Mass of the wall at end-systole."),
+        }),
+    );
+    without_basal_slice["description"] = json!(
+        "What `excluded_slices` with this slice would make of the left ventricle's numbers: how much hangs on whether the slice is ventricle. Absent where there are no phases or no other slice."
+    );
     let myocardium = object(
         &["ed_mass_g", "es_mass_g"],
         json!({
@@ -702,6 +729,7 @@ fn most() -> Value {
                 "left_ventricle": reference("Ventricle"),
                 "right_ventricle": reference("Ventricle"),
                 "myocardium": myocardium,
+                "without_basal_slice": without_basal_slice,
                 "curve": volume_curve,
                 "body": { "type": ["object", "null"], "properties": {
                     "bsa_m2": number_or_null("Body surface area."),

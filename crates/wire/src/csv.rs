@@ -134,6 +134,30 @@ fn numbers(table: &mut Table, metrics: &MetricsJson) {
     ] {
         table.row(name, frame, time_of(frame), value);
     }
+    let fewer = metrics.without_basal_slice.as_ref();
+    let fewer_ed = fewer.and_then(|fewer| fewer.ed_frame);
+    let fewer_es = fewer.and_then(|fewer| fewer.es_frame);
+    for (name, frame, value) in [
+        ("edv_ml", fewer_ed, fewer.and_then(|fewer| fewer.edv_ml)),
+        ("esv_ml", fewer_es, fewer.and_then(|fewer| fewer.esv_ml)),
+        ("sv_ml", None, fewer.and_then(|fewer| fewer.sv_ml)),
+        ("ef_percent", None, fewer.and_then(|fewer| fewer.ef_percent)),
+        (
+            "ed_mass_g",
+            fewer_ed,
+            fewer.and_then(|fewer| fewer.ed_mass_g),
+        ),
+        (
+            "es_mass_g",
+            fewer_es,
+            fewer.and_then(|fewer| fewer.es_mass_g),
+        ),
+    ] {
+        let name = format!("without_basal_slice.{name}");
+        table.row(&name, frame, time_of(frame), value);
+    }
+    let slice = fewer.map(|fewer| fewer.slice);
+    table.row("without_basal_slice.slice", None, None, slice);
     for (name, frame, segments) in [
         ("wall_thickness_mm", ed, wall.wall_thickness_mm),
         ("es_wall_thickness_mm", es, wall.es_wall_thickness_mm),

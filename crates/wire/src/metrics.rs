@@ -14,6 +14,9 @@ pub struct MetricsJson {
     pub right_ventricle: VentricleJson,
     /// Wall of the left ventricle.
     pub myocardium: MyocardiumJson,
+    /// What excluding the most basal slice would make of the left ventricle's numbers; absent where no other slice would be left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without_basal_slice: Option<WithoutBasalSliceJson>,
     /// Volumes over the heart beat.
     pub curve: CurveJson,
     /// Body surface area.
@@ -65,6 +68,51 @@ pub struct RunnerUpJson {
     pub es_frame: usize,
     /// The ejection fraction between the two.
     pub ef_percent: f64,
+}
+
+/// The left ventricle's numbers with the most basal slice excluded in every frame, as `excluded_slices` would have it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WithoutBasalSliceJson {
+    /// The slice: the most basal one of the left cavity at end-diastole that counts.
+    pub slice: usize,
+    /// End-diastole then; where phases are found they may be other frames.
+    pub ed_frame: Option<usize>,
+    /// End-systole then.
+    pub es_frame: Option<usize>,
+    /// End-diastolic volume.
+    pub edv_ml: Option<f64>,
+    /// End-systolic volume.
+    pub esv_ml: Option<f64>,
+    /// Stroke volume.
+    pub sv_ml: Option<f64>,
+    /// Ejection fraction.
+    pub ef_percent: Option<f64>,
+    /// Mass of the wall at end-diastole.
+    pub ed_mass_g: Option<f64>,
+    /// Mass of the wall at end-systole.
+    pub es_mass_g: Option<f64>,
+}
+
+impl From<measures::WithoutBasalSlice> for WithoutBasalSliceJson {
+    fn from(found: measures::WithoutBasalSlice) -> Self {
+        let measures::WithoutBasalSlice {
+            slice,
+            phases,
+            left_ventricle,
+            myocardium,
+        } = found;
+        WithoutBasalSliceJson {
+            slice,
+            ed_frame: phases.ed_frame,
+            es_frame: phases.es_frame,
+            edv_ml: left_ventricle.edv_ml,
+            esv_ml: left_ventricle.esv_ml,
+            sv_ml: left_ventricle.sv_ml,
+            ef_percent: left_ventricle.ef_percent,
+            ed_mass_g: myocardium.ed_mass_g,
+            es_mass_g: myocardium.es_mass_g,
+        }
+    }
 }
 
 /// Volumes of a ventricle's cavity.
@@ -420,6 +468,7 @@ impl From<&measures::Metrics> for MetricsJson {
                 segments: segments(&metrics.wall),
                 ..metrics.myocardium.into()
             },
+            without_basal_slice: metrics.without_basal_slice.map(WithoutBasalSliceJson::from),
             curve: CurveJson {
                 smoothed: smoothed(&metrics.beat),
                 rates: rates(&metrics.beat),

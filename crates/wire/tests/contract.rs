@@ -13,8 +13,9 @@ use cinecor_volume::{Spacing, Turn};
 use cinecor_wire::{
     CompareJson, IntervalJson, LabelsJson, MetricsJson, ModelJson, OneShot, Preview, Progress,
     QualityJson, SegmentationJson, ShapeJson, SourceJson, SpacingJson, StudyJson, SubjectJson,
-    TimingsJson, ToldPhasesJson, WarningJson, kept_csv, kept_quality, kept_subject, label_counts,
-    measure_kept, measure_kept_with, metrics_csv, profile_of, profile_record,
+    TimingsJson, ToldPhasesJson, WarningJson, WithoutBasalSliceJson, kept_csv, kept_quality,
+    kept_subject, label_counts, measure_kept, measure_kept_with, metrics_csv, profile_of,
+    profile_record,
 };
 use ndarray::{Array3, Array4};
 use serde_json::{Value, json};
@@ -344,6 +345,34 @@ fn csv_holds_every_number_and_says_which_frame_it_is_of() {
         "phases.runner_up.ef_percent,,,50,\r\n",
     ] {
         assert!(csv.contains(line), "{line} {csv}");
+    }
+    let mut basal = MetricsJson::from(&measured(&counts, cycle, Subject::default()));
+    basal.without_basal_slice = Some(WithoutBasalSliceJson {
+        slice: 3,
+        ed_frame: Some(1),
+        es_frame: Some(2),
+        edv_ml: Some(110.0),
+        esv_ml: Some(55.0),
+        sv_ml: Some(56.0),
+        ef_percent: Some(50.5),
+        ed_mass_g: Some(90.0),
+        es_mass_g: Some(91.0),
+    });
+    let basal = metrics_csv(&basal);
+    for (name, with, without) in [
+        ("edv_ml", "1,40,110", ",,"),
+        ("esv_ml", "2,80,55", ",,"),
+        ("sv_ml", ",,56", ",,"),
+        ("ef_percent", ",,50.5", ",,"),
+        ("ed_mass_g", "1,40,90", ",,"),
+        ("es_mass_g", "2,80,91", ",,"),
+        ("slice", ",,3", ",,"),
+    ] {
+        // The rows stand there in any case: tables of several patients have the same ones.
+        for (csv, values) in [(&basal, with), (&csv, without)] {
+            let line = format!("without_basal_slice.{name},{values},\r\n");
+            assert!(csv.contains(&line), "{line} {csv}");
+        }
     }
     let lone = metrics_csv(&MetricsJson::from(&measured(
         &counts[..1],

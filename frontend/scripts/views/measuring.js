@@ -6,7 +6,7 @@ import { element } from './elements.js';
 import { phaseSentence } from '../format.js';
 import { verdictOf } from '../quality.js';
 import { READS_ONLY } from '../review.js';
-import { BASAL_RULES, BSA_FORMULAS, choicesOf, comparison, phaseRows, sameChoices } from '../measuring.js';
+import { BASAL_RULES, basalSentence, BSA_FORMULAS, choicesOf, comparison, phaseRows, sameChoices, withoutBasal } from '../measuring.js';
 
 /** What stands in a list of frames for one that the service finds. */
 const FOUND = '';
@@ -26,6 +26,9 @@ export function mount(root, actions) {
   const basal = choice('Slices at the base', 'choose-basal', BASAL_RULES);
   const bsa = choice('Body surface', 'choose-bsa', BSA_FORMULAS);
   const slices = element('fieldset', { class: 'slices' }, element('legend', {}, 'Slices that count to no volume or wall'));
+  const basalWords = element('span', {});
+  const leaveBasal = element('button', { type: 'button', class: 'quiet', id: 'leave-basal' }, 'Try it');
+  const basalLine = element('p', { class: 'small', id: 'basal-slice', hidden: true }, basalWords, ' ', leaveBasal);
   const undo = element('button', { type: 'button', class: 'quiet', id: 'choices-undo' }, 'Back to what is kept');
   const keep = element('button', { type: 'button', id: 'choices-keep' }, 'Keep as a new revision');
   const compared = element('tbody');
@@ -39,7 +42,7 @@ export function mount(root, actions) {
   root.append(
     element('h2', {}, 'Phases and rules'),
     element('div', { class: 'halves' },
-      element('div', {}, phaseTable, words, element('form', { class: 'fields' }, ed.field, es.field, basal.field, bsa.field), slices),
+      element('div', {}, phaseTable, words, element('form', { class: 'fields' }, ed.field, es.field, basal.field, bsa.field), slices, basalLine),
       element('div', {}, hint, trial)),
   );
 
@@ -64,6 +67,12 @@ export function mount(root, actions) {
       chosen();
     });
   }
+  leaveBasal.addEventListener('click', () => {
+    if (!state) return;
+    // What the sentence tells is of what is kept, not of other choices that are being tried.
+    write(withoutBasal(state.metrics));
+    chosen();
+  });
   keep.addEventListener('click', () => actions.keepChoices());
   undo.addEventListener('click', () => actions.tryChoices(null));
 
@@ -93,6 +102,8 @@ export function mount(root, actions) {
         phaseTable.hidden = rows.length === 0;
         phases.replaceChildren(...rows.map(({ name, ed: edFrame, es: esFrame, ef }) => element('tr', {}, element('th', { scope: 'row' }, name), ...[edFrame, esFrame, ef].map((text) => element('td', {}, text)))));
         words.textContent = phaseSentence(metrics);
+        basalWords.textContent = basalSentence(metrics);
+        basalLine.hidden = basalWords.textContent === '';
         for (const { select, field } of [ed, es]) {
           field.hidden = segmentation.frames.length < 2;
           select.replaceChildren(element('option', { value: FOUND }, 'found by volume'), ...segmentation.frames.map((/** @type {number} */ frame) => element('option', { value: String(frame) }, `frame ${frame}`)));
