@@ -225,8 +225,8 @@ impl<'a> Node<'a> {
                 (2, Value::Bytes(name)) => read.outputs.push(name),
                 (5, Value::Bytes(attribute)) => match bytes_field(attribute, 1)? {
                     Some(b"axis") => read.axis = Some(number_field(attribute, 3)?),
-                    // Statistics of the batch are not an item's own.
-                    Some(b"training_mode") => {
+                    // Statistics of the batch are not an item's own, and blocks of a scale are of the whole tensor.
+                    Some(b"training_mode" | b"block_size") => {
                         read.means_otherwise |= number_field(attribute, 3)? != 0;
                     }
                     _ => {}
@@ -440,6 +440,7 @@ mod tests {
         assert!(!one("Mul", &["x", "w"], &[("axis", 0)]));
         assert!(one("Mul", &["x", "x"], &[]));
         assert!(!one("Sum", &["x"; 300], &[]));
+        assert!(!one("DequantizeLinear", &["x", "w"], &[("block_size", 2)]));
 
         // Weights may be made of weights; of a constant it is not known what it is like.
         let dequantized = node("DequantizeLinear", &["w", "w"], &["v"], &[]);

@@ -125,6 +125,12 @@ pub trait Engine: Send + Sync {
 
 /// A graph in an engine's memory. Dropping it frees what it took.
 pub trait Graph: Send + Sync {
+    /// The places for its computes, where they are not those of all graphs of the engine ([`Engine::at_work_max`]).
+    #[cfg(feature = "host")]
+    fn places(&self) -> Option<&std::sync::Arc<tokio::sync::Semaphore>> {
+        None
+    }
+
     /// What the graph takes and gives.
     fn signature(&self) -> &Signature;
 

@@ -235,7 +235,8 @@ impl Nn {
             .arrange(inputs)
             .inspect_err(|_| counters.refused())?;
         let queued = Instant::now();
-        let place = match graph.opened.places.clone().try_acquire_owned() {
+        let places = graph.graph.places().unwrap_or(&graph.opened.places);
+        let place = match places.clone().try_acquire_owned() {
             Ok(place) => place,
             Err(_) => {
                 let limit = self.inner.config.waiting_max;
@@ -247,7 +248,7 @@ impl Nn {
                         ),
                     ));
                 };
-                let acquired = graph.opened.places.clone().acquire_owned().await;
+                let acquired = places.clone().acquire_owned().await;
                 acquired.map_err(|_| Error::runtime("the engine is closed"))?
             }
         };

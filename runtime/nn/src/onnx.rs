@@ -17,6 +17,12 @@ const DEPTH_MAX: usize = 32;
 /// `invalid-encoding` when the bytes are not an ONNX model; `unsupported-operation` when an input or output is not a tensor
 /// of a type that wasi:nn carries; `security` when the model points at data outside itself.
 pub(crate) fn signature(model: &[u8]) -> Result<Signature, Error> {
+    // ONNX Runtime tells its own format by these bytes. What can be read as both would be checked here as one, and computed as the other.
+    if model.get(4..8) == Some(b"ORTM") {
+        return Err(Error::encoding(
+            "the bytes are a graph in ONNX Runtime's own format; send it as an ONNX model",
+        ));
+    }
     let Parts { graph, functions } = Parts::of(model)?;
     // Operators that the model defines are nodes as well.
     for function in functions {
@@ -391,6 +397,17 @@ mod tests {
     fn graph() -> Vec<u8> {
         let ty = field(1, &[0x08, 0x01]);
         field(7, &field(12, &[field(1, b"y"), field(2, &ty)].concat()))
+    }
+
+    #[test]
+    fn what_onnx_runtime_would_read_in_its_own_format_is_no_onnx_model() {
+        // Field 10 is skipped by every reader of ONNX; its bytes lie where the other format's name does.
+        let other = [&[0x08, 0x09, 0x52, 0x04][..], b"ORTM", &graph()].concat();
+        let error = signature(&other).unwrap_err();
+        assert_eq!(error.code, ErrorCode::InvalidEncoding);
+        assert!(error.text.contains("own format"), "{error}");
+        let plain = [&[0x08, 0x09, 0x52, 0x04][..], b"ORTN", &graph()].concat();
+        assert_eq!(signature(&plain).unwrap().outputs.len(), 1);
     }
 
     #[test]

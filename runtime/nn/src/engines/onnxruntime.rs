@@ -1,11 +1,12 @@
 //! ONNX Runtime: loaded from a shared library when the host starts. Processor, and NVIDIA GPUs where the library has them.
 //!
-//! On the processor, graphs whose items along the first dimension do not touch one another (which is proved from the graph, not guessed) are
-//! computed item by item on a few lanes that all requests share. Where there are no more cores than lanes, a lane computes on its own thread
-//! alone: threads with an item each wait for nobody, where threads that share an operator wait for each other at its end, a hundred times an
-//! item. Otherwise, and for other graphs, all share one pool of threads, as many as there are cores. ONNX Runtime's session must not be run by two threads at once (its allocators and statistics
-//! are not all thread-safe), so a graph keeps a few sessions, made when they are needed. How an operator is cut into pieces depends on the
-//! number of threads alone, and an item is always computed alone, so that equal inputs give equal bytes under any load.
+//! On the processor, graphs whose items along the first dimension do not touch one another (which is proved from the graph, not guessed)
+//! are computed item by item on a few lanes that all requests share. Where there are no more threads than lanes, a lane computes on its own
+//! thread alone: threads with an item each wait for nobody, where threads that share an operator wait for each other at its end, a hundred
+//! times an item. Otherwise, and for other graphs, all share one pool of threads, as many as the settings say. ONNX Runtime's session must
+//! not be run by two threads at once (its allocators and statistics are not all thread-safe), so a graph keeps a few sessions, made when
+//! they are needed. How an operator is cut into pieces depends on the number of threads alone, and an item of such a graph is computed
+//! alone (unless a batch has more than a thousand, which one session computes whole), so that equal inputs give equal bytes under any load.
 
 use super::items::{item_of, join, same_batch};
 use super::output;
@@ -23,6 +24,7 @@ use ort::value::{DynTensor, DynTensorValueType, TensorElementType};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
 
 /// Where the shared library is looked for when the settings do not tell.
 const LIBRARY_VARIABLE: &str = "CINECOR_ONNXRUNTIME_LIB";
@@ -56,20 +58,23 @@ pub(super) fn open(device: &str, config: &Config) -> Result<Arc<dyn Engine>, Str
     let version = version_in_name(&library);
     let environment = environment(library, threads)?;
     let lanes = threads.clamp(1, LANES_MAX);
-    let pool = |threads| {
-        let pool = Pool::new("onnxruntime", threads)
-            .map_err(|error| format!("onnxruntime's lanes could not be started: {error}"))?;
-        Ok::<_, String>(Arc::new(pool))
+    let at_once = match device {
+        Device::Cpu => (threads / 4).max(2),
+        Device::Cuda => 2,
     };
+    let whole = Workers::new(at_once, at_once)?;
     let engine = OnnxRuntime {
         environment,
         version: version.unwrap_or_else(version_in_build),
         device,
-        lanes: pool(lanes)?,
-        whole: pool((threads / 4).max(2))?,
+        lanes: match device {
+            // A place more than there are lanes: while one request's last items end, another's first begin.
+            Device::Cpu => Workers::new(lanes, lanes + 1)?,
+            Device::Cuda => whole.clone(),
+        },
+        whole,
         threads_of_lanes: (threads <= LANES_MAX).then_some(1),
-        // One more than there are lanes: while one request's last items end, another's first begin.
-        at_work_max: lanes + 1,
+        at_work_max: at_once,
         batch: match (config.batch, device) {
             (0, Device::Cuda) => GPU_BATCH,
             // An item for each lane.
@@ -169,14 +174,32 @@ struct OnnxRuntime {
     environment: Environment,
     version: String,
     device: Device,
-    /// Where items of a batch are computed side by side, each thread with a session meanwhile.
-    lanes: Arc<Pool>,
-    /// Where other graphs are: so many at once, each with a session.
-    whole: Arc<Pool>,
+    /// Where items of a batch are computed side by side.
+    lanes: Workers,
+    /// Where other graphs are computed.
+    whole: Workers,
     /// Threads of a lane's session; `None` is those that all share.
     threads_of_lanes: Option<usize>,
     at_work_max: usize,
     batch: u32,
+}
+
+/// Threads that each have a session while they compute, and places for computes that use them.
+#[derive(Clone)]
+struct Workers {
+    pool: Arc<Pool>,
+    places: Arc<Semaphore>,
+}
+
+impl Workers {
+    fn new(threads: usize, places: usize) -> Result<Self, String> {
+        let pool = Pool::new("onnxruntime", threads)
+            .map_err(|error| format!("onnxruntime's threads could not be started: {error}"))?;
+        Ok(Self {
+            pool: Arc::new(pool),
+            places: Arc::new(Semaphore::new(places)),
+        })
+    }
 }
 
 /// Makes a session with threads of its own, or on those that all share.
@@ -200,6 +223,8 @@ fn new_session(
                 .with_intra_op_spinning(false)?;
         }
         builder
+            // Bytes that are also a graph in its own format were checked as ONNX.
+            .with_config_entry("session.load_model_format", "ONNX")?
             .with_execution_providers([provider.error_on_failure()])?
             .with_optimization_level(GraphOptimizationLevel::All)?
             // Shapes differ from request to request.
@@ -258,6 +283,7 @@ impl Engine for OnnxRuntime {
         };
         // A graph that cannot be read here is for the engine to refuse, or not.
         let by_item = self.device == Device::Cpu && items_are_apart(&source.model).unwrap_or(false);
+        tracing::debug!(by_item, "onnxruntime loads a graph");
         let threads = self.threads_of_lanes.filter(|_| by_item);
         let first = new_session(&self.environment, self.device, threads, &source.model)?;
         for spec in &signature.inputs {
@@ -273,7 +299,7 @@ impl Engine for OnnxRuntime {
             environment: self.environment.clone(),
             device: self.device,
             by_item,
-            pool: if by_item { &self.lanes } else { &self.whole }.clone(),
+            workers: if by_item { &self.lanes } else { &self.whole }.clone(),
             threads,
             model: source.model.clone(),
             idle: Mutex::new(vec![first]),
@@ -287,7 +313,7 @@ struct OnnxRuntimeGraph {
     device: Device,
     /// Whether its items are apart.
     by_item: bool,
-    pool: Arc<Pool>,
+    workers: Workers,
     /// Of each session; `None` is those that all share.
     threads: Option<usize>,
     /// Kept for further sessions.
@@ -370,6 +396,10 @@ impl OnnxRuntimeGraph {
 }
 
 impl Graph for OnnxRuntimeGraph {
+    fn places(&self) -> Option<&Arc<Semaphore>> {
+        Some(&self.workers.places)
+    }
+
     fn signature(&self) -> &Signature {
         &self.signature
     }
@@ -378,9 +408,9 @@ impl Graph for OnnxRuntimeGraph {
         let shapes: Vec<Vec<usize>> = inputs.iter().map(Tensor::shape).collect();
         let Some(items) = same_batch(&shapes).filter(|_| self.by_item) else {
             let whole: Vec<Input<'_>> = inputs.iter().map(Input::whole).collect();
-            return self.pool.install(|| self.run_alone(&whole));
+            return self.workers.pool.install(|| self.run_alone(&whole));
         };
-        let computed = self.pool.each(items, |item| {
+        let computed = self.workers.pool.each(items, |item| {
             let inputs: Vec<Input<'_>> = inputs
                 .iter()
                 .map(|tensor| Input::item(tensor, items, item))

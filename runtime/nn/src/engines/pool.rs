@@ -28,20 +28,26 @@ impl Pool {
         self.threads.install(work)
     }
 
-    /// What `compute` makes of each item, in their order.
+    /// What `compute` makes of each item, in their order. A few at a time: between them others get their turn, whose items may be fewer.
     pub(super) fn each<T: Send>(
         &self,
         items: usize,
         compute: impl Fn(usize) -> Result<T, Error> + Sync + Send,
     ) -> Result<Vec<T>, Error> {
         use rayon::prelude::*;
-        self.threads.install(|| {
-            (0..items)
-                .into_par_iter()
-                .with_max_len(1)
-                .map(compute)
-                .collect()
-        })
+        let round = 2 * self.threads.current_num_threads();
+        let mut made = Vec::new();
+        for first in (0..items).step_by(round) {
+            let some = first..(first + round).min(items);
+            let some: Vec<T> = self.threads.install(|| {
+                some.into_par_iter()
+                    .with_max_len(1)
+                    .map(&compute)
+                    .collect::<Result<_, Error>>()
+            })?;
+            made.extend(some);
+        }
+        Ok(made)
     }
 }
 
