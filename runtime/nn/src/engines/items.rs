@@ -30,9 +30,10 @@ pub(super) fn item_of(tensor: &Tensor, items: usize, item: usize) -> (Vec<usize>
 
 /// Puts the outputs of single items together along the first dimension.
 pub(super) fn join(signature: &Signature, items: Vec<Vec<Tensor>>) -> Result<Vec<Tensor>, Error> {
+    type Parts = (Vec<u32>, TensorType, Vec<u8>);
     let count = u32::try_from(items.len()).map_err(Error::too_large)?;
     let odd = || Error::runtime("the items of a batch gave outputs that do not belong together");
-    let mut joined: Vec<Option<(Vec<u32>, TensorType, Vec<u8>)>> = Vec::new();
+    let mut joined: Vec<Option<Parts>> = Vec::new();
     joined.resize_with(signature.outputs.len(), || None);
     for item in items {
         if item.len() != joined.len() {
