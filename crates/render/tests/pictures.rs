@@ -2,7 +2,7 @@
 
 use cinecor_render::{Overlay, Picture, RenderError, Style, Verdict, Window, colour, render};
 use cinecor_volume::{Label, Spacing};
-use ndarray::{Array2, ArrayView2, array};
+use ndarray::{Array2, Array3, ArrayView2, Axis, array, s};
 
 struct Decoded {
     width: usize,
@@ -64,6 +64,29 @@ fn pixel_column_row_is_voxel_x_y() {
     for ((row, column), value) in slice.indexed_iter() {
         assert_eq!(found.at(column, row), [*value as u8]);
     }
+}
+
+#[test]
+fn a_slice_is_drawn_alike_however_it_lies_in_memory() {
+    let slice = Array2::from_shape_fn((7, 5), |(row, column)| (10 * row + column) as f32);
+    let drawn =
+        |slice: ArrayView2<'_, f32>| render(slice, &square(), &window(60.0, 100.0), None).unwrap();
+    let expected = drawn(slice.view());
+    let by_columns = slice.t().as_standard_layout().into_owned();
+    assert_eq!(drawn(by_columns.t()), expected, "columns first");
+    let frame = Array3::from_shape_fn((7, 3, 5), |(row, _, column)| slice[[row, column]]);
+    for middle in 0..3 {
+        assert_eq!(drawn(frame.index_axis(Axis(1), middle)), expected);
+    }
+    let mirrored = slice
+        .slice(s![..;-1, ..;-1])
+        .as_standard_layout()
+        .into_owned();
+    assert_eq!(
+        drawn(mirrored.slice(s![..;-1, ..;-1])),
+        expected,
+        "reversed"
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::capability::{AppSpec, Capability};
 use crate::ctx::Ctx;
 use crate::database::{Database, blocking};
 use anyhow::{Context as _, bail};
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, MAIN_DB, OptionalExtension as _};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -467,20 +467,26 @@ impl StoreFile {
         result
     }
 
+    /// The value, read into the place that it is handed on in: a row's value would be in memory twice, and copied once more.
     fn get(&self, store: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let found = self.read(|connection| {
-            connection
-                .prepare_cached("SELECT value FROM spin_key_value WHERE store = ?1 AND key = ?2")?
-                .query_row([store, key], |row| {
-                    let value = row.get_ref(0)?.as_blob()?;
-                    // Another program may have put it there.
-                    Ok(if value.len() > VALUE_BYTES_MAX {
-                        Err(value.len())
-                    } else {
-                        Ok(value.to_vec())
-                    })
-                })
-                .optional()
+            // One view of the file for both steps: the row number is that of this key and no other.
+            let view = connection.unchecked_transaction()?;
+            let row: Option<i64> = view
+                .prepare_cached("SELECT rowid FROM spin_key_value WHERE store = ?1 AND key = ?2")?
+                .query_row([store, key], |row| row.get(0))
+                .optional()?;
+            let Some(row) = row else {
+                return Ok(None);
+            };
+            let blob = view.blob_open(MAIN_DB, "spin_key_value", "value", row, true)?;
+            // Another program may have put it there.
+            if blob.len() > VALUE_BYTES_MAX {
+                return Ok(Some(Err(blob.len())));
+            }
+            let mut value = vec![0; blob.len()];
+            blob.read_at_exact(&mut value, 0)?;
+            Ok(Some(Ok(value)))
         })?;
         match found {
             None => Ok(None),
@@ -591,6 +597,29 @@ mod tests {
         file.delete("default", "a").unwrap();
         file.delete("default", "never there").unwrap();
         assert_eq!(file.get("default", "a").unwrap(), None);
+    }
+
+    #[test]
+    fn a_value_of_any_length_comes_back_and_one_that_is_no_bytes_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = StoreFile::open(&folder.path().join("kv.db")).unwrap();
+        // Within a page of the file, at its borders, and over many.
+        for bytes in [0, 1, 4000, 4096, 8192, 1_000_003] {
+            let value: Vec<u8> = (0_u32..bytes).map(|at| (at % 251) as u8).collect();
+            file.set("default", "a", &value).unwrap();
+            assert_eq!(file.get("default", "a").unwrap(), Some(value), "{bytes}");
+        }
+        let other = file.database.connect().unwrap();
+        other
+            .execute("UPDATE spin_key_value SET value = 5", [])
+            .unwrap();
+        let error = file.get("default", "a").unwrap_err();
+        assert!(matches!(error, StoreError::Sqlite(_)), "{error}");
+        file.set("default", "a", b"again").unwrap();
+        assert_eq!(
+            file.get("default", "a").unwrap().as_deref(),
+            Some(&b"again"[..])
+        );
     }
 
     #[test]
