@@ -1,11 +1,16 @@
 //! Model packages over HTTP: what is uploaded answers, what is refused changes nothing, and every answer names one digest.
 
 use anyhow::{Context, Result, bail, ensure};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use cinecor_formats::{Limits, decode_mask};
 use cinecor_tests::client::{Answer, Client};
 use cinecor_tests::host::Options;
 use cinecor_tests::packages::{NAME, Package, address, zip};
 use cinecor_tests::swapping::Application;
 use cinecor_tests::volumes;
+use cinecor_volume::{Geometry, Shape, Spacing};
+use ndarray::Array4;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -306,6 +311,15 @@ fn bad_packages() -> Result<Vec<Bad>> {
             422,
             KIND,
         ),
+        Bad(
+            "a region that the graph cannot halve so often",
+            with_card(&|card| {
+                card["preprocessing"]["canvas"]["multiple"] = 1.into();
+                card["preprocessing"]["region"] = json!({"margin": 22, "step": 1});
+            })?,
+            422,
+            KIND,
+        ),
     ])
 }
 
@@ -459,5 +473,62 @@ fn only_stewards_change_models() -> Result<()> {
         }
     }
     put(&Client::new(&host), &address("55.0.1"), &archive)?.expect(401)?;
+    Ok(())
+}
+
+/// The mask `[T, Z, Y, X]` that a model gives.
+fn mask_of(client: &Client, version: &str, volume: &[u8]) -> Result<Array4<u8>> {
+    let answer = client
+        .post(&format!("/api/v1/segment?model={NAME}@{version}"), volume)?
+        .expect(200)?
+        .json()?;
+    let file = BASE64_STANDARD.decode(answer["mask"]["data"].as_str().context("no mask")?)?;
+    Ok(decode_mask(&file, Limits::for_masks())?.1.labels)
+}
+
+#[test]
+fn a_network_with_a_region_looks_about_the_heart() -> Result<()> {
+    // A heart of 10 × 10 pixels in the middle of all five slices, but for the fourth, where it reaches to the edge of what is looked at: with 8
+    // pixels about it that is 32 of 64 pixels, from 16 on. Far from it something as bright.
+    let shape = Shape::new(1, 5, 64, 64)?;
+    let far = |row: usize, column: usize| (58..62).contains(&row) && (58..62).contains(&column);
+    let bright = |slice: usize, row: usize, column: usize| {
+        let columns = if slice == 3 { 27..48 } else { 27..37 };
+        let heart = (27..37).contains(&row) && columns.contains(&column);
+        heart || ([0, 3].contains(&slice) && far(row, column))
+    };
+    let mut greys = Vec::new();
+    for voxel in 0..shape.voxels() {
+        let (slice, row, column) = (voxel / 4096, voxel / 64 % 64, voxel % 64);
+        greys.push(if bright(slice, row, column) {
+            1000.0
+        } else {
+            0.0
+        });
+    }
+    let geometry = Geometry::axis_aligned(Spacing::new(1.4, 1.4, 8.0)?, None);
+    let volume = volumes::file(&geometry, shape, &greys)?;
+
+    let host = Options::new().start()?;
+    let client = Client::new(&host);
+    let mut package = Package::by_grey("77.5.1", [0.5, 1.0, 1.5])?;
+    // Without a score no other way to show the picture is tried, and nothing is taken away.
+    package.card["calibration"] = Value::Null;
+    package.card["postprocessing"]["components"]["keep"] = "all".into();
+    put(&client, &address("77.5.1"), &package.zip()?)?.expect(201)?;
+    package.card["version"] = "77.5.2".into();
+    package.card["preprocessing"]["region"] = json!({"margin": 8, "step": 16});
+    put(&client, &address("77.5.2"), &package.zip()?)?.expect(201)?;
+
+    let whole = mask_of(&client, "77.5.1", &volume)?;
+    let about = mask_of(&client, "77.5.2", &volume)?;
+    for ((_, slice, row, column), &label) in whole.indexed_iter() {
+        assert_eq!(label, 3 * u8::from(bright(slice, row, column)));
+        // In the first slice what lies far away is not looked at; the fourth is looked at again, whole.
+        let seen = slice != 0 || !far(row, column);
+        let expected = if seen { label } else { 0 };
+        let found = about[[0, slice, row, column]];
+        assert_eq!(found, expected, "slice {slice}, row {row}, column {column}");
+    }
     Ok(())
 }

@@ -87,7 +87,7 @@ class Network:
     def probabilities(self, frame: prepare.Frame) -> np.ndarray:
         """On the canvas, `[Z, C, canvas, canvas]`."""
         canvas = grid.to_canvas(frame.image, frame.row_mm, frame.column_mm, self.onto)
-        return self.predict(grid.with_neighbours(canvas, self.onto.neighbours))
+        return grid.look(canvas, self.predict, self.onto)
 
     def observe(self, kind: str, frame: prepare.Frame, temperature: float) -> Observed:
         p, seen = grid.on_scanner(self.probabilities(frame), *frame.image.shape[-2:], frame.row_mm, frame.column_mm, self.onto)

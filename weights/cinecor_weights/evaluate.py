@@ -17,7 +17,7 @@ from scipy import ndimage
 from . import grid, prepare
 from .labels import LABELS, STRUCTURES
 
-#: `[N, 1 + 2·neighbours, canvas, canvas]` float32 → probabilities `[N, C, canvas, canvas]` float32.
+#: `[N, 1 + 2·neighbours, Y, X]` float32 → probabilities `[N, C, Y, X]` float32.
 Predictor = Callable[[np.ndarray], np.ndarray]
 
 #: Resamples of the patients for the 95 % intervals.
@@ -41,7 +41,8 @@ def grid_of(card: Path) -> grid.Grid:
     sides, spacings = ({stated[key][a], stated[key][b]} for key, a, b in (("canvas", "rows", "columns"), ("spacing_mm", "row", "column")))
     if len(sides) > 1 or len(spacings) > 1:
         raise ValueError(f"{card} has a canvas or pixels that are not square: this evaluation knows only square ones")
-    return grid.Grid(spacings.pop(), sides.pop(), stated.get("neighbours", 0))
+    region = stated.get("region")
+    return grid.Grid(spacings.pop(), sides.pop(), stated.get("neighbours", 0), region and grid.Region(region["margin"], region["step"]))
 
 
 def segment(
@@ -49,7 +50,7 @@ def segment(
 ) -> np.ndarray:
     """One frame `[Z, Y, X]` in scanner units → labels uint8 `[Z, Y, X]` on the same grid, as the service makes them."""
     canvas = grid.to_canvas(image, row_mm, column_mm, onto)
-    probabilities = predict(grid.with_neighbours(canvas, onto.neighbours))
+    probabilities = grid.look(canvas, predict, onto)
     labels = grid.from_canvas(probabilities, *image.shape[-2:], row_mm, column_mm, onto)
     return grid.keep_largest(labels) if largest else labels
 
@@ -117,7 +118,9 @@ def measure(name: str, frames: list[prepare.Frame], predict: Predictor, largest:
     out: dict[str, object] = {
         "set": name,
         "patients": patients,
-        "method": "3-D Dice on the scanner's grid, largest components kept, fp32 on ONNX Runtime; intervals: bootstrap over patients, 95 %",
+        "method": "3-D Dice on the scanner's grid, "
+        + ("slices looked at about the heart, " if onto.region else "")
+        + "largest components kept, fp32 on ONNX Runtime; intervals: bootstrap over patients, 95 %",
         "dice": {s: {p: _summary(v) for p, v in phases.items() if v} for s, phases in scores.items() if any(phases.values())},
         "dice_mean": round(float(np.mean([np.mean(v) for phases in scores.values() for v in phases.values() if v])), 4),
         "hausdorff_mm": {s: {p: _summary(v, 1) for p, v in phases.items() if v} for s, phases in distances.items() if any(phases.values())},

@@ -87,6 +87,12 @@ def _check_equal(network: UNet, graph: bytes) -> None:
             raise ValueError(f"ONNX Runtime differs from PyTorch by {worst:.2e} at {slices}x{rows}x{columns}, at most {TOLERANCE:.0e} is allowed")
 
 
+#: The limit of a network that has a region.
+ABOUT_THE_HEART = (
+    "Apart from the two slices in the middle of a stack, what lies farther than the card's margin from the heart that is found there is not looked at."
+)
+
+
 def card(name: str, version: str, graph: bytes, recipe: train.Recipe, accuracy: list[dict[str, object]]) -> dict[str, object]:
     """The card of the package, field by field as `weights/README.md` describes it."""
     tensor = {"dtype": "float32", "axis_order": "N,C,Y,X"}
@@ -105,6 +111,7 @@ def card(name: str, version: str, graph: bytes, recipe: train.Recipe, accuracy: 
             "canvas": {"rows": recipe.canvas, "columns": recipe.canvas, "multiple": 2**LEVELS_DOWN, "placement": "centre", "padding": 0.0},
             "normalisation": {"method": "z_score", "scope": "frame", "clip_sd": grid.CLIP_SD},
             "neighbours": recipe.neighbours,
+            **({"region": asdict(recipe.grid.region)} if recipe.grid.region else {}),
         },
         "postprocessing": {
             "interpolation": "bilinear",
@@ -132,6 +139,7 @@ def card(name: str, version: str, graph: bytes, recipe: train.Recipe, accuracy: 
             "Short-axis slices only; long-axis views, late enhancement and mapping were not seen.",
             f"What lies more than {recipe.canvas * recipe.spacing_mm / 2:.0f} mm from the middle of the image in a row or column is not looked at.",
             ("Each slice is seen alone" if recipe.neighbours == 0 else "Each slice is seen with its neighbours alone") + ": the most basal and the most apical slice are the least certain, and of the right ventricle more so.",
+            *([ABOUT_THE_HEART] if recipe.region else []),
             "Papillary muscles and trabeculae count as cavity; the right ventricular outflow tract is left out, as in ACDC.",
         ],
         "accuracy": accuracy,

@@ -6,6 +6,7 @@ Arrays are numpy, axis order `[Z, Y, X]`: slices, rows, columns.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,14 +25,25 @@ CLIP_SD: float = 5.0
 
 
 @dataclass(frozen=True)
+class Region:
+    """How much of a slice is looked at once it is known where the heart lies: `margin` pixels about it, in squares whose sides are
+    multiples of `step` pixels.
+    """
+
+    margin: int
+    step: int
+
+
+@dataclass(frozen=True)
 class Grid:
-    """The network's grid, as the card states it: spacing of its square pixels in mm, its rows, which are also its columns, and how many
-    slices before and after it the network sees beside each slice.
+    """The network's grid, as the card states it: spacing of its square pixels in mm, its rows, which are also its columns, how many
+    slices before and after it the network sees beside each slice, and how much of a slice it looks at; without a region, all of it.
     """
 
     spacing_mm: float = SPACING_MM
     canvas: int = CANVAS
     neighbours: int = 0
+    region: Region | None = None
 
 
 #: The grid of 1.0.0, and of whoever names none.
@@ -96,6 +108,66 @@ def with_neighbours(canvas: np.ndarray, neighbours: int) -> np.ndarray:
     """Slices `[Z, Y, X]` → network input `[Z, 1 + 2·neighbours, Y, X]`: each slice between those before and after it, the outermost repeated."""
     at = np.arange(len(canvas))[:, None] + np.arange(-neighbours, neighbours + 1)
     return canvas[np.clip(at, 0, len(canvas) - 1)]
+
+
+def _part(first: int, last: int, side: int, size: int) -> slice:
+    """`side` of `size` pixels, with the middle of `first` to `last`, the later of two, in their middle as far as that is possible."""
+    start = min(max((first + last + 1) // 2 - side // 2, 0), size - side)
+    return slice(start, start + side)
+
+
+def region_of(probabilities: np.ndarray, region: Region) -> tuple[slice, slice] | None:
+    """Rows and columns to look at, by the probabilities `[N, C, Y, X]` of slices; None where no heart is found or no less would be looked at."""
+    heart = (probabilities.argmax(1) != 0).any(0)
+    if not heart.any():
+        return None
+    (top, bottom), (left, right) = (np.flatnonzero(heart.any(axis))[[0, -1]] for axis in (1, 0))
+    wanted = max(bottom - top, right - left) + 1 + 2 * region.margin
+    side = -(-wanted // region.step) * region.step
+    rows, columns = heart.shape
+    if side >= rows and side >= columns:
+        return None
+    return _part(top, bottom, min(side, rows), rows), _part(left, right, min(side, columns), columns)
+
+
+def _leaves(heart: np.ndarray, rows: slice, columns: slice, canvas: tuple[int, int], near: int) -> bool:
+    """Whether the heart `[Y, X]` of a region comes nearer than `near` pixels to an edge that is none of the canvas."""
+    (height, width), (canvas_rows, canvas_columns) = heart.shape, canvas
+    return bool(
+        (rows.start > 0 and heart[:near].any())
+        or (rows.stop < canvas_rows and heart[height - near :].any())
+        or (columns.start > 0 and heart[:, :near].any())
+        or (columns.stop < canvas_columns and heart[:, width - near :].any())
+    )
+
+
+def look(canvas: np.ndarray, predict: Callable[[np.ndarray], np.ndarray], onto: Grid = GRID) -> np.ndarray:
+    """One frame `[Z, Y, X]` on the canvas → probabilities `[Z, C, Y, X]`, by `predict` `[N, 1 + 2·neighbours, Y, X]` → `[N, C, Y, X]`.
+
+    With a region the two slices in the middle are looked at whole, and of the others the region about the heart that is found there: outside
+    of it is background. Where the heart comes nearer to the region's edge than a quarter of the margin, the slice is looked at whole.
+    """
+    seen = with_neighbours(canvas, onto.neighbours)
+    if onto.region is None or len(seen) < 3:
+        return predict(seen)
+    first = slice(len(seen) // 2 - 1, len(seen) // 2 + 1)
+    middle = predict(seen[first])
+    others = [z for z in range(len(seen)) if not first.start <= z < first.stop]
+    found = region_of(middle, onto.region)
+    out = np.zeros((len(seen), *middle.shape[1:]), np.float32)
+    out[first] = middle
+    if found is None:
+        out[others] = predict(seen[others])
+        return out
+    rows, columns = found
+    out[others, 0] = 1
+    part = predict(np.ascontiguousarray(seen[others][:, :, rows, columns]))
+    for z, p in zip(others, part, strict=True):
+        if _leaves(p.argmax(0) != 0, rows, columns, canvas.shape[1:], onto.region.margin // 4):
+            out[z] = predict(seen[z : z + 1])[0]
+        else:
+            out[z, :, rows, columns] = p
+    return out
 
 
 def labels_to_canvas(labels: np.ndarray, row_mm: float, column_mm: float, onto: Grid = GRID) -> np.ndarray:

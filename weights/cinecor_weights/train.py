@@ -61,6 +61,8 @@ class Recipe:
     field_of_view_share: float = 0.0
     #: How many slices before and after it the network sees beside each slice.
     neighbours: int = 0
+    #: How much of a slice it looks at once it is trained, margin and step of a `grid.Region`; the training draws its own crops.
+    region: tuple[int, int] | None = None
     #: The splits it is trained on.
     splits: tuple[str, ...] = ("train",)
     #: The package it starts from, `name/version` under `models`; empty: random weights.
@@ -71,7 +73,7 @@ class Recipe:
 
     @property
     def grid(self) -> grid.Grid:
-        return grid.Grid(self.spacing_mm, self.canvas, self.neighbours)
+        return grid.Grid(self.spacing_mm, self.canvas, self.neighbours, self.region and grid.Region(*self.region))
 
 
 #: The recipes of the packages under `models`.
@@ -145,6 +147,7 @@ RECIPES: dict[str, Recipe] = {
         scanner_strength=1.6,
         field_of_view_share=0.15,
         neighbours=1,
+        region=(24, 16),
         splits=("train", "val"),
         start="cinecor-unet/1.3.0",
     ),

@@ -79,6 +79,12 @@ def test_grid_is_read_from_the_card_that_export_writes(tmp_path: Path) -> None:
     text = json.dumps(export.card("made", "0.0.1", b"", recipe, []))
     path.write_text(text)
     assert evaluate.grid_of(path) == recipe.grid == grid.Grid(1.25, 48)
+    assert export.ABOUT_THE_HEART not in text
+    about = train.Recipe(canvas=48, region=(8, 16))
+    made = export.card("made", "0.0.1", b"", about, [])
+    (tmp_path / "about.json").write_text(json.dumps(made))
+    assert evaluate.grid_of(tmp_path / "about.json") == about.grid == grid.Grid(1.4, 48, region=grid.Region(8, 16))
+    assert export.ABOUT_THE_HEART in made["limits"]
     path.write_text(text.replace('"rows": 48', '"rows": 64'))
     with pytest.raises(ValueError, match="not square"):
         evaluate.grid_of(path)

@@ -40,6 +40,59 @@ def test_neighbours_stand_beside_each_slice_and_the_outermost_is_repeated() -> N
     np.testing.assert_array_equal(grid.with_neighbours(canvas, 0), canvas[:, None])
 
 
+ABOUT = grid.Grid(canvas=64, neighbours=1, region=grid.Region(margin=8, step=16))
+
+
+def bright_is_heart(seen: np.ndarray) -> np.ndarray:
+    """A network that takes what is bright in the middle channel for the left ventricle: `[N, 3, Y, X]` → `[N, 4, Y, X]`."""
+    heart = (seen[:, seen.shape[1] // 2] > 0).astype(np.float32)
+    return np.stack([1 - heart, np.zeros_like(heart), np.zeros_like(heart), heart], 1)
+
+
+def test_region_lies_about_the_heart_and_inside_the_canvas() -> None:
+    slices = np.zeros((2, 4, 64, 64))
+    # Rows 30 and 31 in one slice, 31 and 32 in the other.
+    slices[0, 3, 30:32, 20:30] = 1
+    slices[1, 3, 31:33, 20:30] = 1
+    # 10 columns and twice 8: 26 pixels, 32 in steps of 16; the middles of rows 30 to 32 and columns 20 to 29 are 31 and 25.
+    assert grid.region_of(slices, ABOUT.region) == (slice(15, 47), slice(9, 41))
+    assert grid.region_of(np.roll(slices, (-30, -20), (2, 3)), ABOUT.region) == (slice(0, 32), slice(0, 32))
+    assert grid.region_of(np.zeros((2, 4, 64, 64)), ABOUT.region) is None
+    slices[0, 3, 0:60, 20] = 1
+    assert grid.region_of(slices, ABOUT.region) is None
+
+
+def test_look_about_the_heart_sees_what_a_look_at_all_sees() -> None:
+    canvas = np.full((7, 64, 64), -1, np.float32)
+    for z in range(7):
+        canvas[z, 20 + z : 30 + z, 24:34] = 1
+    seen = []
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        seen.extend(image.shape[1:] for image in images)
+        return bright_is_heart(images)
+
+    found = grid.look(canvas, predict, ABOUT)
+    np.testing.assert_array_equal(found, bright_is_heart(grid.with_neighbours(canvas, 1)))
+    assert seen == 2 * [(64, 64)] + 5 * [(32, 32)]
+    # What lies far from the heart is not looked at.
+    canvas[0, 60, 60] = 1
+    assert not grid.look(canvas, bright_is_heart, ABOUT)[0, 3, 60, 60]
+    # A slice whose heart comes within two pixels of the region's edge is looked at again, whole.
+    canvas[0, 20:30, 24:44] = 1
+    seen.clear()
+    found = grid.look(canvas, predict, ABOUT)
+    assert found[0, 3, 60, 60] and seen == 2 * [(64, 64)] + 5 * [(32, 32)] + [(64, 64)]
+
+
+def test_look_at_two_slices_or_without_a_region_is_a_look_at_all() -> None:
+    canvas = np.random.default_rng(3).normal(size=(5, 64, 64)).astype(np.float32)
+    whole = bright_is_heart(grid.with_neighbours(canvas, 1))
+    np.testing.assert_array_equal(grid.look(canvas, bright_is_heart, grid.Grid(canvas=64, neighbours=1)), whole)
+    np.testing.assert_array_equal(grid.look(canvas[:2], bright_is_heart, ABOUT), bright_is_heart(grid.with_neighbours(canvas[:2], 1)))
+    np.testing.assert_array_equal(grid.look(-np.ones((5, 64, 64), np.float32), bright_is_heart, ABOUT)[:, 0], np.ones((5, 64, 64)))
+
+
 def test_constant_frame_becomes_zero() -> None:
     assert not grid.to_canvas(np.full((2, 30, 30), 5.0), 1.4, 1.4).any()
 

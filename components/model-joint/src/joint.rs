@@ -11,7 +11,7 @@ use crate::bindings::exports::cinecor::model::segmenter::{
     Description, Error, Grid, Guest, ModelPackage, SegmentedFrame,
 };
 use crate::network::{self, Network, Output};
-use cinecor_segmentation::{FrameGrid, Pipeline};
+use cinecor_segmentation::{FrameGrid, Pipeline, Region};
 
 /// How a network looks at a batch of slices.
 pub trait Look {
@@ -38,6 +38,7 @@ struct Kept {
     pipeline: Option<Pipeline>,
     canvases: Vec<f32>,
     batch: Vec<f32>,
+    on_canvas: Vec<f32>,
 }
 
 thread_local! {
@@ -128,61 +129,147 @@ impl Kept {
         pipeline
             .prepare(intensities, &mut self.canvases)
             .map_err(unsupported)?;
-        let mut preprocess_ms = milliseconds(started);
-        let (mut inference_ms, mut postprocess_ms) = (0.0, 0.0);
-
-        let mut labels = vec![0; intensities.len()];
-        let mut confidence = vec![0; intensities.len()];
-        let mut evidence = cinecor_segmentation::Evidence::default();
-        let (rows, columns) = pipeline.canvas();
-        let slice_voxels = grid.rows as usize * grid.columns as usize;
-        let mut places = labels
-            .chunks_exact_mut(slice_voxels)
-            .zip(confidence.chunks_exact_mut(slice_voxels));
-        let all = grid.slices as usize;
-        for first in (0..all).step_by(network.batch()) {
-            let started = Instant::now();
-            let slices = network.batch().min(all - first);
-            let batch = pipeline
-                .batch(&self.canvases, first..first + slices, &mut self.batch)
-                .map_err(unsupported)?;
-            let shape = [slices, pipeline.channels(), rows as usize, columns as usize];
-            let expected = slices * pipeline.output_values_per_slice();
-            preprocess_ms += milliseconds(started);
-
-            let started = Instant::now();
-            let output = L::look(network, shape, batch, expected)?;
-            inference_ms += milliseconds(started);
-
-            let started = Instant::now();
-            let output = output.values(expected)?;
-            for (output, (labels, confidence)) in output
-                .chunks_exact(pipeline.output_values_per_slice())
-                .zip(&mut places)
-            {
-                pipeline
-                    .restore(output, labels, confidence, &mut evidence)
-                    .map_err(|error| Error::Engine(error.to_string()))?;
-            }
-            postprocess_ms += milliseconds(started);
-        }
-        let started = Instant::now();
-        pipeline
-            .clean_up(&mut labels, &mut confidence, &mut evidence)
-            .map_err(|error| Error::Engine(error.to_string()))?;
-        postprocess_ms += milliseconds(started);
-        Ok(SegmentedFrame {
-            labels,
-            confidence,
-            evidence: Evidence {
-                right_ventricle: in_words(evidence.right_ventricle),
-                myocardium: in_words(evidence.myocardium),
-                left_ventricle: in_words(evidence.left_ventricle),
-            },
+        let preprocess_ms = milliseconds(started);
+        let mut at_work = AtWork {
+            network,
+            pipeline,
+            canvases: &self.canvases,
+            batch: &mut self.batch,
+            on_canvas: &mut self.on_canvas,
+            labels: vec![0; intensities.len()],
+            confidence: vec![0; intensities.len()],
+            evidence: cinecor_segmentation::Evidence::default(),
             preprocess_ms,
-            inference_ms,
-            postprocess_ms,
-        })
+            inference_ms: 0.0,
+            postprocess_ms: 0.0,
+        };
+        at_work.frame::<L>(grid.slices as usize)?;
+        Ok(at_work.done())
+    }
+}
+
+/// A frame at work.
+struct AtWork<'a> {
+    network: &'a Network,
+    pipeline: &'a mut Pipeline,
+    canvases: &'a [f32],
+    /// Scratch.
+    batch: &'a mut Vec<f32>,
+    on_canvas: &'a mut Vec<f32>,
+    labels: Vec<u8>,
+    confidence: Vec<u8>,
+    evidence: cinecor_segmentation::Evidence,
+    preprocess_ms: f64,
+    inference_ms: f64,
+    postprocess_ms: f64,
+}
+
+impl AtWork<'_> {
+    /// Looks at every slice, and cleans up.
+    fn frame<L: Look>(&mut self, slices: usize) -> Result<(), Error> {
+        let whole = self.pipeline.whole();
+        let first = self.pipeline.first_look();
+        let mut region = whole.clone();
+        if !first.is_empty() {
+            let slices: Vec<usize> = first.clone().collect();
+            let mut outputs = Vec::new();
+            for slices in slices.chunks(self.network.batch()) {
+                let output = self.look::<L>(slices, &whole)?;
+                let expected = self.pipeline.output_values(slices.len(), &whole);
+                outputs.extend_from_slice(&output.values(expected)?);
+            }
+            let started = Instant::now();
+            region = self.pipeline.region(&outputs).map_err(broken)?;
+            self.postprocess_ms += milliseconds(started);
+            let each = outputs.chunks_exact(self.pipeline.output_values(1, &whole));
+            for (slice, output) in slices.into_iter().zip(each) {
+                self.keep(slice, output, &whole)?;
+            }
+        }
+        let others: Vec<usize> = (0..slices).filter(|slice| !first.contains(slice)).collect();
+        let again = self.slices::<L>(&others, &region)?;
+        // The whole canvas has no edge that a heart could pass.
+        self.slices::<L>(&again, &whole)?;
+        let started = Instant::now();
+        self.pipeline
+            .clean_up(&mut self.labels, &mut self.confidence, &mut self.evidence)
+            .map_err(broken)?;
+        self.postprocess_ms += milliseconds(started);
+        Ok(())
+    }
+
+    /// Looks at `slices` in `region`, and tells of which the heart may reach beyond it: nothing of them is kept.
+    fn slices<L: Look>(&mut self, slices: &[usize], region: &Region) -> Result<Vec<usize>, Error> {
+        let mut again = Vec::new();
+        for slices in slices.chunks(self.network.batch()) {
+            let outputs = self.look::<L>(slices, region)?;
+            let outputs = outputs.values(self.pipeline.output_values(slices.len(), region))?;
+            let each = outputs.chunks_exact(self.pipeline.output_values(1, region));
+            for (&slice, output) in slices.iter().zip(each) {
+                let started = Instant::now();
+                let leaves = self.pipeline.leaves(output, region).map_err(broken)?;
+                self.postprocess_ms += milliseconds(started);
+                if leaves {
+                    again.push(slice);
+                } else {
+                    self.keep(slice, output, region)?;
+                }
+            }
+        }
+        Ok(again)
+    }
+
+    /// The network's output for `slices` in `region`, `[slices, 4, rows, columns]`.
+    fn look<L: Look>(&mut self, slices: &[usize], region: &Region) -> Result<Output, Error> {
+        let started = Instant::now();
+        self.pipeline
+            .batch(self.canvases, slices, region, self.batch)
+            .map_err(unsupported)?;
+        let (rows, columns) = region.size();
+        let shape = [slices.len(), self.pipeline.channels(), rows, columns];
+        let expected = self.pipeline.output_values(slices.len(), region);
+        self.preprocess_ms += milliseconds(started);
+
+        let started = Instant::now();
+        let output = L::look(self.network, shape, self.batch, expected)?;
+        self.inference_ms += milliseconds(started);
+        Ok(output)
+    }
+
+    /// Keeps what an output of `region` says of a slice.
+    fn keep(&mut self, slice: usize, output: &[f32], region: &Region) -> Result<(), Error> {
+        let started = Instant::now();
+        let output = self
+            .pipeline
+            .on_canvas(output, region, self.on_canvas)
+            .map_err(broken)?;
+        let voxels = self.pipeline.grid().rows as usize * self.pipeline.grid().columns as usize;
+        let (Some(labels), Some(confidence)) = (
+            self.labels.chunks_exact_mut(voxels).nth(slice),
+            self.confidence.chunks_exact_mut(voxels).nth(slice),
+        ) else {
+            return Err(Error::Engine(format!("the frame has no slice {slice}")));
+        };
+        self.pipeline
+            .restore(output, labels, confidence, &mut self.evidence)
+            .map_err(broken)?;
+        self.postprocess_ms += milliseconds(started);
+        Ok(())
+    }
+
+    fn done(self) -> SegmentedFrame {
+        SegmentedFrame {
+            labels: self.labels,
+            confidence: self.confidence,
+            evidence: Evidence {
+                right_ventricle: in_words(self.evidence.right_ventricle),
+                myocardium: in_words(self.evidence.myocardium),
+                left_ventricle: in_words(self.evidence.left_ventricle),
+            },
+            preprocess_ms: self.preprocess_ms,
+            inference_ms: self.inference_ms,
+            postprocess_ms: self.postprocess_ms,
+        }
     }
 }
 
@@ -198,6 +285,10 @@ fn in_words(evidence: cinecor_segmentation::StructureEvidence) -> StructureEvide
 
 fn unsupported(error: cinecor_segmentation::Error) -> Error {
     Error::UnsupportedGrid(error.to_string())
+}
+
+fn broken(error: cinecor_segmentation::Error) -> Error {
+    Error::Engine(error.to_string())
 }
 
 fn milliseconds(since: Instant) -> f64 {

@@ -10,7 +10,7 @@ use cinecor_web::{Problem, ProblemKind};
 
 use crate::bindings::cinecor::model::segmenter::ModelPackage;
 use crate::packages::{self, Package, no_model};
-use crate::warm_up::{warm_up, warm_up_once};
+use crate::warm_up::{warm_up_once, warm_up_wholly};
 
 /// `PUT /api/v1/models/{name}/versions/{version}`.
 pub(crate) async fn put(mut call: Call, store: &GuestStore) -> Result<Answer, Problem> {
@@ -158,7 +158,7 @@ async fn write_and_try(
         card: unpacked.text.clone(),
         precision: None,
     };
-    let described = warm_up(model, true).await.map_err(|failure| {
+    let described = warm_up_wholly(model).await.map_err(|failure| {
         failure.problem(|text| {
             Problem::new(
                 ProblemKind::InvalidPackage,

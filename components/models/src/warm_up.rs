@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use cinecor_guest::{engine_not_configured, engine_unreachable, sentence};
+use cinecor_model_card::Card;
 use cinecor_web::{Problem, ProblemKind};
+use serde_json::Value;
 
 use crate::bindings::cinecor::inference::graphs;
 use crate::bindings::cinecor::model::segmenter::{self, Error, Grid, ModelPackage};
@@ -90,11 +92,49 @@ pub(crate) async fn warm_up_once(model: ModelPackage) -> Result<Description, Fai
     warm_up(model, false).await
 }
 
+/// Loads the package and segments so many slices that a full batch and the rest of one are computed, whole and, where its card has the network look
+/// about the heart, in the smallest region: there is no heart in a warm-up that could be looked about.
+pub(crate) async fn warm_up_wholly(model: ModelPackage) -> Result<Description, Failure> {
+    let cards = of_smallest_region(&model.card).zip(without_region(&model.card));
+    let Some((region, whole)) = cards else {
+        return warm_up(model, true).await;
+    };
+    for card in [region, whole] {
+        let other = ModelPackage {
+            card,
+            ..model.clone()
+        };
+        warm_up(other, true).await?;
+    }
+    // As it is, at last: what is kept of it is what requests will ask for.
+    warm_up(model, false).await
+}
+
+/// The card without its region, so that every slice is looked at whole; `None` where it has none.
+fn without_region(card: &str) -> Option<String> {
+    let mut card: Value = serde_json::from_str(card).ok()?;
+    let preprocessing = card.get_mut("preprocessing")?.as_object_mut()?;
+    preprocessing
+        .remove("region")
+        .filter(|region| !region.is_null())?;
+    Some(card.to_string())
+}
+
+/// The card of a network whose canvas is the smallest region of this one; `None` where it has no region.
+fn of_smallest_region(card: &str) -> Option<String> {
+    let region = Card::parse(card).ok()?.region?;
+    let mut card: Value = serde_json::from_str(&without_region(card)?).ok()?;
+    let canvas = card.pointer_mut("/preprocessing/canvas")?;
+    let side = (1 + 2 * region.margin).next_multiple_of(region.step);
+    for axis in ["rows", "columns"] {
+        let whole = canvas.get(axis)?.as_u64()?;
+        canvas[axis] = whole.min(u64::from(side)).into();
+    }
+    Some(card.to_string())
+}
+
 /// Loads the package and segments one slice; with `whole_batch` so many slices that a full batch and the rest of one are computed.
-pub(crate) async fn warm_up(
-    model: ModelPackage,
-    whole_batch: bool,
-) -> Result<Description, Failure> {
+async fn warm_up(model: ModelPackage, whole_batch: bool) -> Result<Description, Failure> {
     let described = segmenter::describe(model.clone()).await.map_err(failure)?;
     let slices = if whole_batch {
         let batch = graphs::describe(&format!("{}@{}", model.name, model.version))

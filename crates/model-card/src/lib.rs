@@ -178,6 +178,15 @@ pub struct Canvas {
     pub padding: f32,
 }
 
+/// How much of a slice the network looks at, once it is known where the heart lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Pixels of the canvas about the heart, on each side.
+    pub margin: u32,
+    /// The sides of what is looked at are multiples of so many pixels.
+    pub step: u32,
+}
+
 /// What is kept of each structure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Keep {
@@ -221,6 +230,8 @@ pub struct Card {
     pub clip_sd: f64,
     /// How many slices before and after it the network sees beside each slice.
     pub neighbours: u32,
+    /// How much of a slice it looks at; `None`: the whole canvas.
+    pub region: Option<About>,
     /// What is kept of each structure.
     pub keep: Keep,
     /// What each channel of the output means.
@@ -441,6 +452,17 @@ fn check(raw: raw::Card) -> Result<Card, Error> {
     }
     let input = tensor("inputs", raw.inputs, 1 + 2 * neighbours as usize, &canvas)?;
     let output = tensor("outputs", raw.outputs, labels.len(), &canvas)?;
+    let region = raw.preprocessing.region;
+    let region = region.map(|region| about(&region, &canvas)).transpose()?;
+    for (field, tensor) in [("inputs", &input), ("outputs", &output)] {
+        if region.is_some() && tensor.shape.get(2..) != Some(&[-1, -1]) {
+            return Err(refuse(
+                field,
+                format!("the shape {:?}", tensor.shape),
+                "rows and columns that are free (-1) where the card has a `preprocessing.region`",
+            ));
+        }
+    }
     let values = match output.values {
         Some(raw::Values::Probabilities) => Values::Probabilities,
         Some(raw::Values::Logits) => Values::Logits,
@@ -494,6 +516,7 @@ fn check(raw: raw::Card) -> Result<Card, Error> {
         },
         clip_sd,
         neighbours,
+        region,
         keep,
         labels,
         licence: raw.licence,
@@ -588,6 +611,29 @@ fn packed_file(field: &'static str, name: String, digest: String) -> Result<Pack
         ));
     }
     Ok(PackedFile { name, digest })
+}
+
+/// How much of a slice is looked at, checked against the canvas.
+fn about(region: &raw::About, canvas: &raw::Canvas) -> Result<About, Error> {
+    let raw::About { margin, step } = *region;
+    if margin == 0 || margin > MAX_CANVAS {
+        return Err(refuse(
+            "preprocessing.region.margin",
+            margin,
+            format!("1 to {MAX_CANVAS} pixels"),
+        ));
+    }
+    if step == 0 || step > MAX_CANVAS || step % canvas.multiple != 0 {
+        return Err(refuse(
+            "preprocessing.region.step",
+            step,
+            format!(
+                "a multiple of {} from {} to {MAX_CANVAS}",
+                canvas.multiple, canvas.multiple
+            ),
+        ));
+    }
+    Ok(About { margin, step })
 }
 
 /// The one tensor of a list, checked to be `[N, channels, Y, X]` and able to take the canvas.

@@ -128,6 +128,13 @@ pub(crate) struct Preprocessing {
     pub(crate) normalisation: Normalisation,
     #[serde(default)]
     pub(crate) neighbours: u32,
+    pub(crate) region: Option<About>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct About {
+    pub(crate) margin: u32,
+    pub(crate) step: u32,
 }
 
 #[derive(Deserialize)]

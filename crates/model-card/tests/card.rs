@@ -1,7 +1,7 @@
 //! Cards that are taken, cards that are refused, and the schema in step with the parser.
 
 use cinecor_model_card::{
-    Card, Error, Factor, Keep, Precision, Values, is_version, sha256_hex, version_order,
+    About, Card, Error, Factor, Keep, Precision, Values, is_version, sha256_hex, version_order,
 };
 use cinecor_volume::Label;
 use serde_json::{Value, json};
@@ -164,6 +164,8 @@ fn refuses_what_the_schema_cannot_say() {
         ("/inputs/0/shape", json!([-1, 1, 128, -1])),
         ("/outputs/0/shape", json!([-1, 4, -1, 128])),
         ("/inputs/0/shape", json!([-1, 1, -2, -1])),
+        // Sides that the network does not take.
+        ("/preprocessing/region", json!({"margin": 32, "step": 24})),
         // An interval that ends before it begins, one number twice, and a rejected result that need not be looked at.
         ("/calibration", {
             let mut calibration = calibration();
@@ -189,6 +191,27 @@ fn refuses_what_the_schema_cannot_say() {
     }
     let long = " ".repeat(cinecor_model_card::MAX_CARD_BYTES + 1);
     assert!(matches!(Card::parse(&long), Err(Error::TooLong { .. })));
+}
+
+#[test]
+fn a_region_needs_a_graph_that_takes_any_rows_and_columns() {
+    let region = json!({"margin": 30, "step": 32});
+    let card = with("/preprocessing/region", Some(region));
+    let taken = Card::parse(&card.to_string()).expect("the fixture's tensors are free");
+    assert_eq!(
+        taken.region,
+        Some(About {
+            margin: 30,
+            step: 32
+        })
+    );
+    for (tensor, channels) in [("inputs", 1), ("outputs", 4)] {
+        let mut fixed = card.clone();
+        fixed[tensor][0]["shape"] = json!([-1, channels, 224, -1]);
+        let refused = Card::parse(&fixed.to_string()).expect_err("rows that are fixed");
+        assert!(refused.to_string().contains("free (-1)"), "{refused}");
+        assert!(refused.to_string().contains(tensor), "{refused}");
+    }
 }
 
 #[test]
@@ -298,6 +321,34 @@ fn the_schema_and_the_parser_agree() {
         ("/preprocessing/neighbours", Some(json!(1)), false),
         ("/preprocessing/neighbours", Some(json!(5)), false),
         ("/preprocessing/neighbours", Some(json!(-1)), false),
+        ("/preprocessing/region", Some(Value::Null), true),
+        (
+            "/preprocessing/region",
+            Some(json!({"margin": 32, "step": 32})),
+            true,
+        ),
+        ("/preprocessing/region", Some(json!({"margin": 32})), false),
+        (
+            "/preprocessing/region",
+            Some(json!({"margin": 0, "step": 32})),
+            false,
+        ),
+        (
+            "/preprocessing/region",
+            Some(json!({"margin": 1025, "step": 32})),
+            false,
+        ),
+        (
+            "/preprocessing/region",
+            Some(json!({"margin": 32, "step": 0})),
+            false,
+        ),
+        (
+            "/preprocessing/region",
+            Some(json!({"margin": 32, "step": 2048})),
+            false,
+        ),
+        ("/preprocessing/region", Some(json!(32)), false),
         ("/postprocessing/decision", Some(json!("threshold")), false),
         ("/postprocessing/components/keep", Some(json!("all")), true),
         ("/postprocessing/components/share", Some(json!(0.3)), true),

@@ -21,16 +21,18 @@ mod axis;
 mod components;
 mod evidence;
 mod prepare;
+mod region;
 mod restore;
 
 use axis::{Axis, Window, position, resampled_count};
-use cinecor_model_card::{Card, Keep, Values};
+use cinecor_model_card::{About, Card, Keep, Values};
 use cinecor_volume::Label;
 use evidence::Calibration;
 use thiserror::Error;
 
 pub use components::keep_largest;
 pub use evidence::{Evidence, StructureEvidence};
+pub use region::Region;
 
 /// The grid of one frame, as far as the network's input depends on it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -118,6 +120,7 @@ pub struct Pipeline {
     padding: f32,
     clip_sd: f64,
     neighbours: usize,
+    region: Option<About>,
     values: Values,
     /// The label of each channel.
     labels: [Label; 4],
@@ -205,6 +208,7 @@ impl Pipeline {
             padding: card.canvas.padding,
             clip_sd: card.clip_sd,
             neighbours: card.neighbours as usize,
+            region: card.region,
             values: card.values,
             labels: card.labels,
             keep: card.keep,
@@ -232,11 +236,6 @@ impl Pipeline {
         &self.grid
     }
 
-    /// Rows and columns of the network's input.
-    pub fn canvas(&self) -> (u32, u32) {
-        (self.canvas_rows, self.canvas_columns)
-    }
-
     /// Channels of the network's input: a slice, and its neighbours on either side.
     pub fn channels(&self) -> usize {
         1 + 2 * self.neighbours
@@ -247,9 +246,9 @@ impl Pipeline {
         self.canvas_rows as usize * self.canvas_columns as usize
     }
 
-    /// Values of the output tensor for one slice.
-    pub fn output_values_per_slice(&self) -> usize {
-        self.canvas_values() * self.labels.len()
+    /// Values of the output tensor for so many slices in `region`.
+    pub fn output_values(&self, slices: usize, region: &Region) -> usize {
+        slices * region.values() * self.labels.len()
     }
 
     /// Cleans up a whole frame as the card says: what is removed becomes background of confidence 0 and leaves the `evidence`.

@@ -1,6 +1,6 @@
 //! Before the network: resample in the plane, crop, normalise over the frame, pad.
 
-use crate::{Error, Pipeline, length};
+use crate::{Error, Pipeline, Region, length};
 
 impl Pipeline {
     /// One frame `[Z, Y, X]` of grey values on the network's grid, `[Z, rows, columns]`, which replaces what `tensor` holds.
@@ -83,43 +83,35 @@ impl Pipeline {
         Ok(())
     }
 
-    /// The network's input `[slices, channels, rows, columns]` for some slices of the frame that [`Pipeline::prepare`] put into `canvases`:
-    /// each between its neighbours in the order of the stack, the outermost slice repeated where there is none.
-    ///
-    /// `scratch` holds what has to be copied; a network that sees each slice alone reads `canvases` itself.
+    /// The network's input `[slices, channels, rows, columns]` for some slices of the frame that [`Pipeline::prepare`] put into `canvases`, as far
+    /// as they lie in `region`: each between its neighbours in the order of the stack, the outermost slice repeated where there is none.
+    /// It replaces what `batch` holds.
     ///
     /// # Errors
-    /// [`Error::Length`] when `canvases` is not of this grid or `slices` reaches beyond it.
-    pub fn batch<'a>(
+    /// [`Error::Length`] when `canvases` is not of this grid or a slice lies beyond it.
+    pub fn batch(
         &self,
-        canvases: &'a [f32],
-        slices: std::ops::Range<usize>,
-        scratch: &'a mut Vec<f32>,
-    ) -> Result<&'a [f32], Error> {
+        canvases: &[f32],
+        slices: &[usize],
+        region: &Region,
+        batch: &mut Vec<f32>,
+    ) -> Result<(), Error> {
         let values = self.canvas_values();
         let count = self.grid.slices as usize;
         length("the canvases", canvases.len(), values * count)?;
-        if self.neighbours == 0 {
-            let here = canvases.get(slices.start * values..slices.end * values);
-            return here.ok_or(Error::Length {
-                what: "the batch",
-                found: slices.end,
-                expected: count,
-            });
-        }
-        if slices.end > count {
-            length("the batch", slices.end, count)?;
-        }
-        scratch.clear();
-        for slice in slices {
+        batch.clear();
+        for &slice in slices {
+            if slice >= count {
+                length("the batch", slice + 1, count)?;
+            }
             for channel in 0..self.channels() {
                 let seen = (slice + channel)
                     .saturating_sub(self.neighbours)
                     .min(count - 1);
-                scratch.extend_from_slice(&canvases[seen * values..(seen + 1) * values]);
+                self.see(&canvases[seen * values..(seen + 1) * values], region, batch);
             }
         }
-        Ok(scratch)
+        Ok(())
     }
 }
 

@@ -23,7 +23,7 @@ impl Pipeline {
         length(
             "the network's output",
             output.len(),
-            self.output_values_per_slice(),
+            self.output_values(1, &self.whole()),
         )?;
         length("the labels", labels.len(), self.grid.slice_voxels())?;
         length("the confidence", confidence.len(), self.grid.slice_voxels())?;

@@ -1,6 +1,6 @@
 //! The steps before and after the network: worked by hand, against NumPy and SciPy, and by what must hold for every frame.
 
-use cinecor_model_card::{Calibration, Card, Keep, Values};
+use cinecor_model_card::{About, Calibration, Card, Keep, Values};
 use cinecor_segmentation::{Error, Evidence, FrameGrid, Pipeline, keep_largest};
 use cinecor_volume::Label;
 use proptest::prelude::*;
@@ -42,7 +42,7 @@ fn restored_with_evidence(pipeline: &mut Pipeline, output: &[f32]) -> (Vec<u8>, 
         .chunks_exact_mut(per_slice)
         .zip(confidence.chunks_exact_mut(per_slice));
     for (output, (labels, confidence)) in output
-        .chunks_exact(pipeline.output_values_per_slice())
+        .chunks_exact(pipeline.output_values(1, &pipeline.whole()))
         .zip(slices)
     {
         pipeline
@@ -71,6 +71,24 @@ struct Golden {
     temperature: f64,
     cases: Vec<Case>,
     components: Vec<Components>,
+    regions: Vec<Regions>,
+}
+
+#[derive(Deserialize)]
+struct Regions {
+    margin: u32,
+    step: u32,
+    /// Rows and columns.
+    canvas: [u32; 2],
+    /// What is found in the slice that is looked at whole.
+    first: Vec<String>,
+    /// What is found in another one, of which only the region is looked at.
+    other: Vec<String>,
+    /// First row of the region and one past its last; its columns likewise.
+    rows: [usize; 2],
+    columns: [usize; 2],
+    /// Whether the other slice is looked at again.
+    leaves: bool,
 }
 
 #[derive(Deserialize)]
@@ -267,23 +285,23 @@ fn normalises_over_the_whole_frame_and_pads_with_the_mean() {
 #[test]
 fn a_slice_goes_to_the_network_between_its_neighbours() {
     let mut card = card(1);
-    let batch = |card: &Card, slices| {
+    let batch = |card: &Card, slices: &[usize]| {
         let pipeline = Pipeline::new(card, grid(4, 1, 1, 1.4)).expect("a good grid");
-        let mut scratch = Vec::new();
+        let mut batch = vec![7.0];
         pipeline
-            .batch(&[0.0, 1.0, 2.0, 3.0], slices, &mut scratch)
-            .map(<[f32]>::to_vec)
+            .batch(&[0.0, 1.0, 2.0, 3.0], slices, &pipeline.whole(), &mut batch)
+            .map(|()| batch)
     };
     // Alone, with one on either side, with two; the outermost again where the stack has ended.
-    assert_eq!(batch(&card, 1..3), Ok(vec![1.0, 2.0]));
+    assert_eq!(batch(&card, &[1, 2]), Ok(vec![1.0, 2.0]));
     card.neighbours = 1;
     let expected = [[0.0, 0.0, 1.0], [0.0, 1.0, 2.0]].concat();
-    assert_eq!(batch(&card, 0..2), Ok(expected));
+    assert_eq!(batch(&card, &[0, 1]), Ok(expected));
     card.neighbours = 2;
     let expected = [[0.0, 1.0, 2.0, 3.0, 3.0], [1.0, 2.0, 3.0, 3.0, 3.0]].concat();
-    assert_eq!(batch(&card, 2..4), Ok(expected));
+    assert_eq!(batch(&card, &[2, 3]), Ok(expected));
     assert_eq!(
-        batch(&card, 2..5),
+        batch(&card, &[2, 3, 4]),
         Err(Error::Length {
             what: "the batch",
             found: 5,
@@ -596,4 +614,239 @@ proptest! {
         }
         prop_assert!(once.iter().zip(&labels).all(|(after, before)| *after == 0 || after == before));
     }
+}
+
+/// The output of a network for one slice, certain of `labels`, a row a string of digits.
+fn certain_of(labels: &[String]) -> Vec<f32> {
+    let labels = digits(labels);
+    let mut output = vec![0.0; 4 * labels.len()];
+    for (at, label) in labels.iter().enumerate() {
+        output[usize::from(*label) * labels.len() + at] = 1.0;
+    }
+    output
+}
+
+/// A pipeline that looks about the heart, whose canvas is `rows` × `columns`, for a frame of three slices of that size.
+fn looking_about(margin: u32, step: u32, rows: u32, columns: u32) -> Pipeline {
+    let mut card = card(1);
+    card.canvas.rows = rows;
+    card.canvas.columns = columns;
+    card.region = Some(About { margin, step });
+    Pipeline::new(&card, grid(3, rows, columns, 1.4)).expect("a good grid")
+}
+
+#[test]
+fn regions_are_those_of_numpy() {
+    let cases = golden().regions;
+    // Cases that decide something: a golden that never leaves would hold for a function that always says no.
+    assert!(cases.iter().any(|case| case.leaves));
+    for (number, case) in cases.into_iter().enumerate() {
+        let [rows, columns] = case.canvas;
+        let pipeline = looking_about(case.margin, case.step, rows, columns);
+        let region = pipeline
+            .region(&certain_of(&case.first))
+            .expect("an output of the canvas");
+        let [top, bottom] = case.rows;
+        let [left, right] = case.columns;
+        assert_eq!(region.size(), (bottom - top, right - left), "case {number}");
+        // Numbered pixels tell where the region lies.
+        let numbered: Vec<f32> = (0..3 * rows * columns).map(|at| at as f32).collect();
+        let mut seen = Vec::new();
+        pipeline
+            .batch(&numbered, &[0], &region, &mut seen)
+            .expect("a slice of the frame");
+        assert_eq!(
+            (seen.first().copied(), seen.last().copied()),
+            (
+                Some((top * columns as usize + left) as f32),
+                Some(((bottom - 1) * columns as usize + right - 1) as f32)
+            ),
+            "case {number}"
+        );
+        let other: Vec<String> = case.other[top..bottom]
+            .iter()
+            .map(|row| row[left..right].to_owned())
+            .collect();
+        let output = certain_of(&other);
+        let leaves = pipeline.leaves(&output, &region);
+        assert_eq!(leaves, Ok(case.leaves), "case {number}");
+        // On the canvas again it is what it was, and background all about.
+        let mut scratch = Vec::new();
+        let whole = pipeline
+            .on_canvas(&output, &region, &mut scratch)
+            .expect("an output of the region");
+        let expected: Vec<String> = case
+            .other
+            .iter()
+            .enumerate()
+            .map(|(row, labels)| {
+                let inside =
+                    |column: usize| (top..bottom).contains(&row) && (left..right).contains(&column);
+                let kept = labels.chars().enumerate();
+                kept.map(|(column, label)| if inside(column) { label } else { '0' })
+                    .collect()
+            })
+            .collect();
+        assert_eq!(whole, certain_of(&expected), "case {number}");
+    }
+}
+
+#[test]
+fn a_region_lies_about_the_heart_and_inside_the_canvas() {
+    // A heart of 3 rows and 5 columns: the longer side and twice the margin are 5 + 4 = 9 pixels, which is 12 in steps of 4.
+    let pipeline = looking_about(2, 4, 20, 32);
+    let heart = |top: usize, left: usize| {
+        let mut output = vec![0.0; 4 * 20 * 32];
+        output[..20 * 32].fill(1.0);
+        for row in top..top + 3 {
+            for column in left..left + 5 {
+                output[row * 32 + column] = 0.0;
+                output[2 * 20 * 32 + row * 32 + column] = 1.0;
+            }
+        }
+        output
+    };
+    let seen = |output: &[f32]| {
+        let region = pipeline.region(output).expect("an output of the canvas");
+        let numbered: Vec<f32> = (0..3 * 20 * 32).map(|at| at as f32).collect();
+        let mut seen = Vec::new();
+        pipeline
+            .batch(&numbered, &[0], &region, &mut seen)
+            .expect("a slice of the frame");
+        (region.size(), seen[0] as usize / 32, seen[0] as usize % 32)
+    };
+    // Rows 9 to 11, columns 14 to 18: middles 10 and 16, the later where there are two.
+    assert_eq!(seen(&heart(9, 14)), ((12, 12), 4, 10));
+    // At the corners it is moved back onto the canvas.
+    assert_eq!(seen(&heart(0, 0)), ((12, 12), 0, 0));
+    assert_eq!(seen(&heart(17, 27)), ((12, 12), 8, 20));
+    // Without a heart it is the whole canvas, and with a region that would be larger than the canvas's rows, all of them.
+    let mut none = vec![0.0; 4 * 20 * 32];
+    none[..20 * 32].fill(1.0);
+    assert_eq!(seen(&none), ((20, 32), 0, 0));
+    let wide = looking_about(8, 4, 20, 32);
+    let region = wide.region(&heart(9, 14)).expect("an output of the canvas");
+    assert_eq!(region.size(), (20, 24));
+    // A heart in the first row, which is the canvas's own: nothing lies beyond it.
+    let mut top = vec![0.0; 4 * 20 * 24];
+    top[2 * 20 * 24 + 12] = 1.0;
+    assert_eq!(wide.leaves(&top, &region), Ok(false));
+}
+
+#[test]
+fn a_heart_near_an_edge_of_its_region_may_reach_beyond_it() {
+    // One pixel and twice 8 are 17, which is 20; nearer than 2 pixels to an edge is near.
+    let pipeline = looking_about(8, 4, 60, 60);
+    let pixel = |size: usize, row: usize, column: usize| {
+        let mut labels = vec!["0".repeat(size); size];
+        labels[row].replace_range(column..=column, "1");
+        certain_of(&labels)
+    };
+    let region = pipeline
+        .region(&pixel(60, 30, 30))
+        .expect("an output of the canvas");
+    assert_eq!(region.size(), (20, 20));
+    for (row, column, expected) in [
+        (1, 10, true),
+        (2, 10, false),
+        (18, 10, true),
+        (17, 10, false),
+        (10, 1, true),
+        (10, 2, false),
+        (10, 18, true),
+        (10, 17, false),
+    ] {
+        let leaves = pipeline.leaves(&pixel(20, row, column), &region);
+        assert_eq!(leaves, Ok(expected), "row {row}, column {column}");
+    }
+}
+
+#[test]
+fn the_two_in_the_middle_are_looked_at_first_where_there_are_others_and_a_region() {
+    let mut card = card(4);
+    card.region = Some(About { margin: 1, step: 2 });
+    let first = |card: &Card, slices| {
+        Pipeline::new(card, grid(slices, 4, 4, 1.4))
+            .expect("a good grid")
+            .first_look()
+    };
+    for (slices, expected) in [(1, 0..0), (2, 0..0), (3, 0..2), (4, 1..3), (11, 4..6)] {
+        assert_eq!(first(&card, slices), expected, "{slices} slices");
+    }
+    card.region = None;
+    assert_eq!(first(&card, 11), 0..0);
+}
+
+#[test]
+fn a_region_lies_about_all_that_is_found() {
+    let pipeline = looking_about(1, 2, 20, 32);
+    let pixel = |row: usize, column: usize| {
+        let mut labels = vec!["0".repeat(32); 20];
+        labels[row].replace_range(column..=column, "3");
+        certain_of(&labels)
+    };
+    // Rows 4 and 9, columns 6 and 10: six rows and twice one are 8.
+    let both = [pixel(9, 6), pixel(4, 10)].concat();
+    let region = pipeline.region(&both).expect("outputs of the canvas");
+    assert_eq!(region.size(), (8, 8));
+    let mut seen = Vec::new();
+    let numbered: Vec<f32> = (0..3 * 20 * 32).map(|at| at as f32).collect();
+    pipeline
+        .batch(&numbered, &[0], &region, &mut seen)
+        .expect("a slice of the frame");
+    // Middles 7 and 8.
+    assert_eq!(seen[0], (3 * 32 + 4) as f32);
+}
+
+#[test]
+fn beyond_a_region_logits_say_background_as_probabilities_do() {
+    let mut card = card(8);
+    card.values = Values::Logits;
+    card.region = Some(About { margin: 1, step: 2 });
+    let mut pipeline = Pipeline::new(&card, grid(2, 8, 8, 1.4)).expect("a good grid");
+    let mut first = vec![0.0; 4 * 64];
+    first[2 * 64 + 3 * 8 + 3] = 5.0;
+    let region = pipeline.region(&first).expect("an output of the canvas");
+    assert_eq!(region.size(), (4, 4));
+    // The myocardium all over the region.
+    let mut output = vec![0.0; 4 * 16];
+    output[2 * 16..3 * 16].fill(30.0);
+    let mut scratch = Vec::new();
+    let whole = pipeline
+        .on_canvas(&output, &region, &mut scratch)
+        .expect("an output of the region")
+        .to_vec();
+    let (mut labels, mut confidence) = (vec![9; 64], vec![9; 64]);
+    let mut evidence = Evidence::default();
+    pipeline
+        .restore(&whole, &mut labels, &mut confidence, &mut evidence)
+        .expect("the buffers fit");
+    assert_eq!(labels.iter().filter(|label| **label == 2).count(), 16);
+    assert_eq!(labels.iter().filter(|label| **label == 0).count(), 48);
+    assert!(confidence.iter().all(|confidence| *confidence == 255));
+}
+
+#[test]
+fn an_output_of_another_size_is_refused() {
+    let pipeline = looking_about(2, 4, 20, 32);
+    let whole = pipeline.whole();
+    let refused = Error::Length {
+        what: "the network's output",
+        found: 7,
+        expected: 4 * 20 * 32,
+    };
+    assert_eq!(pipeline.region(&[0.0; 7]), Err(refused));
+    let part = pipeline
+        .region(&certain_of(&{
+            let mut labels = vec!["0".repeat(32); 20];
+            labels[9].replace_range(14..15, "1");
+            labels
+        }))
+        .expect("an output of the canvas");
+    assert!(pipeline.leaves(&[0.0; 7], &part).is_err());
+    assert!(
+        pipeline
+            .on_canvas(&[0.0; 7], &whole, &mut Vec::new())
+            .is_err()
+    );
 }

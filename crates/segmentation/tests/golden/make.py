@@ -30,6 +30,15 @@ def rows_of(labels: np.ndarray) -> list[str]:
     return ["".join(map(str, row)) for row in labels.reshape(-1, labels.shape[-1])]
 
 
+def drawn(random: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+    """Labels `[Y, X]` with something of at most a third of either side."""
+    labels = np.zeros(size, np.uint8)
+    top, left = (int(random.integers(0, side)) for side in size)
+    part = labels[top : top + size[0] // 3, left : left + size[1] // 3]
+    part[:] = random.integers(0, 4, part.shape)
+    return labels
+
+
 def main() -> None:
     random = np.random.default_rng(7)
     cases = []
@@ -76,7 +85,27 @@ def main() -> None:
         labels = (random.random((3, 12, 18)) < density) * random.integers(1, 4, (3, 12, 18))
         largest, large = (rows_of(grid.keep_largest(labels.astype(np.uint8), share)) for share in (None, SHARE))
         scattered.append({"shape": labels.shape, "labels": rows_of(labels), "kept": largest, "kept_large": large})
-    golden = {"canvas": CANVAS, "temperature": TEMPERATURE, "cases": cases, "components": scattered}
+    regions = []
+    for margin, step, size in ((2, 4, (16, 16)), (8, 4, (40, 40)), (3, 8, (24, 24)), (1, 2, (12, 16))):
+        for _ in range(8):
+            # A heart in a slice that is seen whole, and another one in the region that comes of it.
+            first, other = (drawn(random, size) for _ in range(2))
+            found = grid.region_of(np.eye(4)[first].transpose(2, 0, 1)[None], grid.Region(margin, step))
+            rows, columns = found or (slice(0, size[0]), slice(0, size[1]))
+            leaves = found is not None and grid._leaves(other[rows, columns] != 0, rows, columns, size, margin // 4)
+            regions.append(
+                {
+                    "margin": margin,
+                    "step": step,
+                    "canvas": size,
+                    "first": rows_of(first),
+                    "other": rows_of(other),
+                    "rows": [int(rows.start), int(rows.stop)],
+                    "columns": [int(columns.start), int(columns.stop)],
+                    "leaves": bool(leaves),
+                }
+            )
+    golden = {"canvas": CANVAS, "temperature": TEMPERATURE, "cases": cases, "components": scattered, "regions": regions}
     Path(__file__).with_name("golden.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
 
 
