@@ -14,7 +14,6 @@ thread of the engine, and the others wait in line. That takes less processor tim
 import base64
 import gzip
 import io
-import json
 import os
 import sys
 import time
@@ -23,100 +22,43 @@ from pathlib import Path
 import anyio
 import nibabel
 import numpy
-import onnxruntime
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
+from network import Network, read
 from PIL import Image
-from scipy import ndimage
-
-#: Slices handed to the network at once, as the service does.
-BATCH = 10
 
 
-class Network:
-    """A model package: its grid, and its graph."""
+def segmented(network: Network, body: bytes) -> dict[str, object]:
+    """A gzipped NIfTI volume → mask, volumes, times."""
+    started = time.perf_counter()
+    image, volume = read(body)
+    column, row, slice_ = (float(mm) for mm in image.header.get_zooms()[:3])
+    inference = 0.0
 
-    def __init__(self, package: Path) -> None:
-        card = json.loads((package / "model.json").read_text())
-        stated = card["preprocessing"]
-        self.canvas = (stated["canvas"]["rows"], stated["canvas"]["columns"])
-        self.spacing = (stated["spacing_mm"]["row"], stated["spacing_mm"]["column"])
-        self.clip = stated["normalisation"]["clip_sd"]
-        self.neighbours = stated.get("neighbours", 0)
-        self.share = card["postprocessing"]["components"]["share"]
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(str(package / "model.onnx"), options, providers=["CPUExecutionProvider"])
-        self.input = self.session.get_inputs()[0].name
+    def run(tensor: numpy.ndarray) -> numpy.ndarray:
+        nonlocal inference
+        before = time.perf_counter()
+        found = network.run(tensor)
+        inference += time.perf_counter() - before
+        return found
 
-    def to_canvas(self, frame: numpy.ndarray, spacing: tuple[float, float]) -> numpy.ndarray:
-        """`[Z, Y, X]` → `[Z, canvas]`: resampled about the middle, zero mean and unit deviation inside the image, 0 outside."""
-        scale = [onto / of for onto, of in zip(self.spacing, spacing)]
-        sizes = [min(int(count / by + 0.5), side) for count, by, side in zip(frame.shape[1:], scale, self.canvas)]
-        offset = [(count - 1) / 2 - (size - 1) / 2 * by for count, size, by in zip(frame.shape[1:], sizes, scale)]
-        inside = ndimage.affine_transform(
-            frame, [1, *scale], [0, *offset], (len(frame), *sizes), order=1, mode="nearest", output=numpy.float32
-        )
-        inside = numpy.clip((inside - inside.mean()) / (inside.std() or 1), -self.clip, self.clip)
-        before = [(side - size) // 2 for side, size in zip(self.canvas, sizes)]
-        around = [(first, side - size - first) for first, side, size in zip(before, self.canvas, sizes)]
-        return numpy.pad(inside, [(0, 0), *around])
-
-    def from_canvas(self, probabilities: numpy.ndarray, shape: tuple[int, int], spacing: tuple[float, float]) -> numpy.ndarray:
-        """`[Z, C, canvas]` → labels `[Z, Y, X]`: the most probable structure of each voxel."""
-        scale = [of / onto for onto, of in zip(self.spacing, spacing)]
-        offset = [(side - 1) / 2 - (count - 1) / 2 * by for side, count, by in zip(self.canvas, shape, scale)]
-        # Off the canvas is background.
-        classes = [
-            ndimage.affine_transform(
-                probabilities[:, index], [1, *scale], [0, *offset], (len(probabilities), *shape), order=1, mode="constant", cval=index == 0
-            )
-            for index in range(probabilities.shape[1])
-        ]
-        return numpy.argmax(classes, 0).astype(numpy.uint8)
-
-    def keep_largest(self, labels: numpy.ndarray) -> numpy.ndarray:
-        """Each structure's largest component, and those that are not much smaller."""
-        kept = numpy.zeros_like(labels)
-        for value in (1, 2, 3):
-            found, count = ndimage.label(labels == value, numpy.ones((3, 3, 3)))
-            if count:
-                sizes = numpy.bincount(found.ravel())
-                sizes[0] = 0
-                kept[(sizes >= self.share * sizes.max())[found] & (found > 0)] = value
-        return kept
-
-    def segment(self, body: bytes) -> dict[str, object]:
-        """A gzipped NIfTI volume → mask, volumes, times."""
-        started = time.perf_counter()
-        image = nibabel.Nifti1Image.from_bytes(gzip.decompress(body))
-        # x, y, z, t → t, z, y, x, C order.
-        volume = numpy.asarray(image.dataobj).T
-        volume = numpy.ascontiguousarray(volume.reshape(-1, *volume.shape[-3:]))
-        column, row, slice_ = (float(mm) for mm in image.header.get_zooms()[:3])
-        inference = 0.0
-        masks = []
-        for frame in volume:
-            canvas = self.to_canvas(frame, (row, column))
-            at = numpy.arange(len(canvas))[:, None] + numpy.arange(-self.neighbours, self.neighbours + 1)
-            tensor = canvas[numpy.clip(at, 0, len(canvas) - 1)]
-            before = time.perf_counter()
-            parts = [self.session.run(None, {self.input: tensor[i : i + BATCH]})[0] for i in range(0, len(tensor), BATCH)]
-            inference += time.perf_counter() - before
-            masks.append(self.keep_largest(self.from_canvas(numpy.concatenate(parts), frame.shape[1:], (row, column))))
-        mask = numpy.stack(masks)
-        counts = [numpy.bincount(frame.ravel(), minlength=4) for frame in mask]
-        voxel_ml = row * column * slice_ / 1000
-        saved = nibabel.Nifti1Image(mask.T, image.affine, dtype=numpy.uint8)
-        saved.header.set_zooms((*image.header.get_zooms()[:3], *image.header.get_zooms()[3:], *[1.0] * (4 - image.ndim)))
-        return {
-            "volumes_ml": [[float(count * voxel_ml) for count in frame[1:]] for frame in counts],
-            "mask": base64.b64encode(gzip.compress(saved.to_bytes(), 1)).decode(),
-            "inference_ms": inference * 1000,
-            "total_ms": (time.perf_counter() - started) * 1000,
-        }
+    masks = []
+    for frame in volume:
+        found = network.look(network.to_canvas(frame, (row, column)), run)
+        masks.append(network.keep_largest(network.from_canvas(found, frame.shape[1:], (row, column))))
+    mask = numpy.stack(masks)
+    counts = [numpy.bincount(frame.ravel(), minlength=4) for frame in mask]
+    voxel_ml = row * column * slice_ / 1000
+    saved = nibabel.Nifti1Image(mask.T, image.affine, dtype=numpy.uint8)
+    saved.header.set_zooms((*image.header.get_zooms()[:3], *image.header.get_zooms()[3:], *[1.0] * (4 - image.ndim)))
+    return {
+        "volumes_ml": [[float(count * voxel_ml) for count in frame[1:]] for frame in counts],
+        "mask": base64.b64encode(gzip.compress(saved.to_bytes(), 1)).decode(),
+        "inference_ms": inference * 1000,
+        "total_ms": (time.perf_counter() - started) * 1000,
+    }
 
 
 class Pictures:
@@ -126,8 +68,7 @@ class Pictures:
 
     def keep(self, body: bytes) -> None:
         """Takes a gzipped NIfTI volume."""
-        volume = numpy.asarray(nibabel.Nifti1Image.from_bytes(gzip.decompress(body)).dataobj).T
-        self.volume = volume.reshape(-1, *volume.shape[-3:])
+        self.volume = read(body)[1]
 
     def png(self, frame: int, slice_: int) -> bytes:
         """One slice between its 1st and 99th percentile."""
@@ -148,7 +89,7 @@ def served(network: Network) -> FastAPI:
     async def segment(request: Request) -> dict[str, object]:
         body = await request.body()
         async with at_once:
-            return await run_in_threadpool(network.segment, body)
+            return await run_in_threadpool(segmented, network, body)
 
     @app.put("/volume")
     async def volume(request: Request) -> None:
@@ -166,4 +107,4 @@ def served(network: Network) -> FastAPI:
 
 
 if __name__ == "__main__":
-    uvicorn.run(served(Network(Path(sys.argv[1]))), host="127.0.0.1", port=int(sys.argv[2]), log_level="warning", access_log=False)
+    uvicorn.run(served(Network(Path(sys.argv[1]), threads=1)), host="127.0.0.1", port=int(sys.argv[2]), log_level="warning", access_log=False)

@@ -11,8 +11,6 @@ use serde_json::Value;
 use crate::report::{Goal, Part, Row, median};
 use crate::service::{Asked, Shot, Turns, number, one_shot, package, python, ready, text};
 
-/// Slices handed to the engine at once, as the service does.
-pub(crate) const BATCH: usize = 10;
 /// Starts of the host.
 const STARTS: usize = 5;
 const STAGES: [&str; 5] = ["decode", "preprocess", "inference", "postprocess", "total"];
@@ -23,6 +21,7 @@ pub(crate) fn against_the_bare_engine(options: &Options) -> Result<Part> {
     let client = Client::new(&host);
     let first = one_shot(&client, &volumes::phantom(11, 1)?)?;
     let (mut engine, note) = bare_engine(&first)?;
+    let folder = tempfile::tempdir()?;
     let mut rows = Vec::new();
     let mut notes = vec![note];
     let shapes = [
@@ -47,14 +46,19 @@ pub(crate) fn against_the_bare_engine(options: &Options) -> Result<Part> {
     ];
     for (what, [slices, frames], turns, goal) in shapes {
         let volume = volumes::phantom(slices, frames)?;
-        let line = format!("{} {BATCH}", slices * frames);
+        let file = folder.path().join(format!("{slices}x{frames}.nii.gz"));
+        std::fs::write(&file, &volume)?;
+        let line = file.display().to_string();
+        let whole = format!("{line} whole");
         engine.ask(&line)?;
+        engine.ask(&whole)?;
         one_shot(&client, &volume)?;
         forget_peak_memory(host.pid())?;
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let (mut ours, mut theirs, mut over_whole) = (Vec::new(), Vec::new(), Vec::new());
         let mut stages: [Vec<f64>; 5] = Default::default();
         turns.each(|| {
             theirs.push(engine.ask(&line)?);
+            over_whole.push(engine.ask(&whole)?);
             let shot = one_shot(&client, &volume)?;
             ours.push(shot.ms);
             for (stage, times) in STAGES.iter().zip(&mut stages) {
@@ -69,8 +73,9 @@ pub(crate) fn against_the_bare_engine(options: &Options) -> Result<Part> {
             .collect();
         let memory = peak_memory_bytes(host.pid())? as f64 / f64::from(1 << 20);
         notes.push(format!(
-            "{what}: where the service's time went, medians in ms: {}; peak memory of the host (VmHWM) {memory:.0} MiB.",
-            told.join(", ")
+            "{what}: where the service's time went, medians in ms: {}; peak memory of the host (VmHWM) {memory:.0} MiB. Over whole slices the bare engine takes {:.0} ms.",
+            told.join(", "),
+            median(&over_whole)
         ));
         rows.push(Row {
             what: what.to_owned(),
@@ -92,20 +97,20 @@ pub(crate) fn bare_engine(answered: &Shot) -> Result<(Asked, String)> {
     let model = answered.model()?;
     let folder = package(model)?;
     let card: Value = serde_json::from_slice(&std::fs::read(folder.join("model.json"))?)?;
-    let canvas = &card["preprocessing"]["canvas"];
     let engine = Asked::start(
         Command::new(python("CINECOR_PYTHON")?)
             .arg(root().join("tests/bench/bare_engine.py"))
-            .arg(folder.join("model.onnx"))
-            .arg(canvas["rows"].to_string())
-            .arg(canvas["columns"].to_string()),
+            .arg(&folder),
     )?;
     let note = format!(
-        "The bare engine is the graph of {} {} in Python on ONNX Runtime, on every core, with tensors of {} × {} in batches of {BATCH}.",
+        "The bare engine is the graph of {} {} in Python on ONNX Runtime, on every core, with the tensors that the service computes, in batches of up to 10: {}.",
         text(&model["name"]),
         text(&model["version"]),
-        canvas["rows"],
-        canvas["columns"]
+        if card["preprocessing"]["region"].is_object() {
+            "whole slices where the service looks at them whole, and what lies about the heart where it looks at that alone"
+        } else {
+            "whole slices"
+        }
     );
     Ok((engine, note))
 }

@@ -17,7 +17,7 @@ use serde_json::Value;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::bare::{BATCH, bare_engine};
+use crate::bare::bare_engine;
 use crate::report::{Goal, Part, Row};
 use crate::service::{Asked, Turns, one_shot, python, ready};
 
@@ -133,7 +133,10 @@ fn over_the_engine(options: &Options, uploads: &[Upload]) -> Result<Vec<Row>> {
     let client = Client::new(&host);
     let first = one_shot(&client, &volumes::phantom(11, 1)?)?;
     let (mut engine, _) = bare_engine(&first)?;
-    let line = format!("{} {BATCH}", SLICES * FRAMES);
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("cine.nii.gz");
+    std::fs::write(&file, volumes::phantom(SLICES, FRAMES)?)?;
+    let line = file.display().to_string();
     engine.ask(&line)?;
     let mut ours = vec![Vec::new(); uploads.len()];
     let mut theirs = Vec::new();

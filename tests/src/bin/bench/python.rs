@@ -180,8 +180,8 @@ pub(crate) fn against_python(options: &Options) -> Result<Part> {
         sides: ["service", "Python server"],
         rows,
         notes: vec![format!(
-            "The peer is `tests/bench/peer_server.py`: FastAPI, nibabel, SciPy and ONNX Runtime with the same graph, as many requests at once as there are cores \
-             and one thread each, which of the settings tried gave the most requests for the least processor time. Its mask is the same to a Dice of .9995; it makes \
+            "The peer is `tests/bench/peer_server.py`: FastAPI, nibabel, SciPy and ONNX Runtime with the same graph, which looks about the heart as the service does, as many \
+             requests at once as there are cores and one thread each, which of the settings tried gave the most requests for the least processor time. Its mask is the same to a Dice of .9995; it makes \
              none of the checks, intervals, wall segments and curves. Answers under load: {} of the service, {} of the peer.",
             ours.ms.len(),
             theirs.ms.len()
