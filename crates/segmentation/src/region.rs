@@ -25,19 +25,6 @@ impl Region {
     pub fn values(&self) -> usize {
         self.rows.len() * self.columns.len()
     }
-
-    /// The values of a canvas of `canvas_columns` columns that lie in the region, row by row.
-    fn rows_of<'a>(
-        &self,
-        canvas: &'a [f32],
-        canvas_columns: usize,
-    ) -> impl Iterator<Item = &'a [f32]> {
-        let rows = canvas.chunks_exact(canvas_columns);
-        let columns = self.columns.clone();
-        rows.skip(self.rows.start)
-            .take(self.rows.len())
-            .map(move |row| row.get(columns.clone()).unwrap_or_default())
-    }
 }
 
 impl Pipeline {
@@ -121,9 +108,8 @@ impl Pipeline {
         Ok(pixels.any(|(at, _)| in_rows(at / columns) || in_columns(at % columns)))
     }
 
-    /// An output `[4, rows, columns]` of `region` on the whole canvas; what lies beyond the region is background, with certainty: that no heart is there
-    /// is what the slices say that were looked at whole. `scratch` holds it, unless the
-    /// region is the whole canvas.
+    /// An output `[4, rows, columns]` of `region` on the whole canvas, in `scratch` unless the region is the whole canvas. What lies beyond the region
+    /// is background, with certainty: that no heart is there is what the slices say that were looked at whole.
     ///
     /// # Errors
     /// [`Error::Length`] for an output of another size.
@@ -166,7 +152,9 @@ impl Pipeline {
 
     /// Appends what the network sees of a canvas in `region`.
     pub(crate) fn see(&self, canvas: &[f32], region: &Region, seen: &mut Vec<f32>) {
-        for row in region.rows_of(canvas, self.canvas_columns as usize) {
+        let rows = canvas.chunks_exact(self.canvas_columns as usize);
+        let rows = rows.skip(region.rows.start).take(region.rows.len());
+        for row in rows.filter_map(|row| row.get(region.columns.clone())) {
             seen.extend_from_slice(row);
         }
     }
