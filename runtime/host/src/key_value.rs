@@ -8,6 +8,7 @@ use crate::capability::{AppSpec, Capability};
 use crate::ctx::Ctx;
 use crate::database::{Database, blocking};
 use anyhow::{Context as _, bail};
+use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, MAIN_DB, OptionalExtension as _};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -472,15 +473,20 @@ impl StoreFile {
         let found = self.read(|connection| {
             // One view of the file for both steps: the row number is that of this key and no other.
             let view = connection.unchecked_transaction()?;
-            let row: Option<i64> = view
-                .prepare_cached("SELECT rowid FROM spin_key_value WHERE store = ?1 AND key = ?2")?
-                .query_row([store, key], |row| row.get(0))
+            let found = view
+                .prepare_cached(
+                    "SELECT rowid, typeof(value) = 'blob' FROM spin_key_value WHERE store = ?1 AND key = ?2",
+                )?
+                .query_row([store, key], |row| Ok((row.get(0)?, row.get::<_, bool>(1)?)))
                 .optional()?;
-            let Some(row) = row else {
+            let Some((row, is_blob)) = found else {
                 return Ok(None);
             };
+            // Another program may have put it there: a blob is what SQLite opens a text as, too.
+            if !is_blob {
+                return Err(FromSqlError::InvalidType.into());
+            }
             let blob = view.blob_open(MAIN_DB, "spin_key_value", "value", row, true)?;
-            // Another program may have put it there.
             if blob.len() > VALUE_BYTES_MAX {
                 return Ok(Some(Err(blob.len())));
             }
@@ -610,11 +616,13 @@ mod tests {
             assert_eq!(file.get("default", "a").unwrap(), Some(value), "{bytes}");
         }
         let other = file.database.connect().unwrap();
-        other
-            .execute("UPDATE spin_key_value SET value = 5", [])
-            .unwrap();
-        let error = file.get("default", "a").unwrap_err();
-        assert!(matches!(error, StoreError::Sqlite(_)), "{error}");
+        for no_bytes in ["5", "'text'"] {
+            other
+                .execute(&format!("UPDATE spin_key_value SET value = {no_bytes}"), [])
+                .unwrap();
+            let error = file.get("default", "a").unwrap_err();
+            assert!(matches!(error, StoreError::Sqlite(_)), "{error}");
+        }
         file.set("default", "a", b"again").unwrap();
         assert_eq!(
             file.get("default", "a").unwrap().as_deref(),
