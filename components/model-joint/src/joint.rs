@@ -24,7 +24,7 @@ pub trait Look {
         shape: [usize; 4],
         batch: &[f32],
         expected: usize,
-    ) -> Result<Output, Error>;
+    ) -> impl Future<Output = Result<Output, Error>>;
 }
 
 /// A component that looks at batches as `L` does.
@@ -42,7 +42,8 @@ struct Kept {
 }
 
 thread_local! {
-    // One component is one `L`. Taken out while a call works with it, so that a second call finds it empty instead of borrowed.
+    // One component is one `L`. Taken out while a call works with it, so that a second call, which may come while the first one's network
+    // computes, finds it empty instead of borrowed.
     static KEPT: RefCell<Kept> = RefCell::default();
 }
 
@@ -62,7 +63,7 @@ impl<L: Look> Guest for Joint<L> {
         intensities: Vec<f32>,
     ) -> Result<SegmentedFrame, Error> {
         let mut kept = KEPT.take();
-        let segmented = kept.segment::<L>(&model, &grid, &intensities);
+        let segmented = kept.segment::<L>(&model, &grid, &intensities).await;
         KEPT.set(kept);
         segmented
     }
@@ -97,7 +98,7 @@ impl Kept {
             .ok_or_else(|| Error::Engine("the network was not kept".to_owned()))
     }
 
-    fn segment<L: Look>(
+    async fn segment<L: Look>(
         &mut self,
         model: &ModelPackage,
         grid: &Grid,
@@ -143,7 +144,7 @@ impl Kept {
             inference_ms: 0.0,
             postprocess_ms: 0.0,
         };
-        at_work.frame::<L>(grid.slices as usize)?;
+        at_work.frame::<L>(grid.slices as usize).await?;
         Ok(at_work.done())
     }
 }
@@ -166,7 +167,7 @@ struct AtWork<'a> {
 
 impl AtWork<'_> {
     /// Looks at every slice, and cleans up.
-    fn frame<L: Look>(&mut self, slices: usize) -> Result<(), Error> {
+    async fn frame<L: Look>(&mut self, slices: usize) -> Result<(), Error> {
         let whole = self.pipeline.whole();
         let first = self.pipeline.first_look();
         let mut region = whole.clone();
@@ -174,7 +175,7 @@ impl AtWork<'_> {
             let slices: Vec<usize> = first.clone().collect();
             let mut outputs = Vec::new();
             for slices in slices.chunks(self.network.batch()) {
-                let output = self.look::<L>(slices, &whole)?;
+                let output = self.look::<L>(slices, &whole).await?;
                 let expected = self.pipeline.output_values(slices.len(), &whole);
                 outputs.extend_from_slice(&output.values(expected)?);
             }
@@ -187,9 +188,9 @@ impl AtWork<'_> {
             }
         }
         let others: Vec<usize> = (0..slices).filter(|slice| !first.contains(slice)).collect();
-        let again = self.slices::<L>(&others, &region)?;
+        let again = self.slices::<L>(&others, &region).await?;
         // The whole canvas has no edge that a heart could pass.
-        self.slices::<L>(&again, &whole)?;
+        self.slices::<L>(&again, &whole).await?;
         let started = Instant::now();
         self.pipeline
             .clean_up(&mut self.labels, &mut self.confidence, &mut self.evidence)
@@ -199,10 +200,14 @@ impl AtWork<'_> {
     }
 
     /// Looks at `slices` in `region`, and tells of which the heart may reach beyond it: nothing of them is kept.
-    fn slices<L: Look>(&mut self, slices: &[usize], region: &Region) -> Result<Vec<usize>, Error> {
+    async fn slices<L: Look>(
+        &mut self,
+        slices: &[usize],
+        region: &Region,
+    ) -> Result<Vec<usize>, Error> {
         let mut again = Vec::new();
         for slices in slices.chunks(self.network.batch()) {
-            let outputs = self.look::<L>(slices, region)?;
+            let outputs = self.look::<L>(slices, region).await?;
             let outputs = outputs.values(self.pipeline.output_values(slices.len(), region))?;
             let each = outputs.chunks_exact(self.pipeline.output_values(1, region));
             for (&slice, output) in slices.iter().zip(each) {
@@ -220,7 +225,7 @@ impl AtWork<'_> {
     }
 
     /// The network's output for `slices` in `region`, `[slices, 4, rows, columns]`.
-    fn look<L: Look>(&mut self, slices: &[usize], region: &Region) -> Result<Output, Error> {
+    async fn look<L: Look>(&mut self, slices: &[usize], region: &Region) -> Result<Output, Error> {
         let started = Instant::now();
         self.pipeline
             .batch(self.canvases, slices, region, self.batch)
@@ -231,7 +236,7 @@ impl AtWork<'_> {
         self.preprocess_ms += milliseconds(started);
 
         let started = Instant::now();
-        let output = L::look(self.network, shape, self.batch, expected)?;
+        let output = L::look(self.network, shape, self.batch, expected).await?;
         self.inference_ms += milliseconds(started);
         Ok(output)
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::bindings::cinecor::inference::concurrent;
 use crate::bindings::cinecor::inference::graphs::{self, GraphInfo};
 use crate::bindings::exports::cinecor::model::segmenter::{Error, ModelPackage};
 use crate::bindings::wasi::nn::errors::ErrorCode;
@@ -142,14 +143,13 @@ impl Network {
         Ok((self.card.input_name.clone(), tensor))
     }
 
-    /// Runs the network.
+    /// Runs the network; whoever called this component goes on meanwhile.
     ///
     /// # Errors
     /// What the engine says, and an output that is not there or not of float32.
-    pub fn compute(&self, input: (String, Tensor)) -> Result<Output, Error> {
-        let outputs = self
-            .context
-            .compute(vec![input])
+    pub async fn compute(&self, input: (String, Tensor)) -> Result<Output, Error> {
+        let outputs = concurrent::compute(&self.context, vec![input])
+            .await
             .map_err(|error| engine(&error))?;
         let Some((_, tensor)) = outputs
             .into_iter()

@@ -17,16 +17,16 @@ struct Twice;
 
 impl Look for Twice {
     /// The mean of the network's outputs for a batch as it is and moved aside.
-    fn look(
+    async fn look(
         network: &Network,
         shape: [usize; 4],
         batch: &[f32],
         expected: usize,
     ) -> Result<Output, Error> {
         let [.., rows, columns] = shape;
-        let here = network.compute(network.input(shape, batch)?)?;
+        let here = network.compute(network.input(shape, batch)?).await?;
         let moved = shift::aside(batch, rows, columns, SHIFT);
-        let there = network.compute(network.input(shape, &moved)?)?;
+        let there = network.compute(network.input(shape, &moved)?).await?;
         let mut mean = here.values(expected)?.into_owned();
         shift::mean_with(&mut mean, &there.values(expected)?, rows, columns, SHIFT);
         Ok(Output(bytemuck::cast_slice(&mean).to_vec()))

@@ -5,13 +5,13 @@ use cinecor_model_joint::{Error, Joint, Look, Network, Output, bindings};
 struct Once;
 
 impl Look for Once {
-    fn look(
+    async fn look(
         network: &Network,
         shape: [usize; 4],
         batch: &[f32],
         _expected: usize,
     ) -> Result<Output, Error> {
-        network.compute(network.input(shape, batch)?)
+        network.compute(network.input(shape, batch)?).await
     }
 }
 

@@ -19,6 +19,7 @@ pub mod bindings {
                 export wasi:nn/inference@0.2.0-rc-2024-10-28;
                 export wasi:nn/errors@0.2.0-rc-2024-10-28;
                 export cinecor:inference/graphs@0.1.0;
+                export cinecor:inference/concurrent@0.1.0;
             }
         ",
         path: [

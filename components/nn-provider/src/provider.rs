@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::bindings::exports::cinecor::inference::graphs;
+use crate::bindings::exports::cinecor::inference::{concurrent, graphs};
 use crate::bindings::exports::wasi::nn::{errors, graph, inference, tensor};
 use crate::bindings::fermyon::spin::key_value::{Error as StoreError, Store};
 use crate::kinds;
@@ -174,6 +174,16 @@ impl inference::GuestGraphExecutionContext for AloneGraph {
 
 impl<E: Engine + 'static> inference::Guest for Provider<E> {
     type GraphExecutionContext = AloneGraph;
+}
+
+impl<E: Engine + 'static> concurrent::Guest for Provider<E> {
+    /// At once: an instance has one thread, and the way to a server elsewhere is synchronous.
+    async fn compute(
+        context: inference::GraphExecutionContextBorrow<'_>,
+        inputs: Vec<inference::NamedTensor>,
+    ) -> Result<Vec<inference::NamedTensor>, inference::Error> {
+        inference::GuestGraphExecutionContext::compute(context.get::<AloneGraph>(), inputs)
+    }
 }
 
 impl<E: Engine + 'static> graphs::Guest for Provider<E> {

@@ -11,17 +11,19 @@ use cinecor_store::{
     Action, CheckRecord, ChunkInfo, Committed, Event, QualityRecord, SegmentationRecord, Staging,
     StoreError, StudyRecord, TimingsMs, ToldRecord, lookup_key,
 };
+use cinecor_volume::Frame;
 use cinecor_web::{Cursor, Etag, JSON, Problem, SSE, require_match, rfc3339};
 use cinecor_wire::{
     SegmentationJson, SegmentationListJson, doubt_record, label_counts, measure_kept,
     profile_record,
 };
+use futures::future::join;
 use serde_json::{Map, Value};
 
 use crate::model::{Model, precision};
 use crate::progress::Listener;
 use crate::shadow;
-use crate::work::{Cine, Wanted, Work, not_measurable};
+use crate::work::{Cine, PackedMask, Wanted, Work, milliseconds, not_measurable};
 
 /// How many segmentations a page has unless told.
 pub(crate) const PAGE: u64 = 20;
@@ -394,36 +396,43 @@ impl Job {
         outcome
     }
 
-    /// Puts the masks that are done away.
-    async fn put(&mut self, work: &mut Work, chunks: &mut Vec<ChunkInfo>) -> Result<(), Problem> {
-        for mask in work.take_masks() {
-            let chunk = chunk_into(mask.chunk);
-            chunks.push(chunk.info());
-            let staging = self.staging.as_mut().ok_or_else(lost)?;
-            self.store
-                .put_frame(staging, mask.frame, &chunk, now_ms())
-                .await
-                .map_err(storage_problem)?;
-        }
-        Ok(())
-    }
-
     async fn segment(&mut self, mut work: Work) -> Result<(SegmentationRecord, bool), Problem> {
         let (total, selected) = (work.total(), work.selected().collect::<Vec<_>>());
-        let mut chunks = Vec::with_capacity(total);
-        let mut decode_ms = 0.0;
+        let staging = self.staging.as_mut().ok_or_else(lost)?;
+        let mut kept = Kept {
+            store: &self.store,
+            study: &self.study,
+            staging,
+            chunks: Vec::with_capacity(total),
+        };
         self.listener.segmented(0, total).await?;
-        for &frame in &selected {
-            let reading = Instant::now();
-            let intensities = kept_frame(&self.store, &self.study, frame).await?;
-            decode_ms += reading.elapsed().as_secs_f64() * 1000.0;
-            work.frame(&self.model, frame, intensities, &mut self.listener)
-                .await?;
-            self.put(&mut work, &mut chunks).await?;
+        let started = Instant::now();
+        let mut working_ms = 0.0;
+        let mut next = kept.frame(selected.first()).await?;
+        for (&frame, following) in selected.iter().zip(1..) {
+            let intensities = next.take().ok_or_else(lost)?;
+            let masks = work.take_masks();
+            let working = async {
+                let started = Instant::now();
+                work.frame(&self.model, frame, intensities, &mut self.listener)
+                    .await?;
+                working_ms += milliseconds(started);
+                Ok::<_, Problem>(())
+            };
+            // While the model looks at a frame, masks are put away and the next frame is read. In this order: the model is at work first.
+            let (worked, read) = join(working, async {
+                kept.put(masks).await?;
+                kept.frame(selected.get(following)).await
+            })
+            .await;
+            worked?;
+            next = read?;
             self.listener.segmented(work.done(), total).await?;
         }
+        let decode_ms = (milliseconds(started) - working_ms).max(0.0);
         work.settle(&self.model)?;
-        self.put(&mut work, &mut chunks).await?;
+        kept.put(work.take_masks()).await?;
+        let chunks = kept.chunks;
         let facts = self.study.facts().for_frames(&selected);
         let outcome = work.finish(&facts, self.study.frame_ms())?;
         let staging = self.staging.take().ok_or_else(lost)?;
@@ -465,7 +474,7 @@ impl Job {
                 preprocess: outcome.timings.preprocess,
                 inference: outcome.timings.inference,
                 postprocess: outcome.timings.postprocess,
-                total: self.started.elapsed().as_secs_f64() * 1000.0,
+                total: milliseconds(self.started),
             },
             chunks,
             author: Some(self.event.subject.clone()),
@@ -485,6 +494,37 @@ impl Job {
             Committed::Exists(first) => Ok((*first, false)),
             Committed::StudyGone => Err(Call::no_study()),
         }
+    }
+}
+
+/// What is read and written while a segmentation is under way.
+struct Kept<'a> {
+    store: &'a GuestStore,
+    study: &'a StudyRecord,
+    staging: &'a mut Staging,
+    chunks: Vec<ChunkInfo>,
+}
+
+impl Kept<'_> {
+    /// The grey values of a frame, if there is one.
+    async fn frame(&self, frame: Option<&usize>) -> Result<Option<Frame>, Problem> {
+        match frame {
+            Some(frame) => kept_frame(self.store, self.study, *frame).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Puts masks away that are done.
+    async fn put(&mut self, masks: Vec<PackedMask>) -> Result<(), Problem> {
+        for mask in masks {
+            let chunk = chunk_into(mask.chunk);
+            self.chunks.push(chunk.info());
+            self.store
+                .put_frame(self.staging, mask.frame, &chunk, now_ms())
+                .await
+                .map_err(storage_problem)?;
+        }
+        Ok(())
     }
 }
 

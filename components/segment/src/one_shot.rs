@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use cinecor_formats::{Event, Header};
+use cinecor_formats::{DecodedFrame, Event, Header};
 use cinecor_guest::{Answer, Call, FileFacts, Upload, VolumeFiles, fact_problem, now_ms};
 use cinecor_measures::{BsaFormula, Rules};
 use cinecor_store::Subject;
@@ -13,10 +13,14 @@ use cinecor_wire::{
     SourceJson, StudyJson, SubjectJson, ToldPhasesJson, WarningJson, shown_turned, told_rules,
 };
 
+use futures::channel::mpsc;
+use futures::future::try_join;
+use futures::{SinkExt, StreamExt};
+
 use crate::mask::MaskFile;
 use crate::model::{Model, precision};
 use crate::progress::Listener;
-use crate::work::{Cine, Outcome, Wanted, Work};
+use crate::work::{Cine, Outcome, Wanted, Work, milliseconds};
 
 /// `POST /api/v1/segment`.
 ///
@@ -45,31 +49,24 @@ pub(crate) async fn segment(mut call: Call) -> Result<Answer, Problem> {
     }
     let upload = Upload::open(&mut call)?;
     let model = Model::chosen(call.query.text("model"), call.query.text("precision")).await?;
-    let mut job = Job {
+    let job = Job {
         started: Instant::now(),
         model,
         wanted,
         subject,
-        facts: subject,
-        listener: Listener::Silent,
-        work: None,
-        header: None,
-        file: None,
-        working_ms: 0.0,
     };
     match form {
         SSE => Ok(Answer::events(move |sink| async move {
-            job.listener = Listener::Events(sink);
-            let outcome = job.run(&call, upload).await;
+            let mut listener = Listener::Events(sink);
+            let outcome = job.run(&call, upload, &mut listener).await;
             // Nobody is left to be told of it.
-            if job.listener.is_gone() {
+            if listener.is_gone() {
                 return;
             }
-            let listener = std::mem::replace(&mut job.listener, Listener::Silent);
             listener.end(outcome.and_then(|done| done.to_json())).await;
         })),
         _ => {
-            let done = job.run(&call, upload).await?;
+            let done = job.run(&call, upload, &mut Listener::Silent).await?;
             let verdict = done.metrics.quality.verdict.clone();
             let answer = match form {
                 NIFTI => Answer::bytes(NIFTI, done.mask.to_plain()?).saved_as("mask.nii"),
@@ -99,14 +96,31 @@ struct Job {
     wanted: Wanted,
     /// What was told.
     subject: Subject,
-    /// What is known in the end.
-    facts: Subject,
-    listener: Listener,
-    work: Option<Work>,
-    header: Option<Header>,
-    file: Option<FileFacts>,
-    /// Time spent in the work itself; the rest of the loop is reading.
-    working_ms: f64,
+}
+
+/// What goes from whoever reads the body to whoever segments, one at a time.
+enum Step {
+    /// The frames are for another model than that of the query: the form names a precision.
+    Model(Box<Model>),
+    /// With what was told before it.
+    Header(Box<Header>, Subject),
+    Frame(DecodedFrame),
+}
+
+/// What the body held beside its frames.
+struct Read {
+    file: FileFacts,
+    /// What was told.
+    subject: Subject,
+}
+
+/// What was made of the frames.
+struct Segmented {
+    header: Header,
+    model: Model,
+    work: Work,
+    /// Time that passed while there was no frame to work on.
+    waited_ms: f64,
 }
 
 /// What came of a one shot.
@@ -132,26 +146,27 @@ impl Done {
     }
 }
 
-impl Job {
-    async fn run(&mut self, call: &Call, upload: Upload) -> Result<Done, Problem> {
-        self.read(call, upload).await?;
-        self.finish()
-    }
+/// Reads the body to its end and hands on what is to be segmented; the frames of DICOM files come when the last file has.
+struct Reader<'a> {
+    call: &'a Call,
+    subject: Subject,
+    steps: mpsc::Sender<Step>,
+}
 
-    /// Reads the body to its end, segmenting as frames arrive; those of DICOM files arrive when the last file has.
-    async fn read(&mut self, call: &Call, upload: Upload) -> Result<(), Problem> {
-        let mut files = VolumeFiles::new(call.settings.limits);
+impl Reader<'_> {
+    async fn read(mut self, upload: Upload) -> Result<Read, Problem> {
+        let mut files = VolumeFiles::new(self.call.settings.limits);
         match upload {
             Upload::Raw(mut body) => {
                 files
-                    .body(&mut body, async |event| self.take(event).await)
+                    .body(&mut body, async |event| self.hand(event).await)
                     .await?;
             }
             Upload::Form(mut form) => {
                 while let Some(mut part) = form.next().await? {
                     if part.is_file() {
                         files
-                            .part(&mut part, async |event| self.take(event).await)
+                            .part(&mut part, async |event| self.hand(event).await)
                             .await?;
                     } else if part.name() == "precision" {
                         let value = part.text().await?;
@@ -161,15 +176,16 @@ impl Job {
                                 "comes after the file, which is segmented as it arrives; send it before",
                             ));
                         }
-                        if call.query.text("precision").is_some() {
+                        if self.call.query.text("precision").is_some() {
                             return Err(Problem::field(
                                 "precision",
                                 "is there twice, in the query and in the form; send one of them",
                             ));
                         }
                         let precision = precision(&value)?;
-                        self.model =
-                            Model::chosen(call.query.text("model"), Some(precision)).await?;
+                        let name = self.call.query.text("model");
+                        let model = Model::chosen(name, Some(precision)).await?;
+                        self.send(Step::Model(Box::new(model))).await?;
                     } else if Subject::is_fact(part.name()) {
                         let value = part.text().await?;
                         self.subject
@@ -190,124 +206,184 @@ impl Job {
                 }
             }
         }
-        let file = files.end(async |event| self.take(event).await).await?;
-        // What was told goes before what the header says.
-        self.facts = self.subject.or(&file.found);
-        self.file = Some(file);
-        Ok(())
-    }
-
-    async fn take(&mut self, event: Event) -> Result<(), Problem> {
-        let started = Instant::now();
-        let taken = match event {
-            Event::Header(header) => self.begin(*header).await,
-            Event::Frame(frame) => match &mut self.work {
-                Some(work) if work.wants(frame.index) => {
-                    work.frame(
-                        &self.model,
-                        frame.index,
-                        frame.intensities,
-                        &mut self.listener,
-                    )
-                    .await?;
-                    self.listener.segmented(work.done(), work.total()).await
-                }
-                _ => Ok(()),
-            },
-        };
-        self.working_ms += started.elapsed().as_secs_f64() * 1000.0;
-        taken
-    }
-
-    async fn begin(&mut self, header: Header) -> Result<(), Problem> {
-        let cine = Cine::of(header.shape, &header.geometry, header.source.slice_axis());
-        let work = Work::begin(self.wanted.clone(), cine, &self.subject)?;
-        let total = work.total();
-        self.work = Some(work);
-        self.header = Some(header);
-        self.listener.segmented(0, total).await
-    }
-
-    /// Measures, and words the answer.
-    fn finish(&mut self) -> Result<Done, Problem> {
-        let missing = || Problem::internal("a file was decoded without a header");
-        let (mut work, header, file) = (
-            self.work.take().ok_or_else(missing)?,
-            self.header.take().ok_or_else(missing)?,
-            self.file.take().ok_or_else(missing)?,
-        );
-        let reading_ms = self.started.elapsed().as_secs_f64() * 1000.0 - self.working_ms;
-        let frame_ms = self.facts.frame_ms.or(header.geometry.frame_ms);
-        work.settle(&self.model)?;
-        let mut outcome = work.finish(&self.facts, frame_ms)?;
-        outcome.timings.decode = reading_ms.max(0.0);
-        let created_at = rfc3339(now_ms());
-        let metrics = MetricsJson::from(&outcome.metrics)
-            .with_front(header.geometry.is_right_handed(), outcome.turn.is_mirror());
-        let masks = std::mem::take(&mut outcome.masks).into_iter();
-        let masks = masks.map(|mask| mask.chunk).collect();
-        let mask = MaskFile::new(&header.source, masks);
-        outcome.timings.total = self.started.elapsed().as_secs_f64() * 1000.0;
-        let segmentation = SegmentationJson {
-            id: None,
-            study_id: None,
-            created_at: created_at.clone(),
-            revision: 1,
-            model: ModelJson::from(&self.model.used()),
-            labels: LabelsJson::default(),
-            frames: outcome.frames.clone(),
-            excluded_slices: metrics.conventions.excluded_slices.clone(),
-            ed_frame: metrics.phases.ed_frame,
-            es_frame: metrics.phases.es_frame,
-            told: ToldPhasesJson {
-                ed_frame: self.subject.ed_frame,
-                es_frame: self.subject.es_frame,
-            },
-            basal_rule: metrics.conventions.basal_rule.clone(),
-            bsa_formula: self.wanted.bsa_formula.name().to_owned(),
-            corrected: None,
-            warnings: shown_turned(outcome.turn),
-            quality: metrics.quality.clone(),
-            review: None,
-            timings_ms: outcome.timings,
-            links: BTreeMap::new(),
-        };
-        let study = self.study(&header, file, frame_ms, created_at);
-        Ok(Done {
-            study,
-            segmentation,
-            metrics,
-            mask,
-            outcome,
+        let file = files.end(async |event| self.hand(event).await).await?;
+        Ok(Read {
+            file,
+            subject: self.subject,
         })
     }
 
-    fn study(
-        &self,
-        header: &Header,
-        file: FileFacts,
-        frame_ms: Option<f64>,
-        created_at: String,
-    ) -> StudyJson {
-        let warnings = header.warnings.iter().chain(&file.warnings);
-        StudyJson {
-            id: None,
-            created_at,
-            label: None,
-            consent: "none".to_owned(),
-            shape: header.shape.into(),
-            spacing_mm: header.geometry.spacing.into(),
-            frame_ms,
-            source: SourceJson::from(&file.source),
-            subject: SubjectJson::of(&self.subject, &file.found),
-            deidentification: Some(DeidentificationJson::from(&file.deidentification)),
-            warnings: warnings
-                .map(|warning| WarningJson {
-                    code: warning.code.as_str().to_owned(),
-                    detail: warning.detail.clone(),
-                })
-                .collect(),
-            links: BTreeMap::new(),
+    async fn hand(&mut self, event: Event) -> Result<(), Problem> {
+        self.send(match event {
+            Event::Header(header) => Step::Header(header, self.subject),
+            Event::Frame(frame) => Step::Frame(frame),
+        })
+        .await
+    }
+
+    /// Waits until the step is taken.
+    async fn send(&mut self, step: Step) -> Result<(), Problem> {
+        self.steps.send(step).await.map_err(Problem::internal)
+    }
+}
+
+/// Segments what it is handed.
+struct Segmenter<'a> {
+    model: Model,
+    wanted: &'a Wanted,
+    listener: &'a mut Listener,
+    begun: Option<(Header, Work)>,
+    working_ms: f64,
+}
+
+impl Segmenter<'_> {
+    /// Takes steps until there are no more; `None` where no header was among them.
+    async fn run(mut self, mut steps: mpsc::Receiver<Step>) -> Result<Option<Segmented>, Problem> {
+        let started = Instant::now();
+        while let Some(step) = steps.next().await {
+            let working = Instant::now();
+            self.take(step).await?;
+            self.working_ms += milliseconds(working);
         }
+        let waited_ms = (milliseconds(started) - self.working_ms).max(0.0);
+        Ok(self.begun.map(|(header, work)| Segmented {
+            header,
+            model: self.model,
+            work,
+            waited_ms,
+        }))
+    }
+
+    async fn take(&mut self, step: Step) -> Result<(), Problem> {
+        match (step, &mut self.begun) {
+            (Step::Model(model), _) => self.model = *model,
+            (Step::Header(header, told), _) => {
+                let cine = Cine::of(header.shape, &header.geometry, header.source.slice_axis());
+                let work = Work::begin(self.wanted.clone(), cine, &told)?;
+                self.listener.segmented(0, work.total()).await?;
+                self.begun = Some((*header, work));
+            }
+            (Step::Frame(frame), Some((_, work))) if work.wants(frame.index) => {
+                work.frame(&self.model, frame.index, frame.intensities, self.listener)
+                    .await?;
+                self.listener.segmented(work.done(), work.total()).await?;
+            }
+            (Step::Frame(_), _) => {}
+        }
+        Ok(())
+    }
+}
+
+impl Job {
+    async fn run(
+        self,
+        call: &Call,
+        upload: Upload,
+        listener: &mut Listener,
+    ) -> Result<Done, Problem> {
+        // While a frame is segmented the next one is decoded, and waits to be taken.
+        let (sender, steps) = mpsc::channel(0);
+        let reader = Reader {
+            call,
+            subject: self.subject,
+            steps: sender,
+        };
+        let segmenter = Segmenter {
+            model: self.model,
+            wanted: &self.wanted,
+            listener,
+            begun: None,
+            working_ms: 0.0,
+        };
+        // Where segmenting fails, nothing more is read; where reading does, the frame at work comes to its end.
+        let reading = async { Ok(reader.read(upload).await) };
+        let (read, segmented) = try_join(reading, segmenter.run(steps)).await?;
+        let read = read?;
+        let segmented =
+            segmented.ok_or_else(|| Problem::internal("a file was decoded without a header"))?;
+        finish(self.started, &self.wanted, read, segmented)
+    }
+}
+
+/// Measures, and words the answer.
+fn finish(
+    started: Instant,
+    wanted: &Wanted,
+    read: Read,
+    segmented: Segmented,
+) -> Result<Done, Problem> {
+    let Segmented {
+        header,
+        model,
+        mut work,
+        waited_ms,
+    } = segmented;
+    // What was told goes before what the header says.
+    let facts = read.subject.or(&read.file.found);
+    let frame_ms = facts.frame_ms.or(header.geometry.frame_ms);
+    work.settle(&model)?;
+    let mut outcome = work.finish(&facts, frame_ms)?;
+    outcome.timings.decode = waited_ms;
+    let created_at = rfc3339(now_ms());
+    let metrics = MetricsJson::from(&outcome.metrics)
+        .with_front(header.geometry.is_right_handed(), outcome.turn.is_mirror());
+    let masks = std::mem::take(&mut outcome.masks).into_iter();
+    let masks = masks.map(|mask| mask.chunk).collect();
+    let mask = MaskFile::new(&header.source, masks);
+    outcome.timings.total = milliseconds(started);
+    let segmentation = SegmentationJson {
+        id: None,
+        study_id: None,
+        created_at: created_at.clone(),
+        revision: 1,
+        model: ModelJson::from(&model.used()),
+        labels: LabelsJson::default(),
+        frames: outcome.frames.clone(),
+        excluded_slices: metrics.conventions.excluded_slices.clone(),
+        ed_frame: metrics.phases.ed_frame,
+        es_frame: metrics.phases.es_frame,
+        told: ToldPhasesJson {
+            ed_frame: read.subject.ed_frame,
+            es_frame: read.subject.es_frame,
+        },
+        basal_rule: metrics.conventions.basal_rule.clone(),
+        bsa_formula: wanted.bsa_formula.name().to_owned(),
+        corrected: None,
+        warnings: shown_turned(outcome.turn),
+        quality: metrics.quality.clone(),
+        review: None,
+        timings_ms: outcome.timings,
+        links: BTreeMap::new(),
+    };
+    let study = study_of(&header, &read, frame_ms, created_at);
+    Ok(Done {
+        study,
+        segmentation,
+        metrics,
+        mask,
+        outcome,
+    })
+}
+
+fn study_of(header: &Header, read: &Read, frame_ms: Option<f64>, created_at: String) -> StudyJson {
+    let warnings = header.warnings.iter().chain(&read.file.warnings);
+    StudyJson {
+        id: None,
+        created_at,
+        label: None,
+        consent: "none".to_owned(),
+        shape: header.shape.into(),
+        spacing_mm: header.geometry.spacing.into(),
+        frame_ms,
+        source: SourceJson::from(&read.file.source),
+        subject: SubjectJson::of(&read.subject, &read.file.found),
+        deidentification: Some(DeidentificationJson::from(&read.file.deidentification)),
+        warnings: warnings
+            .map(|warning| WarningJson {
+                code: warning.code.as_str().to_owned(),
+                detail: warning.detail.clone(),
+            })
+            .collect(),
+        links: BTreeMap::new(),
     }
 }

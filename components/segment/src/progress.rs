@@ -5,8 +5,8 @@ use cinecor_web::{Problem, ProblemKind};
 use cinecor_wire::Progress;
 use spin_sdk::wasip3::clocks::monotonic_clock;
 
-/// Long enough for the host to send what was written: inference is a synchronous call that holds the event loop of this instance
-/// until it ends, and with it every event that was not sent before. A yield does not do it, a millisecond does.
+/// Long enough for the host to send what was written: where the engine is a component too, inference holds the event loop of this
+/// instance until it ends, and with it every event that was not sent before. A yield does not do it, a millisecond does.
 const FLUSH_NS: u64 = 1_000_000;
 
 /// Who is told.

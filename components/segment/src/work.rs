@@ -1,5 +1,7 @@
-//! The work on one cine: a frame comes in, is segmented, counted and packed, and is let go before the next one comes. What stays is
-//! small: deflated masks, counts, and the slices that pictures may need.
+//! The work on one cine: a frame comes in, is segmented, and while the next one is, counted, packed and let go. What stays is small: deflated
+//! masks, counts, and the slices that pictures may need.
+
+use std::time::Instant;
 
 use cinecor_formats::DeflatedChunk;
 use cinecor_guest::{deflated_frame, measure_problem, slice_axis};
@@ -13,6 +15,7 @@ use cinecor_store::{StudyRecord, Subject};
 use cinecor_volume::{Frame, Geometry, Label, Shape, SliceAxis, Spacing, Turn};
 use cinecor_web::{Problem, ProblemKind};
 use cinecor_wire::{Preview, TimingsJson, measured_with};
+use futures::future::join;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 
 use crate::model::Model;
@@ -102,6 +105,16 @@ impl Cine {
 
 /// The work under way.
 pub(crate) struct Work {
+    taken: Taken,
+    timings: TimingsJson,
+    sight: Sight,
+    /// Frames that were seen and are not taken yet: the last one, which is taken while the model looks at the next; those before it was
+    /// decided how frames are shown, at most three.
+    seen: Vec<(usize, Frame, Seen)>,
+}
+
+/// What is kept of the frames that were seen.
+struct Taken {
     wanted: Wanted,
     cine: Cine,
     masks: Vec<PackedMask>,
@@ -111,10 +124,6 @@ pub(crate) struct Work {
     doubts: Vec<Doubt>,
     factors: Option<Factors>,
     pictures: Vec<Candidate>,
-    timings: TimingsJson,
-    sight: Sight,
-    /// Frames that were seen before it was decided how frames are shown: at most two.
-    waiting: Vec<(usize, Frame, Seen)>,
     told: [Option<usize>; 2],
 }
 
@@ -172,22 +181,26 @@ impl Work {
             .with("parameter", "frames"));
         }
         let work = Work {
-            wanted,
-            cine,
-            masks: Vec::new(),
-            profiles: Vec::new(),
-            scores: Vec::new(),
-            doubts: Vec::new(),
-            factors: None,
-            pictures: Vec::new(),
+            taken: Taken {
+                wanted,
+                cine,
+                masks: Vec::new(),
+                profiles: Vec::new(),
+                scores: Vec::new(),
+                doubts: Vec::new(),
+                factors: None,
+                pictures: Vec::new(),
+                told: [subject.ed_frame, subject.es_frame],
+            },
             timings: TimingsJson::default(),
             sight: Sight::default(),
-            waiting: Vec::new(),
-            told: [subject.ed_frame, subject.es_frame],
+            seen: Vec::new(),
         };
-        work.wanted
+        let taken = &work.taken;
+        taken
+            .wanted
             .rules
-            .check(work.cine.shape.slices)
+            .check(taken.cine.shape.slices)
             .map_err(|error| not_measurable(&error))?;
         // What is told wrong is refused now, before minutes of inference: what the masks hold does not matter for it.
         let empty: Vec<_> = work
@@ -197,39 +210,38 @@ impl Work {
                 counts: Counts::default(),
             })
             .collect();
-        let cycle = work.cycle(subject.frame_ms);
-        measure(&empty, &work.cine.spacing, &cycle, &measured_with(subject))
+        let cycle = taken.cycle(subject.frame_ms);
+        let told = measured_with(subject);
+        measure(&empty, &taken.cine.spacing, &cycle, &told)
             .map_err(|error| not_measurable(&error))?;
         Ok(work)
     }
 
     /// The frames that are segmented, in rising order.
     pub(crate) fn selected(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.cine.shape.frames).filter(|frame| self.wants(*frame))
+        (0..self.taken.cine.shape.frames).filter(|frame| self.wants(*frame))
     }
 
     /// How many frames are segmented.
     pub(crate) fn total(&self) -> usize {
-        self.wanted
-            .frames
-            .as_ref()
-            .map_or(self.cine.shape.frames, Vec::len)
+        let taken = &self.taken;
+        let wanted = taken.wanted.frames.as_ref();
+        wanted.map_or(taken.cine.shape.frames, Vec::len)
     }
 
-    /// How many of them are done.
+    /// How many of them the model has seen.
     pub(crate) fn done(&self) -> usize {
-        self.profiles.len() + self.waiting.len()
+        self.taken.profiles.len() + self.seen.len()
     }
 
     /// Whether this frame is segmented.
     pub(crate) fn wants(&self, frame: usize) -> bool {
-        self.wanted
-            .frames
-            .as_ref()
-            .is_none_or(|frames| frames.contains(&frame))
+        let wanted = self.taken.wanted.frames.as_ref();
+        wanted.is_none_or(|frames| frames.contains(&frame))
     }
 
-    /// Segments a frame. Frames come in rising order. Until it is decided how frames are shown, they wait.
+    /// Has the model look at a frame, and meanwhile takes what it saw of the one before. Frames come in rising order. Until it is decided how
+    /// frames are shown, they wait.
     ///
     /// # Errors
     /// What the model refuses or fails at; what `listener` says when its client has gone away.
@@ -241,58 +253,136 @@ impl Work {
         listener: &mut Listener,
     ) -> Result<(), Problem> {
         let (done, total) = (self.done(), self.total());
-        let seen = self.see(model, &grey, async || listener.segmented(done, total).await);
-        let seen = seen.await?;
-        self.waiting.push((index, grey, seen));
-        let Some(turn) = self.sight.turn() else {
-            return Ok(());
+        let spacing = self.taken.cine.spacing;
+        let decided = self.sight.turn();
+        let before = match decided {
+            Some(_) => std::mem::take(&mut self.seen),
+            None => Vec::new(),
         };
-        let mut waiting = std::mem::take(&mut self.waiting);
-        // This one was seen as it was decided.
-        let last = waiting.pop();
-        for (index, grey, mut seen) in waiting {
-            if !turn.is_none() {
-                seen = self.see(model, &grey, async || Ok(())).await?;
-            }
-            self.take(model, index, &grey, seen)?;
-        }
-        match last {
-            Some((index, grey, seen)) => self.take(model, index, &grey, seen),
-            None => Ok(()),
-        }
-    }
-
-    /// Takes the frames that still wait as they were seen; to be called when there are no more.
-    ///
-    /// # Errors
-    /// None that a mask of the model can cause.
-    pub(crate) fn settle(&mut self, model: &Model) -> Result<(), Problem> {
-        self.sight.settle();
-        for (index, grey, seen) in std::mem::take(&mut self.waiting) {
-            self.take(model, index, &grey, seen)?;
+        let heard = async || listener.segmented(done, total).await;
+        let see = self
+            .sight
+            .see(model, &spacing, &grey, &mut self.timings, heard);
+        // In this order: the model is at work before anything else is.
+        let (seen, taken) = join(see, async {
+            self.taken.all(model, before, decided.unwrap_or_default())
+        })
+        .await;
+        taken?;
+        self.seen.push((index, grey, seen?));
+        let shown = self.sight.turn().filter(|turn| !turn.is_none());
+        if let (None, Some(_)) = (decided, shown) {
+            self.see_again(model, &spacing).await?;
         }
         Ok(())
     }
 
-    async fn see(
-        &mut self,
-        model: &Model,
-        grey: &Frame,
-        heard: impl AsyncFnMut() -> Result<(), Problem>,
-    ) -> Result<Seen, Problem> {
-        let spacing = &self.cine.spacing;
-        self.sight
-            .see(model, spacing, grey, &mut self.timings, heard)
-            .await
+    /// Shows the model the frames that were seen before this last one, by which it was decided how frames are shown, as it is.
+    async fn see_again(&mut self, model: &Model, spacing: &Spacing) -> Result<(), Problem> {
+        let Some((_, before)) = self.seen.split_last_mut() else {
+            return Ok(());
+        };
+        for (_, grey, seen) in before {
+            let see = self
+                .sight
+                .see(model, spacing, grey, &mut self.timings, async || Ok(()));
+            *seen = see.await?;
+        }
+        Ok(())
     }
 
-    /// Measures and packs what was seen of a frame.
+    /// Takes the frames that were seen and still wait; to be called when there are no more.
+    ///
+    /// # Errors
+    /// None that a mask of the model can cause.
+    pub(crate) fn settle(&mut self, model: &Model) -> Result<(), Problem> {
+        let turn = self.sight.settle();
+        self.taken.all(model, std::mem::take(&mut self.seen), turn)
+    }
+
+    /// Takes the masks away that are done, for whoever keeps them elsewhere.
+    pub(crate) fn take_masks(&mut self) -> Vec<PackedMask> {
+        std::mem::take(&mut self.taken.masks)
+    }
+
+    /// Measures and draws, after [`Work::settle`]. The facts may have come after the volume, so that they are looked at only now.
+    ///
+    /// # Errors
+    /// Facts that no human has, phases that are not there.
+    pub(crate) fn finish(
+        self,
+        subject: &Subject,
+        frame_ms: Option<f64>,
+    ) -> Result<Outcome, Problem> {
+        let (turn, timings) = (self.sight.turn().unwrap_or_default(), self.timings);
+        let taken = self.taken;
+        let told = Told {
+            bsa_formula: taken.wanted.bsa_formula,
+            ..measured_with(subject)
+        };
+        let mut metrics = measure_heart(
+            &taken.profiles,
+            &taken.wanted.rules,
+            &taken.cine.spacing,
+            &taken.cycle(frame_ms),
+            &told,
+            &taken.scores,
+        )
+        .map_err(|error| not_measurable(&error))?;
+        if let Some(factors) = &taken.factors {
+            metrics.intervals = intervals(&metrics, &taken.doubts, factors, &taken.cine.spacing);
+        }
+        let phases = metrics.phases.left_ventricle;
+        let mut shown: Vec<usize> = phases.ed_frame.into_iter().chain(phases.es_frame).collect();
+        if shown.is_empty() {
+            shown.extend(taken.pictures.first().map(|picture| picture.frame));
+        }
+        let candidates = shown.iter().filter_map(|frame| {
+            taken
+                .pictures
+                .iter()
+                .find(|picture| picture.frame == *frame)
+        });
+        let verdict = Verdict::from_name(metrics.quality.verdict.name());
+        let marked = taken.wanted.marked;
+        let previews = candidates
+            .filter_map(|picture| picture.draw(&taken.cine.spacing, verdict, marked))
+            .collect();
+        Ok(Outcome {
+            frames: taken.profiles.iter().map(|profile| profile.frame).collect(),
+            masks: taken.masks,
+            turn,
+            profiles: taken.profiles,
+            doubts: taken.doubts,
+            scores: taken.scores,
+            metrics,
+            previews,
+            timings,
+        })
+    }
+}
+
+impl Taken {
+    /// Measures and packs what was seen of frames, which were shown by `turn`.
+    fn all(
+        &mut self,
+        model: &Model,
+        seen: Vec<(usize, Frame, Seen)>,
+        turn: Turn,
+    ) -> Result<(), Problem> {
+        for (index, grey, seen) in seen {
+            self.take(model, index, &grey, seen, turn)?;
+        }
+        Ok(())
+    }
+
     fn take(
         &mut self,
         model: &Model,
         index: usize,
         grey: &Frame,
         seen: Seen,
+        turn: Turn,
     ) -> Result<(), Problem> {
         let Seen {
             labels,
@@ -300,7 +390,7 @@ impl Work {
             score,
         } = seen;
         let view = labels.view();
-        let grid = self.cine.grid(self.sight.turn().unwrap_or_default());
+        let grid = self.cine.grid(turn);
         let profile =
             FrameProfile::of(index, view, Some(grey.view()), &grid).map_err(Problem::internal)?;
         self.scores.extend(score.map(|score| FrameScore {
@@ -325,11 +415,6 @@ impl Work {
             chunk: self.cine.deflated(labels),
         });
         Ok(())
-    }
-
-    /// Takes the masks away that are done, for whoever keeps them elsewhere.
-    pub(crate) fn take_masks(&mut self) -> Vec<PackedMask> {
-        std::mem::take(&mut self.masks)
     }
 
     /// Keeps the middle slice of a frame as long as it may be the picture of end-diastole or end-systole.
@@ -366,57 +451,6 @@ impl Work {
         let kept = [smallest, largest, first, self.told[0], self.told[1]];
         self.pictures
             .retain(|picture| kept.contains(&Some(picture.frame)));
-    }
-
-    /// Measures and draws, after [`Work::settle`]. The facts may have come after the volume, so that they are looked at only now.
-    ///
-    /// # Errors
-    /// Facts that no human has, phases that are not there.
-    pub(crate) fn finish(
-        self,
-        subject: &Subject,
-        frame_ms: Option<f64>,
-    ) -> Result<Outcome, Problem> {
-        let told = Told {
-            bsa_formula: self.wanted.bsa_formula,
-            ..measured_with(subject)
-        };
-        let mut metrics = measure_heart(
-            &self.profiles,
-            &self.wanted.rules,
-            &self.cine.spacing,
-            &self.cycle(frame_ms),
-            &told,
-            &self.scores,
-        )
-        .map_err(|error| not_measurable(&error))?;
-        if let Some(factors) = &self.factors {
-            metrics.intervals = intervals(&metrics, &self.doubts, factors, &self.cine.spacing);
-        }
-        let phases = metrics.phases.left_ventricle;
-        let mut shown: Vec<usize> = phases.ed_frame.into_iter().chain(phases.es_frame).collect();
-        if shown.is_empty() {
-            shown.extend(self.pictures.first().map(|picture| picture.frame));
-        }
-        let candidates = shown
-            .iter()
-            .filter_map(|frame| self.pictures.iter().find(|picture| picture.frame == *frame));
-        let verdict = Verdict::from_name(metrics.quality.verdict.name());
-        let marked = self.wanted.marked;
-        let previews = candidates
-            .filter_map(|picture| picture.draw(&self.cine.spacing, verdict, marked))
-            .collect();
-        Ok(Outcome {
-            frames: self.profiles.iter().map(|profile| profile.frame).collect(),
-            masks: self.masks,
-            turn: self.sight.turn().unwrap_or_default(),
-            profiles: self.profiles,
-            doubts: self.doubts,
-            scores: self.scores,
-            metrics,
-            previews,
-            timings: self.timings,
-        })
     }
 
     fn cycle(&self, frame_ms: Option<f64>) -> Cycle {
@@ -471,4 +505,8 @@ fn middle_slice(labels: ArrayView3<'_, u8>) -> usize {
 /// A measure's refusal as a problem that names the fact.
 pub(crate) fn not_measurable(error: &cinecor_measures::Error) -> Problem {
     measure_problem(error.fact(), error)
+}
+
+pub(crate) fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
 }

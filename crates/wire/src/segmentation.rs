@@ -571,10 +571,11 @@ impl Default for LabelsJson {
     }
 }
 
-/// Where the time of a request went, in ms.
+/// Where the time of a request went, in ms. What is done while the engine is at work, decoding, measuring and packing other frames, is in
+/// `inference` alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TimingsJson {
-    /// Reading the file, waiting for its bytes included.
+    /// Waiting for frames: reading the file and waiting for its bytes, as far as no frame was at work meanwhile.
     pub decode: f64,
     /// To the network's grid.
     pub preprocess: f64,

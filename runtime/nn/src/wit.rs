@@ -6,9 +6,9 @@ use crate::source::Encoding;
 use crate::stats::ComputeReport;
 use crate::tensor::RANK_MAX;
 use crate::{Error, ErrorCode, Tensor, TensorType, byte_length};
-use bindings::cinecor::inference::graphs;
+use bindings::cinecor::inference::{concurrent, graphs};
 use bindings::wasi::nn::{errors, graph, inference, tensor};
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime::component::{Accessor, HasData, Linker, Resource, ResourceTable};
 
 #[allow(
     missing_docs,
@@ -26,6 +26,7 @@ mod bindings {
                 import wasi:nn/inference@0.2.0-rc-2024-10-28;
                 import wasi:nn/errors@0.2.0-rc-2024-10-28;
                 import cinecor:inference/graphs@0.1.0;
+                import cinecor:inference/concurrent@0.1.0;
             }
         ",
         path: ["../../wit/deps/wasi-nn@0.2.0-rc-2024-10-28", "../../wit/cinecor-inference"],
@@ -41,6 +42,8 @@ mod bindings {
             "wasi:nn/graph.load-by-name": async | trappable,
             "wasi:nn/inference.[method]graph-execution-context.compute": async | trappable,
             "cinecor:inference/graphs.describe": async | trappable,
+            // For this one its caller alone waits.
+            "cinecor:inference/concurrent.compute": async | store | trappable,
             default: trappable,
         },
     });
@@ -94,7 +97,7 @@ pub trait NnView: Send {
     fn nn(&mut self) -> NnCtxView<'_>;
 }
 
-/// Adds wasi:nn@0.2.0-rc-2024-10-28 and cinecor:inference/graphs@0.1.0 to a linker. The engine's stores must be asynchronous, and
+/// Adds wasi:nn@0.2.0-rc-2024-10-28 and the interfaces of cinecor:inference@0.1.0 to a linker. The engine's stores must be asynchronous, and
 /// run inside a tokio runtime.
 ///
 /// # Errors
@@ -104,7 +107,8 @@ pub fn add_to_linker<T: NnView + 'static>(linker: &mut Linker<T>) -> wasmtime::R
     errors::add_to_linker::<T, Nested>(linker, T::nn)?;
     graph::add_to_linker::<T, Nested>(linker, T::nn)?;
     inference::add_to_linker::<T, Nested>(linker, T::nn)?;
-    graphs::add_to_linker::<T, Nested>(linker, T::nn)
+    graphs::add_to_linker::<T, Nested>(linker, T::nn)?;
+    concurrent::add_to_linker::<T, Nested>(linker, T::nn)
 }
 
 struct Nested;
@@ -124,6 +128,22 @@ pub struct GuestTensor {
 
 /// A graph to compute with. Holds nothing of its own: computes of one context do not see one another.
 pub struct ExecutionContext(LoadedGraph);
+
+/// A compute under way, which needs nothing of its store until it ends.
+struct Work {
+    nn: Nn,
+    graph: LoadedGraph,
+    inputs: Result<Vec<(String, Tensor)>, Error>,
+}
+
+/// What a compute gives, and the time it took.
+type Computed = (Vec<(String, Tensor)>, ComputeReport);
+
+impl Work {
+    async fn done(self) -> Result<Computed, Error> {
+        self.nn.compute(&self.graph, self.inputs?).await
+    }
+}
 
 /// The outcome of a call, with the guest's kind of error.
 type Answer<T> = wasmtime::Result<Result<T, Resource<Error>>>;
@@ -196,6 +216,33 @@ impl NnCtxView<'_> {
         Ok(Ok(given))
     }
 
+    /// What a compute is, apart from the store that it is of.
+    fn begin(
+        &mut self,
+        context: &Resource<ExecutionContext>,
+        inputs: Vec<inference::NamedTensor>,
+    ) -> wasmtime::Result<Work> {
+        Ok(Work {
+            inputs: self.take(inputs)?,
+            graph: self.table.get(context)?.0.clone(),
+            nn: self.ctx.nn.clone(),
+        })
+    }
+
+    /// Counts a compute, and gives the guest what came of it.
+    fn end(&mut self, outcome: Result<Computed, Error>) -> Answer<Vec<inference::NamedTensor>> {
+        let given = match outcome {
+            Ok((outputs, report)) => {
+                self.ctx.computes += 1;
+                self.ctx.report.waited += report.waited;
+                self.ctx.report.computed += report.computed;
+                self.give(outputs)?
+            }
+            Err(error) => Err(error),
+        };
+        self.answer(given)
+    }
+
     fn loaded(&mut self, loaded: Result<LoadedGraph, Error>) -> Answer<Resource<LoadedGraph>> {
         match loaded {
             Ok(graph) => Ok(Ok(self.table.push(graph)?)),
@@ -266,22 +313,9 @@ impl inference::HostGraphExecutionContext for NnCtxView<'_> {
         context: Resource<ExecutionContext>,
         inputs: Vec<inference::NamedTensor>,
     ) -> Answer<Vec<inference::NamedTensor>> {
-        let inputs = self.take(inputs)?;
-        let graph = self.table.get(&context)?.0.clone();
-        let outputs = match inputs {
-            Ok(inputs) => self.ctx.nn.compute(&graph, inputs).await,
-            Err(error) => Err(error),
-        };
-        let given = match outputs {
-            Ok((outputs, report)) => {
-                self.ctx.computes += 1;
-                self.ctx.report.waited += report.waited;
-                self.ctx.report.computed += report.computed;
-                self.give(outputs)?
-            }
-            Err(error) => Err(error),
-        };
-        self.answer(given)
+        let work = self.begin(&context, inputs)?;
+        let outcome = work.done().await;
+        self.end(outcome)
     }
 
     fn drop(&mut self, context: Resource<ExecutionContext>) -> wasmtime::Result<()> {
@@ -364,6 +398,20 @@ impl errors::HostError for NnCtxView<'_> {
     fn drop(&mut self, error: Resource<Error>) -> wasmtime::Result<()> {
         self.table.delete(error)?;
         Ok(())
+    }
+}
+
+impl concurrent::Host for NnCtxView<'_> {}
+
+impl<T: Send> concurrent::HostWithStore<T> for Nested {
+    async fn compute(
+        store: &Accessor<T, Self>,
+        context: Resource<ExecutionContext>,
+        inputs: Vec<inference::NamedTensor>,
+    ) -> Answer<Vec<inference::NamedTensor>> {
+        let work = store.with(|mut store| store.get().begin(&context, inputs))?;
+        let outcome = work.done().await;
+        store.with(|mut store| store.get().end(outcome))
     }
 }
 

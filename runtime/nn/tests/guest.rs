@@ -17,7 +17,8 @@ use common::{Named, open};
 use provider::{Granted, Grants};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::SeqCst;
-use wasmtime::component::{Component, Linker, ResourceTable};
+use std::sync::{Arc, Barrier};
+use wasmtime::component::{Accessor, Component, Linker, ResourceTable};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -127,7 +128,9 @@ impl Guest {
             );
             return None;
         }
-        let engine = Engine::default();
+        let mut config = wasmtime::Config::new();
+        config.wasm_component_model_async(true);
+        let engine = Engine::new(&config).unwrap();
         let component = Component::from_file(&engine, path).unwrap();
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
@@ -162,6 +165,36 @@ impl Guest {
             .call_compute(&mut self.store, &graph, &inputs)
             .await
             .expect("the guest must not trap")
+    }
+
+    /// The same `times` times at once, by the call that its caller does not stand still for.
+    async fn compute_at_once(
+        &mut self,
+        graph: &Source,
+        inputs: &[PlainTensor],
+        times: u32,
+    ) -> Vec<Result<Vec<PlainTensor>, Failure>> {
+        let run = self.suite.cinecor_nn_suite_run();
+        let call = async |store: &Accessor<State>| {
+            run.call_compute_at_once(store, graph.clone(), inputs.to_vec(), times)
+                .await
+        };
+        let answered = self.store.run_concurrent(call).await;
+        answered
+            .and_then(|answered| answered)
+            .expect("the guest must not trap")
+    }
+
+    /// What both calls say, which has to be the same.
+    async fn compute_both_ways(
+        &mut self,
+        graph: Source,
+        inputs: Vec<PlainTensor>,
+    ) -> Result<Vec<PlainTensor>, Failure> {
+        let at_once = self.compute_at_once(&graph, &inputs, 1).await;
+        let alone = self.compute(graph, inputs).await;
+        assert_eq!(format!("{at_once:?}"), format!("[{alone:?}]"));
+        alone
     }
 
     async fn echo(&mut self, tensor: &PlainTensor) -> PlainTensor {
@@ -259,7 +292,8 @@ async fn computes_every_case(guest: &mut Guest, engine: &str) {
     for case in common::cases().unwrap() {
         for run in case.runs {
             let inputs = run.inputs.into_iter().map(plain_named).collect();
-            match guest.compute(handed(case.model.clone()), inputs).await {
+            let graph = handed(case.model.clone());
+            match guest.compute_both_ways(graph, inputs).await {
                 Ok(outputs) => {
                     let outputs: Vec<Named> = outputs.into_iter().map(named).collect();
                     common::compare(&outputs, &run.outputs, 1e-5)
@@ -432,7 +466,7 @@ async fn refuses_every_mistake(guest: &mut Guest, engine: &str) {
         let what = format!("{engine}: {}", refusal.what);
         let inputs = refusal.inputs.into_iter().map(plain).collect();
         let failure = guest
-            .compute(handed(refusal.graph), inputs)
+            .compute_both_ways(handed(refusal.graph), inputs)
             .await
             .expect_err(&what);
         assert_eq!(code(failure.code), refusal.code, "{what}: {}", failure.text);
@@ -463,6 +497,41 @@ fn a_guest_gets_an_error_value_for_every_mistake_and_goes_on() {
             refuses_every_mistake(&mut guest, engine.name()).await;
         });
     }
+}
+
+/// A server that answers no inference before the other one is there is answered by, as long as the guest waits for both at once.
+#[test]
+fn a_guest_goes_on_while_it_computes() {
+    let remote = Remote::start(true);
+    let good = common::case("named_inputs").unwrap();
+    remote.add("named_inputs", &good.model);
+    let models = tempfile::tempdir().unwrap();
+    put(models.path(), "named_inputs", &good.model);
+    let nn = open(EngineChoice::Kserve, |config| {
+        config.device = "remote".to_owned();
+        config.kserve.url.clone_from(&remote.url);
+        config.models = vec![models.path().to_owned()];
+    })
+    .unwrap();
+    common::runtime().block_on(async {
+        let Some(mut guest) = Guest::start(nn).await else {
+            return;
+        };
+        let graph = Source::Named("named_inputs@1".to_owned());
+        let inputs: Vec<PlainTensor> = good.runs[0]
+            .inputs
+            .iter()
+            .cloned()
+            .map(plain_named)
+            .collect();
+        remote.be(Mood::Meets(Arc::new(Barrier::new(2))));
+        for outputs in guest.compute_at_once(&graph, &inputs, 2).await {
+            let outputs: Vec<Named> = outputs.unwrap().into_iter().map(named).collect();
+            common::compare(&outputs, &good.runs[0].outputs, 1e-5).unwrap();
+        }
+        assert_eq!(guest.store.data().nn.report().0, 2);
+        assert_eq!(guest.store.data().nn.tensor_bytes(), 0);
+    });
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 
 /// What the server does with the next inferences.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub(crate) enum Mood {
     DiesHalfway,
     /// Keeps the connection and says nothing.
     Silent,
+    /// Computes and answers when as many inferences are there as the barrier is for.
+    Meets(Arc<Barrier>),
     /// Answers this.
     Says(u16, Option<String>, Vec<u8>),
 }
@@ -137,8 +139,11 @@ impl Shared {
             }
             self.inferences.fetch_add(1, SeqCst);
             let mood = self.mood.lock().unwrap().clone();
+            if let Mood::Meets(barrier) = &mood {
+                barrier.wait();
+            }
             match mood {
-                Mood::Well => {
+                Mood::Well | Mood::Meets(_) => {
                     let now = self.at_once.fetch_add(1, SeqCst) + 1;
                     self.at_once_most.fetch_max(now, SeqCst);
                     let length = number("inference-header-content-length");

@@ -18,11 +18,14 @@ mod bindings {
     });
 }
 
-use bindings::cinecor::inference::graphs;
+use bindings::cinecor::inference::{concurrent, graphs};
 use bindings::exports::cinecor::nn_suite::run::{Failure, Guest, HandedGraph, PlainTensor, Source};
 use bindings::wasi::nn::errors::Error;
 use bindings::wasi::nn::graph;
+use bindings::wasi::nn::inference::GraphExecutionContext;
 use bindings::wasi::nn::tensor::Tensor;
+
+use futures::future::join_all;
 
 struct Suite;
 
@@ -30,27 +33,24 @@ bindings::export!(Suite with_types_in bindings);
 
 impl Guest for Suite {
     fn compute(graph: Source, inputs: Vec<PlainTensor>) -> Result<Vec<PlainTensor>, Failure> {
-        let graph = match graph {
-            Source::Named(name) => graph::load_by_name(&name),
-            Source::Handed(HandedGraph {
-                parts,
-                encoding,
-                target,
-            }) => graph::load(&parts, encoding, target),
+        let outputs = context(graph)?.compute(named(&inputs)).map_err(read)?;
+        Ok(plains(outputs))
+    }
+
+    async fn compute_at_once(
+        graph: Source,
+        inputs: Vec<PlainTensor>,
+        times: u32,
+    ) -> Vec<Result<Vec<PlainTensor>, Failure>> {
+        let context = match context(graph) {
+            Ok(context) => context,
+            Err(failure) => return vec![Err(failure)],
         };
-        let context = graph
-            .map_err(read)?
-            .init_execution_context()
-            .map_err(read)?;
-        let inputs = inputs
-            .into_iter()
-            .map(|plain| (plain.name.clone(), make(&plain)))
-            .collect();
-        let outputs = context.compute(inputs).map_err(read)?;
-        Ok(outputs
-            .into_iter()
-            .map(|(name, tensor)| plain(name, &tensor))
-            .collect())
+        let computes = (0..times).map(|_| async {
+            let outputs = concurrent::compute(&context, named(&inputs)).await;
+            outputs.map(plains).map_err(read)
+        });
+        join_all(computes).await
     }
 
     fn echo(tensor: PlainTensor) -> PlainTensor {
@@ -74,6 +74,30 @@ impl Guest for Suite {
             ) => Err(text),
         }
     }
+}
+
+fn context(graph: Source) -> Result<GraphExecutionContext, Failure> {
+    let graph = match graph {
+        Source::Named(name) => graph::load_by_name(&name),
+        Source::Handed(HandedGraph {
+            parts,
+            encoding,
+            target,
+        }) => graph::load(&parts, encoding, target),
+    };
+    graph.map_err(read)?.init_execution_context().map_err(read)
+}
+
+fn named(plain: &[PlainTensor]) -> Vec<(String, Tensor)> {
+    let tensors = plain.iter();
+    tensors
+        .map(|plain| (plain.name.clone(), make(plain)))
+        .collect()
+}
+
+fn plains(tensors: Vec<(String, Tensor)>) -> Vec<PlainTensor> {
+    let tensors = tensors.into_iter();
+    tensors.map(|(name, tensor)| plain(name, &tensor)).collect()
 }
 
 fn make(plain: &PlainTensor) -> Tensor {
