@@ -41,19 +41,35 @@ struct Kept {
     on_canvas: Vec<f32>,
 }
 
+/// How many an instance keeps: of more calls at once than these, what was made for them goes with them.
+const KEPT_MAX: usize = 2;
+
 thread_local! {
-    // One component is one `L`. Taken out while a call works with it, so that a second call, which may come while the first one's network
-    // computes, finds it empty instead of borrowed.
-    static KEPT: RefCell<Kept> = RefCell::default();
+    // One component is one `L`. Taken out while a call works with it: a second call may come while the first one's network computes.
+    static KEPT: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
+}
+
+/// One that no call works with.
+fn taken() -> Kept {
+    KEPT.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+/// Puts one back for the next call.
+fn put(kept: Kept) {
+    KEPT.with_borrow_mut(|all| {
+        if all.len() < KEPT_MAX {
+            all.push(kept);
+        }
+    });
 }
 
 impl<L: Look> Guest for Joint<L> {
     async fn describe(model: ModelPackage) -> Result<Description, Error> {
-        let mut kept = KEPT.take();
+        let mut kept = taken();
         let described = kept
             .current(&model)
             .map(|network| describe(&model, network.info()));
-        KEPT.set(kept);
+        put(kept);
         described
     }
 
@@ -62,9 +78,9 @@ impl<L: Look> Guest for Joint<L> {
         grid: Grid,
         intensities: Vec<f32>,
     ) -> Result<SegmentedFrame, Error> {
-        let mut kept = KEPT.take();
+        let mut kept = taken();
         let segmented = kept.segment::<L>(&model, &grid, &intensities).await;
-        KEPT.set(kept);
+        put(kept);
         segmented
     }
 }

@@ -1,5 +1,6 @@
 //! Segmentations of kept studies: made once, found again, listed, deleted.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use cinecor_guest::{
@@ -11,19 +12,17 @@ use cinecor_store::{
     Action, CheckRecord, ChunkInfo, Committed, Event, QualityRecord, SegmentationRecord, Staging,
     StoreError, StudyRecord, TimingsMs, ToldRecord, lookup_key,
 };
-use cinecor_volume::Frame;
 use cinecor_web::{Cursor, Etag, JSON, Problem, SSE, require_match, rfc3339};
 use cinecor_wire::{
     SegmentationJson, SegmentationListJson, doubt_record, label_counts, measure_kept,
     profile_record,
 };
-use futures::future::join;
 use serde_json::{Map, Value};
 
 use crate::model::{Model, precision};
 use crate::progress::Listener;
 use crate::shadow;
-use crate::work::{Cine, PackedMask, Wanted, Work, milliseconds, not_measurable};
+use crate::work::{Cine, Wanted, Work, milliseconds, not_measurable};
 
 /// How many segmentations a page has unless told.
 pub(crate) const PAGE: u64 = 20;
@@ -52,7 +51,8 @@ pub(crate) async fn create(mut call: Call) -> Result<Answer, Problem> {
         Some(frames) => study.facts().for_frames(frames),
         None => study.facts(),
     };
-    let work = Work::begin(wanted, cine, &facts)?;
+    let model = Rc::new(model);
+    let work = Work::begin(model.clone(), wanted, cine, &facts)?;
     let frames: Vec<usize> = work.selected().collect();
 
     let lookup = lookup_key(&study_id, &frames, &model.used());
@@ -373,7 +373,7 @@ struct Job {
     started: Instant,
     store: GuestStore,
     study: StudyRecord,
-    model: Model,
+    model: Rc<Model>,
     event: Event,
     listener: Listener,
     /// What is being written; taken when it is there, or given up.
@@ -396,43 +396,62 @@ impl Job {
         outcome
     }
 
+    /// Puts the masks that are done away.
+    async fn put(&mut self, work: &mut Work, chunks: &mut Vec<ChunkInfo>) -> Result<(), Problem> {
+        for mask in work.take_masks() {
+            let chunk = chunk_into(mask.chunk);
+            chunks.push(chunk.info());
+            let staging = self.staging.as_mut().ok_or_else(lost)?;
+            self.store
+                .put_frame(staging, mask.frame, &chunk, now_ms())
+                .await
+                .map_err(storage_problem)?;
+        }
+        Ok(())
+    }
+
+    /// Has the model look at frames, and puts their masks away. Frames are read and masks written while it looks at others.
+    async fn look_at_all(
+        &mut self,
+        work: &mut Work,
+        frames: &[usize],
+        chunks: &mut Vec<ChunkInfo>,
+        decode_ms: &mut f64,
+    ) -> Result<(), Problem> {
+        let mut frames = frames.iter();
+        loop {
+            if !work.is_full()
+                && let Some(&frame) = frames.next()
+            {
+                let (reading, idle) = (Instant::now(), !work.is_looking());
+                let intensities = kept_frame(&self.store, &self.study, frame).await?;
+                if idle {
+                    *decode_ms += milliseconds(reading);
+                }
+                work.look(frame, intensities).await;
+                continue;
+            }
+            let Some(looked) = work.looked().await? else {
+                return Ok(());
+            };
+            work.see(looked, &mut self.listener).await?;
+            self.put(work, chunks).await?;
+            self.listener.segmented(work.done(), work.total()).await?;
+        }
+    }
+
     async fn segment(&mut self, mut work: Work) -> Result<(SegmentationRecord, bool), Problem> {
         let (total, selected) = (work.total(), work.selected().collect::<Vec<_>>());
-        let staging = self.staging.as_mut().ok_or_else(lost)?;
-        let mut kept = Kept {
-            store: &self.store,
-            study: &self.study,
-            staging,
-            chunks: Vec::with_capacity(total),
-        };
+        let mut chunks = Vec::with_capacity(total);
         self.listener.segmented(0, total).await?;
-        let started = Instant::now();
-        let mut working_ms = 0.0;
-        let mut next = kept.frame(selected.first()).await?;
-        for (&frame, following) in selected.iter().zip(1..) {
-            let intensities = next.take().ok_or_else(lost)?;
-            let masks = work.take_masks();
-            let working = async {
-                let started = Instant::now();
-                work.frame(&self.model, frame, intensities, &mut self.listener)
-                    .await?;
-                working_ms += milliseconds(started);
-                Ok::<_, Problem>(())
-            };
-            // While the model looks at a frame, masks are put away and the next frame is read. In this order: the model is at work first.
-            let (worked, read) = join(working, async {
-                kept.put(masks).await?;
-                kept.frame(selected.get(following)).await
-            })
+        let (started, mut decode_ms) = (Instant::now(), 0.0);
+        let looked = self
+            .look_at_all(&mut work, &selected, &mut chunks, &mut decode_ms)
             .await;
-            worked?;
-            next = read?;
-            self.listener.segmented(work.done(), total).await?;
-        }
-        let decode_ms = (milliseconds(started) - working_ms).max(0.0);
-        work.settle(&self.model)?;
-        kept.put(work.take_masks()).await?;
-        let chunks = kept.chunks;
+        work.rest().await;
+        looked?;
+        work.settle(milliseconds(started) - decode_ms)?;
+        self.put(&mut work, &mut chunks).await?;
         let facts = self.study.facts().for_frames(&selected);
         let outcome = work.finish(&facts, self.study.frame_ms())?;
         let staging = self.staging.take().ok_or_else(lost)?;
@@ -494,37 +513,6 @@ impl Job {
             Committed::Exists(first) => Ok((*first, false)),
             Committed::StudyGone => Err(Call::no_study()),
         }
-    }
-}
-
-/// What is read and written while a segmentation is under way.
-struct Kept<'a> {
-    store: &'a GuestStore,
-    study: &'a StudyRecord,
-    staging: &'a mut Staging,
-    chunks: Vec<ChunkInfo>,
-}
-
-impl Kept<'_> {
-    /// The grey values of a frame, if there is one.
-    async fn frame(&self, frame: Option<&usize>) -> Result<Option<Frame>, Problem> {
-        match frame {
-            Some(frame) => kept_frame(self.store, self.study, *frame).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// Puts masks away that are done.
-    async fn put(&mut self, masks: Vec<PackedMask>) -> Result<(), Problem> {
-        for mask in masks {
-            let chunk = chunk_into(mask.chunk);
-            self.chunks.push(chunk.info());
-            self.store
-                .put_frame(self.staging, mask.frame, &chunk, now_ms())
-                .await
-                .map_err(storage_problem)?;
-        }
-        Ok(())
     }
 }
 

@@ -1,6 +1,8 @@
 //! A volume in, its mask and numbers out; nothing is kept.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
+use std::rc::Rc;
 use std::time::Instant;
 
 use cinecor_formats::{DecodedFrame, Event, Header};
@@ -14,13 +16,13 @@ use cinecor_wire::{
 };
 
 use futures::channel::mpsc;
-use futures::future::try_join;
+use futures::future::{Either, select, try_join};
 use futures::{SinkExt, StreamExt};
 
 use crate::mask::MaskFile;
 use crate::model::{Model, precision};
 use crate::progress::Listener;
-use crate::work::{Cine, Outcome, Wanted, Work, milliseconds};
+use crate::work::{Cine, Looked, Outcome, Wanted, Work, milliseconds};
 
 /// `POST /api/v1/segment`.
 ///
@@ -107,6 +109,12 @@ enum Step {
     Frame(DecodedFrame),
 }
 
+/// What comes next for whoever segments.
+enum Next {
+    Step(Step),
+    Looked(Looked),
+}
+
 /// What the body held beside its frames.
 struct Read {
     file: FileFacts,
@@ -117,10 +125,11 @@ struct Read {
 /// What was made of the frames.
 struct Segmented {
     header: Header,
-    model: Model,
+    model: Rc<Model>,
     work: Work,
-    /// Time that passed while there was no frame to work on.
+    /// Time that passed while there was no frame to work on, and while there was one.
     waited_ms: f64,
+    working_ms: f64,
 }
 
 /// What came of a one shot.
@@ -229,44 +238,80 @@ impl Reader<'_> {
 
 /// Segments what it is handed.
 struct Segmenter<'a> {
-    model: Model,
+    model: Rc<Model>,
     wanted: &'a Wanted,
     listener: &'a mut Listener,
     begun: Option<(Header, Work)>,
-    working_ms: f64,
+    /// Time that passed while the model looked at no frame.
+    waited_ms: f64,
 }
 
 impl Segmenter<'_> {
     /// Takes steps until there are no more; `None` where no header was among them.
-    async fn run(mut self, mut steps: mpsc::Receiver<Step>) -> Result<Option<Segmented>, Problem> {
+    async fn run(mut self, steps: mpsc::Receiver<Step>) -> Result<Option<Segmented>, Problem> {
         let started = Instant::now();
-        while let Some(step) = steps.next().await {
-            let working = Instant::now();
-            self.take(step).await?;
-            self.working_ms += milliseconds(working);
+        let ended = self.all(steps).await;
+        if let Some((_, work)) = &mut self.begun {
+            work.rest().await;
         }
-        let waited_ms = (milliseconds(started) - self.working_ms).max(0.0);
+        ended?;
+        let working_ms = milliseconds(started) - self.waited_ms;
         Ok(self.begun.map(|(header, work)| Segmented {
             header,
             model: self.model,
             work,
-            waited_ms,
+            waited_ms: self.waited_ms,
+            working_ms,
         }))
+    }
+
+    async fn all(&mut self, mut steps: mpsc::Receiver<Step>) -> Result<(), Problem> {
+        while let Some(next) = self.next(&mut steps).await? {
+            match (next, &mut self.begun) {
+                (Next::Step(step), _) => self.take(step).await?,
+                (Next::Looked(looked), Some((_, work))) => {
+                    work.see(looked, self.listener).await?;
+                    self.listener.segmented(work.done(), work.total()).await?;
+                }
+                (Next::Looked(_), None) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What comes first: a step, as long as the model has room for a frame, or what it saw of one.
+    async fn next(&mut self, steps: &mut mpsc::Receiver<Step>) -> Result<Option<Next>, Problem> {
+        let work = self.begun.as_mut().map(|(_, work)| work);
+        let Some(work) = work.filter(|work| work.is_looking()) else {
+            let waiting = Instant::now();
+            let step = steps.next().await;
+            self.waited_ms += milliseconds(waiting);
+            return Ok(step.map(Next::Step));
+        };
+        if !work.is_full() {
+            let step = match select(pin!(work.looked()), steps.next()).await {
+                Either::Left((looked, _)) => return Ok(looked?.map(Next::Looked)),
+                Either::Right((step, _)) => step,
+            };
+            if let Some(step) = step {
+                return Ok(Some(Next::Step(step)));
+            }
+        }
+        Ok(work.looked().await?.map(Next::Looked))
     }
 
     async fn take(&mut self, step: Step) -> Result<(), Problem> {
         match (step, &mut self.begun) {
-            (Step::Model(model), _) => self.model = *model,
+            (Step::Model(model), _) => self.model = Rc::new(*model),
             (Step::Header(header, told), _) => {
                 let cine = Cine::of(header.shape, &header.geometry, header.source.slice_axis());
-                let work = Work::begin(self.wanted.clone(), cine, &told)?;
+                let (model, wanted) = (self.model.clone(), self.wanted.clone());
+                let work = Work::begin(model, wanted, cine, &told)?;
                 self.listener.segmented(0, work.total()).await?;
                 self.begun = Some((*header, work));
             }
             (Step::Frame(frame), Some((_, work))) if work.wants(frame.index) => {
-                work.frame(&self.model, frame.index, frame.intensities, self.listener)
-                    .await?;
-                self.listener.segmented(work.done(), work.total()).await?;
+                work.look(frame.index, frame.intensities).await;
             }
             (Step::Frame(_), _) => {}
         }
@@ -281,7 +326,7 @@ impl Job {
         upload: Upload,
         listener: &mut Listener,
     ) -> Result<Done, Problem> {
-        // While a frame is segmented the next one is decoded, and waits to be taken.
+        // While frames are segmented the next one is decoded, and waits to be taken.
         let (sender, steps) = mpsc::channel(0);
         let reader = Reader {
             call,
@@ -289,11 +334,11 @@ impl Job {
             steps: sender,
         };
         let segmenter = Segmenter {
-            model: self.model,
+            model: Rc::new(self.model),
             wanted: &self.wanted,
             listener,
             begun: None,
-            working_ms: 0.0,
+            waited_ms: 0.0,
         };
         // Where segmenting fails, nothing more is read; where reading does, the frame at work comes to its end.
         let reading = async { Ok(reader.read(upload).await) };
@@ -317,11 +362,12 @@ fn finish(
         model,
         mut work,
         waited_ms,
+        working_ms,
     } = segmented;
     // What was told goes before what the header says.
     let facts = read.subject.or(&read.file.found);
     let frame_ms = facts.frame_ms.or(header.geometry.frame_ms);
-    work.settle(&model)?;
+    work.settle(working_ms)?;
     let mut outcome = work.finish(&facts, frame_ms)?;
     outcome.timings.decode = waited_ms;
     let created_at = rfc3339(now_ms());

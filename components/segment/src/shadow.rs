@@ -10,7 +10,7 @@ use cinecor_wire::TimingsJson;
 use ndarray::{Array4, ArrayView4, Axis, concatenate};
 
 use crate::model::Model;
-use crate::sight::Sight;
+use crate::sight::see_turned;
 
 /// Runs the shadow of the model that made `record`, if it has one, and keeps how the two agree.
 pub(crate) async fn run(store: &GuestStore, study: &StudyRecord, record: &SegmentationRecord) {
@@ -131,21 +131,14 @@ async fn masks(
     let model = Model::chosen(Some(&reference), None).await?;
     let spacing = study.geometry().map_err(Problem::internal)?.spacing;
     // Both have to see the same: how the other was shown the slices is no difference of models.
-    let mut sight = Sight::of(record.turn.into());
+    let turn = record.turn.into();
     let (mut answered, mut beside) = (Vec::new(), Vec::new());
     for &frame in frames {
         let labels = kept_mask(store, study, record, frame).await?;
         answered.push(labels.insert_axis(Axis(0)));
         let intensities = kept_frame(store, study, frame).await?;
-        let seen = sight
-            .see(
-                &model,
-                &spacing,
-                &intensities,
-                &mut TimingsJson::default(),
-                async || Ok(()),
-            )
-            .await?;
+        let timings = &mut TimingsJson::default();
+        let seen = see_turned(&model, &spacing, &intensities, turn, timings).await?;
         beside.push(seen.labels.insert_axis(Axis(0)));
     }
     let joined = |frames: &[Array4<u8>]| {

@@ -40,14 +40,6 @@ pub(crate) struct Sight {
 }
 
 impl Sight {
-    /// One that is decided already.
-    pub(crate) fn of(turn: Turn) -> Sight {
-        Sight {
-            turn: Some(turn),
-            tried: 0,
-        }
-    }
-
     /// How every frame is shown; `None` as long as it is not decided.
     pub(crate) fn turn(&self) -> Option<Turn> {
         self.turn
@@ -58,25 +50,22 @@ impl Sight {
         *self.turn.get_or_insert_default()
     }
 
-    /// Segments a frame, and decides by it if it can. Before each of several looks `heard` is called: a client should hear that there is work.
+    /// Decides by a frame, of which `seen` was seen as it lies, if it can, and gives what is seen of it then. Before each of several looks
+    /// `heard` is called: a client should hear that there is work.
     ///
     /// # Errors
     /// What the model refuses or fails at; what `heard` says when nobody listens any more.
-    pub(crate) async fn see(
+    pub(crate) async fn judge(
         &mut self,
         model: &Model,
         spacing: &Spacing,
         grey: &Frame,
+        seen: Seen,
         timings: &mut TimingsJson,
         heard: impl AsyncFnMut() -> Result<(), Problem>,
     ) -> Result<Seen, Problem> {
-        let turn = self.turn.unwrap_or_default();
-        let seen = see_turned(model, spacing, grey, turn, timings).await?;
-        if self.turn.is_some() {
-            return Ok(seen);
-        }
         if grey.dim().0 < SLICES_MIN || !is_doubtful(&seen, spacing)? {
-            self.turn = Some(turn);
+            self.turn = Some(Turn::default());
             return Ok(seen);
         }
         // A frame may be bad in every way, and the next one good: what it did not decide, the next one may.
@@ -137,8 +126,11 @@ async fn best_turn(
         .map(|(turn, _)| turn))
 }
 
-/// Shows a frame turned, and turns what is seen back.
-async fn see_turned(
+/// Shows the model a frame turned, and turns what is seen back.
+///
+/// # Errors
+/// What the model refuses or fails at.
+pub(crate) async fn see_turned(
     model: &Model,
     spacing: &Spacing,
     grey: &Frame,
@@ -167,13 +159,11 @@ async fn show(
     let SegmentedFrame {
         labels,
         preprocess_ms,
-        inference_ms,
         postprocess_ms,
         evidence,
         ..
     } = model.segment(spacing, grey).await?;
     timings.preprocess += preprocess_ms;
-    timings.inference += inference_ms;
     timings.postprocess += postprocess_ms;
     let labels = LabelFrame::from_shape_vec(shape, labels).map_err(Problem::internal)?;
     let counts =

@@ -1,6 +1,8 @@
-//! The work on one cine: a frame comes in, is segmented, and while the next one is, counted, packed and let go. What stays is small: deflated
-//! masks, counts, and the slices that pictures may need.
+//! The work on one cine: a frame comes in, is segmented, counted, packed and let go, while the model looks at the next one. What stays is
+//! small: deflated masks, counts, and the slices that pictures may need.
 
+use std::rc::Rc;
+use std::task::Poll;
 use std::time::Instant;
 
 use cinecor_formats::DeflatedChunk;
@@ -15,12 +17,14 @@ use cinecor_store::{StudyRecord, Subject};
 use cinecor_volume::{Frame, Geometry, Label, Shape, SliceAxis, Spacing, Turn};
 use cinecor_web::{Problem, ProblemKind};
 use cinecor_wire::{Preview, TimingsJson, measured_with};
-use futures::future::join;
+use futures::future::{LocalBoxFuture, ready};
+use futures::stream::FuturesOrdered;
+use futures::{FutureExt, StreamExt, poll};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 
 use crate::model::Model;
 use crate::progress::Listener;
-use crate::sight::{Seen, Sight};
+use crate::sight::{Seen, Sight, see_turned};
 
 /// What is wanted of a cine.
 #[derive(Clone, Debug, Default)]
@@ -103,14 +107,29 @@ impl Cine {
     }
 }
 
+/// How many frames the model looks at at once. While the engine is at work on one, what comes before and after the engine is done of the
+/// other, and what one leaves idle of the processors the other takes.
+const LOOKS: usize = 2;
+
 /// The work under way.
 pub(crate) struct Work {
+    model: Rc<Model>,
     taken: Taken,
     timings: TimingsJson,
     sight: Sight,
-    /// Frames that were seen and are not taken yet: the last one, which is taken while the model looks at the next; those before it was
-    /// decided how frames are shown, at most three.
+    /// In the order of the frames.
+    looks: FuturesOrdered<LocalBoxFuture<'static, Result<Looked, Problem>>>,
+    /// Frames that were seen before it was decided how frames are shown: at most three.
     seen: Vec<(usize, Frame, Seen)>,
+}
+
+/// What the model saw of a frame that was shown by `turn`.
+pub(crate) struct Looked {
+    index: usize,
+    grey: Frame,
+    turn: Turn,
+    seen: Seen,
+    timings: TimingsJson,
 }
 
 /// What is kept of the frames that were seen.
@@ -163,7 +182,12 @@ impl Work {
     ///
     /// # Errors
     /// A frame that is wanted, or told to be a phase, and is not there.
-    pub(crate) fn begin(wanted: Wanted, cine: Cine, subject: &Subject) -> Result<Work, Problem> {
+    pub(crate) fn begin(
+        model: Rc<Model>,
+        wanted: Wanted,
+        cine: Cine,
+        subject: &Subject,
+    ) -> Result<Work, Problem> {
         let frames = cine.shape.frames;
         if let Some(missing) = wanted
             .frames
@@ -182,19 +206,21 @@ impl Work {
         }
         let work = Work {
             taken: Taken {
+                factors: model.factors().cloned(),
                 wanted,
                 cine,
                 masks: Vec::new(),
                 profiles: Vec::new(),
                 scores: Vec::new(),
                 doubts: Vec::new(),
-                factors: None,
                 pictures: Vec::new(),
                 told: [subject.ed_frame, subject.es_frame],
             },
             timings: TimingsJson::default(),
             sight: Sight::default(),
+            looks: FuturesOrdered::new(),
             seen: Vec::new(),
+            model,
         };
         let taken = &work.taken;
         taken
@@ -240,64 +266,119 @@ impl Work {
         wanted.is_none_or(|frames| frames.contains(&frame))
     }
 
-    /// Has the model look at a frame, and meanwhile takes what it saw of the one before. Frames come in rising order. Until it is decided how
-    /// frames are shown, they wait.
+    /// Whether no further frame is to be shown before one of those that the model looks at was seen.
+    pub(crate) fn is_full(&self) -> bool {
+        self.looks.len() >= LOOKS
+    }
+
+    /// Whether the model looks at any frame.
+    pub(crate) fn is_looking(&self) -> bool {
+        !self.looks.is_empty()
+    }
+
+    /// Has the model begin to look at a frame. Frames come in rising order.
+    pub(crate) async fn look(&mut self, index: usize, grey: Frame) {
+        let (model, spacing) = (self.model.clone(), self.taken.cine.spacing);
+        let turn = self.sight.turn().unwrap_or_default();
+        let mut look = async move {
+            let mut timings = TimingsJson::default();
+            let seen = see_turned(&model, &spacing, &grey, turn, &mut timings).await?;
+            Ok(Looked {
+                index,
+                grey,
+                turn,
+                seen,
+                timings,
+            })
+        }
+        .boxed_local();
+        // What is not polled has not begun.
+        let begun = poll!(&mut look);
+        self.looks.push_back(match begun {
+            Poll::Ready(looked) => ready(looked).boxed_local(),
+            Poll::Pending => look,
+        });
+    }
+
+    /// Waits for the first of the frames that the model looks at; `None` when there is none. May be given up and called again.
+    ///
+    /// # Errors
+    /// What the model refuses or fails at.
+    pub(crate) async fn looked(&mut self) -> Result<Option<Looked>, Problem> {
+        self.looks.next().await.transpose()
+    }
+
+    /// Waits until the model looks at nothing any more, whatever it says. A call that is under way is not to be given up.
+    pub(crate) async fn rest(&mut self) {
+        while self.looks.next().await.is_some() {}
+    }
+
+    /// Takes what the model saw of a frame. Until it is decided how frames are shown, they wait.
     ///
     /// # Errors
     /// What the model refuses or fails at; what `listener` says when its client has gone away.
-    pub(crate) async fn frame(
+    pub(crate) async fn see(
         &mut self,
-        model: &Model,
-        index: usize,
-        grey: Frame,
+        looked: Looked,
         listener: &mut Listener,
     ) -> Result<(), Problem> {
         let (done, total) = (self.done(), self.total());
-        let spacing = self.taken.cine.spacing;
+        let (model, spacing) = (self.model.clone(), self.taken.cine.spacing);
+        let Looked {
+            index,
+            grey,
+            turn,
+            mut seen,
+            timings,
+        } = looked;
+        self.timings.preprocess += timings.preprocess;
+        self.timings.postprocess += timings.postprocess;
         let decided = self.sight.turn();
-        let before = match decided {
-            Some(_) => std::mem::take(&mut self.seen),
-            None => Vec::new(),
-        };
-        let heard = async || listener.segmented(done, total).await;
-        let see = self
-            .sight
-            .see(model, &spacing, &grey, &mut self.timings, heard);
-        // In this order: the model is at work before anything else is.
-        let (seen, taken) = join(see, async {
-            self.taken.all(model, before, decided.unwrap_or_default())
-        })
-        .await;
-        taken?;
-        self.seen.push((index, grey, seen?));
-        let shown = self.sight.turn().filter(|turn| !turn.is_none());
-        if let (None, Some(_)) = (decided, shown) {
-            self.see_again(model, &spacing).await?;
+        match decided {
+            None => {
+                let heard = async || listener.segmented(done, total).await;
+                let timings = &mut self.timings;
+                let judged = self
+                    .sight
+                    .judge(&model, &spacing, &grey, seen, timings, heard);
+                seen = judged.await?;
+            }
+            // It was shown before that was decided.
+            Some(decided) if decided != turn => {
+                let timings = &mut self.timings;
+                seen = see_turned(&model, &spacing, &grey, decided, timings).await?;
+            }
+            Some(_) => {}
         }
-        Ok(())
-    }
-
-    /// Shows the model the frames that were seen before this last one, by which it was decided how frames are shown, as it is.
-    async fn see_again(&mut self, model: &Model, spacing: &Spacing) -> Result<(), Problem> {
-        let Some((_, before)) = self.seen.split_last_mut() else {
+        let mut ready = std::mem::take(&mut self.seen);
+        let Some(shown) = self.sight.turn() else {
+            ready.push((index, grey, seen));
+            self.seen = ready;
             return Ok(());
         };
-        for (_, grey, seen) in before {
-            let see = self
-                .sight
-                .see(model, spacing, grey, &mut self.timings, async || Ok(()));
-            *seen = see.await?;
+        if decided.is_none() && !shown.is_none() {
+            for (_, grey, seen) in &mut ready {
+                let timings = &mut self.timings;
+                *seen = see_turned(&model, &spacing, grey, shown, timings).await?;
+            }
         }
-        Ok(())
+        ready.push((index, grey, seen));
+        self.taken.all(ready, shown)
     }
 
-    /// Takes the frames that were seen and still wait; to be called when there are no more.
+    /// Takes the frames that were seen and still wait, when there are no more; `working_ms` passed while there were frames to work on.
     ///
     /// # Errors
     /// None that a mask of the model can cause.
-    pub(crate) fn settle(&mut self, model: &Model) -> Result<(), Problem> {
+    pub(crate) fn settle(&mut self, working_ms: f64) -> Result<(), Problem> {
         let turn = self.sight.settle();
-        self.taken.all(model, std::mem::take(&mut self.seen), turn)
+        let TimingsJson {
+            preprocess,
+            postprocess,
+            ..
+        } = self.timings;
+        self.timings.inference = (working_ms - preprocess - postprocess).max(0.0);
+        self.taken.all(std::mem::take(&mut self.seen), turn)
     }
 
     /// Takes the masks away that are done, for whoever keeps them elsewhere.
@@ -364,26 +445,14 @@ impl Work {
 
 impl Taken {
     /// Measures and packs what was seen of frames, which were shown by `turn`.
-    fn all(
-        &mut self,
-        model: &Model,
-        seen: Vec<(usize, Frame, Seen)>,
-        turn: Turn,
-    ) -> Result<(), Problem> {
+    fn all(&mut self, seen: Vec<(usize, Frame, Seen)>, turn: Turn) -> Result<(), Problem> {
         for (index, grey, seen) in seen {
-            self.take(model, index, &grey, seen, turn)?;
+            self.take(index, &grey, seen, turn)?;
         }
         Ok(())
     }
 
-    fn take(
-        &mut self,
-        model: &Model,
-        index: usize,
-        grey: &Frame,
-        seen: Seen,
-        turn: Turn,
-    ) -> Result<(), Problem> {
+    fn take(&mut self, index: usize, grey: &Frame, seen: Seen, turn: Turn) -> Result<(), Problem> {
         let Seen {
             labels,
             evidence,
@@ -403,9 +472,6 @@ impl Taken {
             myocardium_voxels: evidence.myocardium.uncertain_voxels,
             left_ventricle_voxels: evidence.left_ventricle.uncertain_voxels,
         });
-        if self.factors.is_none() {
-            self.factors = model.factors().cloned();
-        }
         if self.wanted.previews {
             self.keep_picture(index, profile.counts().left_ventricle, grey, view);
         }

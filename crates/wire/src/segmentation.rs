@@ -571,8 +571,8 @@ impl Default for LabelsJson {
     }
 }
 
-/// Where the time of a request went, in ms. What is done while the engine is at work, decoding, measuring and packing other frames, is in
-/// `inference` alone.
+/// Where the time of a request went, in ms. Frames overlap: what is done of others while the engine is at work is in `inference` alone, but
+/// for the model's own work before and after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TimingsJson {
     /// Waiting for frames: reading the file and waiting for its bytes, as far as no frame was at work meanwhile.
