@@ -49,9 +49,12 @@ thread_local! {
     static KEPT: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
 }
 
-/// One that no call works with.
-fn taken() -> Kept {
-    KEPT.with_borrow_mut(Vec::pop).unwrap_or_default()
+/// One that no call works with, and that is of this model. What is there of others goes: an instance holds one graph.
+fn taken(model: &ModelPackage) -> Kept {
+    KEPT.with_borrow_mut(|all| {
+        all.retain(|kept| kept.is_of(model));
+        all.pop().unwrap_or_default()
+    })
 }
 
 /// Puts one back for the next call.
@@ -65,7 +68,7 @@ fn put(kept: Kept) {
 
 impl<L: Look> Guest for Joint<L> {
     async fn describe(model: ModelPackage) -> Result<Description, Error> {
-        let mut kept = taken();
+        let mut kept = taken(&model);
         let described = kept
             .current(&model)
             .map(|network| describe(&model, network.info()));
@@ -78,7 +81,7 @@ impl<L: Look> Guest for Joint<L> {
         grid: Grid,
         intensities: Vec<f32>,
     ) -> Result<SegmentedFrame, Error> {
-        let mut kept = taken();
+        let mut kept = taken(&model);
         let segmented = kept.segment::<L>(&model, &grid, &intensities).await;
         put(kept);
         segmented
@@ -97,6 +100,13 @@ fn describe(model: &ModelPackage, info: &GraphInfo) -> Description {
 }
 
 impl Kept {
+    /// Whether it has the network of `model`.
+    fn is_of(&self, model: &ModelPackage) -> bool {
+        self.network
+            .as_ref()
+            .is_some_and(|network| network.is_of(model))
+    }
+
     /// The network of `model`, loaded anew when the package or the graph behind its name is another than the one that is kept.
     fn current(&mut self, model: &ModelPackage) -> Result<&mut Network, Error> {
         let info = network::inform(model)?;
@@ -120,11 +130,7 @@ impl Kept {
         grid: &Grid,
         intensities: &[f32],
     ) -> Result<SegmentedFrame, Error> {
-        if !self
-            .network
-            .as_ref()
-            .is_some_and(|network| network.is_of(model))
-        {
+        if !self.is_of(model) {
             self.current(model)?;
         }
         let Some(network) = &self.network else {

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use cinecor_guest::{engine_not_configured, engine_unreachable, sentence};
 use cinecor_model_card::Card;
 use cinecor_web::{Problem, ProblemKind};
+use futures::future::join;
 use serde_json::Value;
 
 use crate::bindings::cinecor::inference::graphs;
@@ -156,10 +157,23 @@ async fn warm_up(model: ModelPackage, whole_batch: bool) -> Result<Description, 
         .map(|voxel| (voxel % SIZE) as f32)
         .collect();
     let expected = intensities.len();
-    let frame = segmenter::segment(model, grid, intensities)
-        .await
-        .map_err(failure)?;
     let wrong = |what: String| Err(Failure::Package(what));
+    let again = async {
+        match whole_batch {
+            true => Some(segmenter::segment(model.clone(), grid, intensities.clone()).await),
+            false => None,
+        }
+    };
+    let first = segmenter::segment(model.clone(), grid, intensities.clone());
+    // A cine's frames come two at once.
+    let (frame, again) = join(first, again).await;
+    let (frame, again) = (frame.map_err(failure)?, again.transpose().map_err(failure)?);
+    if again.is_some_and(|again| again.labels != frame.labels) {
+        return wrong(
+            "The model answered the same slices with other labels when it was asked twice at once."
+                .to_owned(),
+        );
+    }
     if frame.labels.len() != expected || frame.confidence.len() != expected {
         return wrong(format!(
             "The model answered {} labels and {} confidences for {expected} voxels.",

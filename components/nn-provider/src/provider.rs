@@ -177,7 +177,7 @@ impl<E: Engine + 'static> inference::Guest for Provider<E> {
 }
 
 impl<E: Engine + 'static> concurrent::Guest for Provider<E> {
-    /// At once: an instance has one thread, and the way to a server elsewhere is synchronous.
+    /// While its caller stands still after all: an instance has one thread, and the way to a server elsewhere is synchronous.
     async fn compute(
         context: inference::GraphExecutionContextBorrow<'_>,
         inputs: Vec<inference::NamedTensor>,

@@ -17,12 +17,13 @@ use cinecor_wire::{
     SegmentationJson, SegmentationListJson, doubt_record, label_counts, measure_kept,
     profile_record,
 };
+use futures::FutureExt;
 use serde_json::{Map, Value};
 
 use crate::model::{Model, precision};
 use crate::progress::Listener;
 use crate::shadow;
-use crate::work::{Cine, Wanted, Work, milliseconds, not_measurable};
+use crate::work::{Cine, Looked, Wanted, Work, milliseconds, not_measurable};
 
 /// How many segmentations a page has unless told.
 pub(crate) const PAGE: u64 = 20;
@@ -418,26 +419,55 @@ impl Job {
         chunks: &mut Vec<ChunkInfo>,
         decode_ms: &mut f64,
     ) -> Result<(), Problem> {
-        let mut frames = frames.iter();
-        loop {
-            if !work.is_full()
-                && let Some(&frame) = frames.next()
-            {
-                let (reading, idle) = (Instant::now(), !work.is_looking());
-                let intensities = kept_frame(&self.store, &self.study, frame).await?;
-                if idle {
-                    *decode_ms += milliseconds(reading);
+        for &frame in frames {
+            // What was seen already goes first, so that progress is told of it before more is shown.
+            while work.is_looking() {
+                let looked = match work.is_full() {
+                    true => Some(work.looked().await),
+                    false => work.looked().now_or_never(),
+                };
+                match looked {
+                    Some(Some(looked)) => self.see(work, looked, chunks).await?,
+                    _ => break,
                 }
-                work.look(frame, intensities).await;
-                continue;
             }
-            let Some(looked) = work.looked().await? else {
-                return Ok(());
+            let (reading, idle) = (Instant::now(), !work.is_looking());
+            let intensities = match kept_frame(&self.store, &self.study, frame).await {
+                Ok(intensities) => intensities,
+                // What is wrong with the frames before is told first.
+                Err(problem) => {
+                    self.see_rest(work, chunks).await?;
+                    return Err(problem);
+                }
             };
-            work.see(looked, &mut self.listener).await?;
-            self.put(work, chunks).await?;
-            self.listener.segmented(work.done(), work.total()).await?;
+            if idle {
+                *decode_ms += milliseconds(reading);
+            }
+            work.look(frame, intensities).await;
         }
+        self.see_rest(work, chunks).await
+    }
+
+    async fn see_rest(
+        &mut self,
+        work: &mut Work,
+        chunks: &mut Vec<ChunkInfo>,
+    ) -> Result<(), Problem> {
+        while let Some(looked) = work.looked().await {
+            self.see(work, looked, chunks).await?;
+        }
+        Ok(())
+    }
+
+    async fn see(
+        &mut self,
+        work: &mut Work,
+        looked: Looked,
+        chunks: &mut Vec<ChunkInfo>,
+    ) -> Result<(), Problem> {
+        work.see(looked, &mut self.listener).await?;
+        self.put(work, chunks).await?;
+        self.listener.segmented(work.done(), work.total()).await
     }
 
     async fn segment(&mut self, mut work: Work) -> Result<(SegmentationRecord, bool), Problem> {

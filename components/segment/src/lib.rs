@@ -1,7 +1,7 @@
 //! Segmentation, one shot and kept, its corrections and reviews: takes cines in, has each frame segmented by `cinecor:model/segmenter`, and gives masks and numbers out.
 //!
-//! Three frames are in memory at a time, two that the model looks at and the next, and what was made of the others is small: `work` is that
-//! loop, `one_shot` feeds it from a request's body and `kept` from the store; `revise` makes a new revision of what a person changed. How a frame is segmented is the model component's business.
+//! Three frames are in memory at a time, two that the model looks at and the next, and as long as it is undecided how they are shown two more;
+//! what was made of the others is small: `work` is that loop, `one_shot` feeds it from a request's body and `kept` from the store; `revise` makes a new revision of what a person changed. How a frame is segmented is the model component's business.
 
 #[allow(
     missing_docs,

@@ -266,7 +266,7 @@ impl Segmenter<'_> {
     }
 
     async fn all(&mut self, mut steps: mpsc::Receiver<Step>) -> Result<(), Problem> {
-        while let Some(next) = self.next(&mut steps).await? {
+        while let Some(next) = self.next(&mut steps).await {
             match (next, &mut self.begun) {
                 (Next::Step(step), _) => self.take(step).await?,
                 (Next::Looked(looked), Some((_, work))) => {
@@ -280,24 +280,24 @@ impl Segmenter<'_> {
     }
 
     /// What comes first: a step, as long as the model has room for a frame, or what it saw of one.
-    async fn next(&mut self, steps: &mut mpsc::Receiver<Step>) -> Result<Option<Next>, Problem> {
+    async fn next(&mut self, steps: &mut mpsc::Receiver<Step>) -> Option<Next> {
         let work = self.begun.as_mut().map(|(_, work)| work);
         let Some(work) = work.filter(|work| work.is_looking()) else {
             let waiting = Instant::now();
             let step = steps.next().await;
             self.waited_ms += milliseconds(waiting);
-            return Ok(step.map(Next::Step));
+            return step.map(Next::Step);
         };
         if !work.is_full() {
             let step = match select(pin!(work.looked()), steps.next()).await {
-                Either::Left((looked, _)) => return Ok(looked?.map(Next::Looked)),
+                Either::Left((looked, _)) => return looked.map(Next::Looked),
                 Either::Right((step, _)) => step,
             };
             if let Some(step) = step {
-                return Ok(Some(Next::Step(step)));
+                return Some(Next::Step(step));
             }
         }
-        Ok(work.looked().await?.map(Next::Looked))
+        work.looked().await.map(Next::Looked)
     }
 
     async fn take(&mut self, step: Step) -> Result<(), Problem> {
@@ -340,7 +340,7 @@ impl Job {
             begun: None,
             waited_ms: 0.0,
         };
-        // Where segmenting fails, nothing more is read; where reading does, the frame at work comes to its end.
+        // Where segmenting fails, reading ends with the frame under way; where reading does, frames at work come to their end.
         let reading = async { Ok(reader.read(upload).await) };
         let (read, segmented) = try_join(reading, segmenter.run(steps)).await?;
         let read = read?;

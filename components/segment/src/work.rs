@@ -110,6 +110,8 @@ impl Cine {
 /// How many frames the model looks at at once. While the engine is at work on one, what comes before and after the engine is done of the
 /// other, and what one leaves idle of the processors the other takes.
 const LOOKS: usize = 2;
+/// Frames of more voxels are looked at one by one: they are rare, and each takes hundreds of megabytes until it is let go.
+const VOXELS_AT_ONCE_MAX: usize = 4 << 20;
 
 /// The work under way.
 pub(crate) struct Work {
@@ -118,9 +120,11 @@ pub(crate) struct Work {
     timings: TimingsJson,
     sight: Sight,
     /// In the order of the frames.
-    looks: FuturesOrdered<LocalBoxFuture<'static, Result<Looked, Problem>>>,
-    /// Frames that were seen before it was decided how frames are shown: at most three.
+    looks: FuturesOrdered<LocalBoxFuture<'static, Looked>>,
+    /// Frames that were seen before it was decided how frames are shown: at most two.
     seen: Vec<(usize, Frame, Seen)>,
+    /// What measuring and packing took.
+    taking_ms: f64,
 }
 
 /// What the model saw of a frame that was shown by `turn`.
@@ -128,7 +132,7 @@ pub(crate) struct Looked {
     index: usize,
     grey: Frame,
     turn: Turn,
-    seen: Seen,
+    seen: Result<Seen, Problem>,
     timings: TimingsJson,
 }
 
@@ -220,6 +224,7 @@ impl Work {
             sight: Sight::default(),
             looks: FuturesOrdered::new(),
             seen: Vec::new(),
+            taking_ms: 0.0,
             model,
         };
         let taken = &work.taken;
@@ -268,7 +273,16 @@ impl Work {
 
     /// Whether no further frame is to be shown before one of those that the model looks at was seen.
     pub(crate) fn is_full(&self) -> bool {
-        self.looks.len() >= LOOKS
+        let shape = &self.taken.cine.shape;
+        let voxels = [shape.slices, shape.rows, shape.columns]
+            .into_iter()
+            .fold(1, usize::saturating_mul);
+        let most = if voxels > VOXELS_AT_ONCE_MAX {
+            1
+        } else {
+            LOOKS
+        };
+        self.looks.len() >= most
     }
 
     /// Whether the model looks at any frame.
@@ -282,14 +296,14 @@ impl Work {
         let turn = self.sight.turn().unwrap_or_default();
         let mut look = async move {
             let mut timings = TimingsJson::default();
-            let seen = see_turned(&model, &spacing, &grey, turn, &mut timings).await?;
-            Ok(Looked {
+            let seen = see_turned(&model, &spacing, &grey, turn, &mut timings).await;
+            Looked {
                 index,
                 grey,
                 turn,
                 seen,
                 timings,
-            })
+            }
         }
         .boxed_local();
         // What is not polled has not begun.
@@ -301,11 +315,8 @@ impl Work {
     }
 
     /// Waits for the first of the frames that the model looks at; `None` when there is none. May be given up and called again.
-    ///
-    /// # Errors
-    /// What the model refuses or fails at.
-    pub(crate) async fn looked(&mut self) -> Result<Option<Looked>, Problem> {
-        self.looks.next().await.transpose()
+    pub(crate) async fn looked(&mut self) -> Option<Looked> {
+        self.looks.next().await
     }
 
     /// Waits until the model looks at nothing any more, whatever it says. A call that is under way is not to be given up.
@@ -328,28 +339,26 @@ impl Work {
             index,
             grey,
             turn,
-            mut seen,
+            seen,
             timings,
         } = looked;
         self.timings.preprocess += timings.preprocess;
         self.timings.postprocess += timings.postprocess;
         let decided = self.sight.turn();
-        match decided {
+        let seen = match decided {
             None => {
                 let heard = async || listener.segmented(done, total).await;
                 let timings = &mut self.timings;
-                let judged = self
-                    .sight
-                    .judge(&model, &spacing, &grey, seen, timings, heard);
-                seen = judged.await?;
+                self.sight
+                    .judge(&model, &spacing, &grey, seen?, timings, heard)
+                    .await?
             }
-            // It was shown before that was decided.
+            // It was shown before that was decided, and what the model said of it then is nothing to anybody.
             Some(decided) if decided != turn => {
-                let timings = &mut self.timings;
-                seen = see_turned(&model, &spacing, &grey, decided, timings).await?;
+                see_turned(&model, &spacing, &grey, decided, &mut self.timings).await?
             }
-            Some(_) => {}
-        }
+            Some(_) => seen?,
+        };
         let mut ready = std::mem::take(&mut self.seen);
         let Some(shown) = self.sight.turn() else {
             ready.push((index, grey, seen));
@@ -363,7 +372,10 @@ impl Work {
             }
         }
         ready.push((index, grey, seen));
-        self.taken.all(ready, shown)
+        let taking = Instant::now();
+        self.taken.all(ready, shown)?;
+        self.taking_ms += milliseconds(taking);
+        Ok(())
     }
 
     /// Takes the frames that were seen and still wait, when there are no more; `working_ms` passed while there were frames to work on.
@@ -377,7 +389,8 @@ impl Work {
             postprocess,
             ..
         } = self.timings;
-        self.timings.inference = (working_ms - preprocess - postprocess).max(0.0);
+        let others_ms = preprocess + postprocess + self.taking_ms;
+        self.timings.inference = (working_ms - others_ms).max(0.0);
         self.taken.all(std::mem::take(&mut self.seen), turn)
     }
 

@@ -571,15 +571,15 @@ impl Default for LabelsJson {
     }
 }
 
-/// Where the time of a request went, in ms. Frames overlap: what is done of others while the engine is at work is in `inference` alone, but
-/// for the model's own work before and after it.
+/// Where the time of a request went, in ms. Frames of a cine overlap: what is decoded while others are at work is in no other number. What
+/// is left of `total` is measuring and packing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TimingsJson {
     /// Waiting for frames: reading the file and waiting for its bytes, as far as no frame was at work meanwhile.
     pub decode: f64,
     /// To the network's grid.
     pub preprocess: f64,
-    /// In the engine, waiting for it included.
+    /// The time with frames at work that none of the others is: in the engine, or waiting for it, for the store and for whoever reads progress.
     pub inference: f64,
     /// Back on the study's grid, cleaned up.
     pub postprocess: f64,

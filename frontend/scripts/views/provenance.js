@@ -39,7 +39,7 @@ export function mount(root, actions) {
         ['File', `${source?.format ?? ''}${source?.bytes ? `, ${size(source.bytes)}` : ''}${source?.sha256 ? `, SHA-256 ${source.sha256}` : ''}`],
         ['Not kept', notKept(study.deidentification)],
         ['Made', new Date(segmentation.created_at).toLocaleString()],
-        ['Time', `${duration(timings?.total)}, of which the engine ${duration(timings?.inference)}`],
+        ['Time', `${duration(timings?.total)}, of which with the engine ${duration(timings?.inference)}`],
       ];
       facts.replaceChildren(...rows.flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)]));
     },

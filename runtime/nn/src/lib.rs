@@ -46,4 +46,6 @@ pub use stats::{ComputeReport, Stats};
 pub use stored::GraphStore;
 pub use tensor::{Tensor, TensorType, byte_length};
 #[cfg(feature = "host")]
-pub use wit::{ExecutionContext, GuestTensor, NnCtx, NnCtxView, NnView, add_to_linker};
+pub use wit::{
+    ExecutionContext, GuestTensor, NnCtx, NnCtxView, NnView, UNDER_WAY_MAX, add_to_linker,
+};

@@ -8,6 +8,8 @@ use crate::tensor::RANK_MAX;
 use crate::{Error, ErrorCode, Tensor, TensorType, byte_length};
 use bindings::cinecor::inference::{concurrent, graphs};
 use bindings::wasi::nn::{errors, graph, inference, tensor};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use wasmtime::component::{Accessor, HasData, Linker, Resource, ResourceTable};
 
 #[allow(
@@ -52,7 +54,10 @@ mod bindings {
 /// Inference as one store's guest sees it. Make one for each store; all share one [`Nn`].
 pub struct NnCtx {
     nn: Nn,
+    /// Of tensors in the guest's hands.
     tensor_bytes: usize,
+    /// Of computes under way.
+    under_way: UnderWay,
     report: ComputeReport,
     computes: u64,
 }
@@ -63,6 +68,7 @@ impl NnCtx {
         Self {
             nn,
             tensor_bytes: 0,
+            under_way: UnderWay::default(),
             report: ComputeReport::default(),
             computes: 0,
         }
@@ -73,9 +79,10 @@ impl NnCtx {
         (self.computes, self.report)
     }
 
-    /// Bytes of tensors that the guest holds now.
+    /// Bytes of tensors that the guest holds now, and of those that are being computed for it.
     pub fn tensor_bytes(&self) -> usize {
         self.tensor_bytes
+            .saturating_add(self.under_way.bytes.load(Relaxed))
     }
 
     fn release(&mut self, tensor: &GuestTensor) {
@@ -101,7 +108,7 @@ pub trait NnView: Send {
 /// run inside a tokio runtime.
 ///
 /// # Errors
-/// When the linker has one of the interfaces already.
+/// When the linker has one of the interfaces already; when `Config::concurrency_support` is off.
 pub fn add_to_linker<T: NnView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     tensor::add_to_linker::<T, Nested>(linker, T::nn)?;
     errors::add_to_linker::<T, Nested>(linker, T::nn)?;
@@ -129,11 +136,54 @@ pub struct GuestTensor {
 /// A graph to compute with. Holds nothing of its own: computes of one context do not see one another.
 pub struct ExecutionContext(LoadedGraph);
 
+/// Computes that one guest may have under way at once: they hold places in a queue that all share.
+pub const UNDER_WAY_MAX: usize = 8;
+
+/// What the computes under way of one store hold.
+#[derive(Clone, Default)]
+struct UnderWay {
+    computes: Arc<AtomicUsize>,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl UnderWay {
+    /// Counts one compute more, until what is given is dropped.
+    fn begin(&self, bytes: usize) -> Result<Held, Error> {
+        if self.computes.fetch_add(1, Relaxed) >= UNDER_WAY_MAX {
+            self.computes.fetch_sub(1, Relaxed);
+            return Err(Error::new(
+                ErrorCode::Timeout,
+                format!(
+                    "busy: {UNDER_WAY_MAX} computes of this guest are under way already; wait for one of them"
+                ),
+            ));
+        }
+        self.bytes.fetch_add(bytes, Relaxed);
+        Ok(Held {
+            of: self.clone(),
+            bytes,
+        })
+    }
+}
+
+/// A compute that is counted.
+struct Held {
+    of: UnderWay,
+    bytes: usize,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.of.computes.fetch_sub(1, Relaxed);
+        self.of.bytes.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
 /// A compute under way, which needs nothing of its store until it ends.
 struct Work {
     nn: Nn,
     graph: LoadedGraph,
-    inputs: Result<Vec<(String, Tensor)>, Error>,
+    inputs: Result<(Vec<(String, Tensor)>, Held), Error>,
 }
 
 /// What a compute gives, and the time it took.
@@ -141,7 +191,8 @@ type Computed = (Vec<(String, Tensor)>, ComputeReport);
 
 impl Work {
     async fn done(self) -> Result<Computed, Error> {
-        self.nn.compute(&self.graph, self.inputs?).await
+        let (inputs, _held) = self.inputs?;
+        self.nn.compute(&self.graph, inputs).await
     }
 }
 
@@ -222,8 +273,12 @@ impl NnCtxView<'_> {
         context: &Resource<ExecutionContext>,
         inputs: Vec<inference::NamedTensor>,
     ) -> wasmtime::Result<Work> {
+        let inputs = self.take(inputs)?.and_then(|inputs| {
+            let bytes = inputs.iter().map(|(_, tensor)| tensor.data().len()).sum();
+            Ok((inputs, self.ctx.under_way.begin(bytes)?))
+        });
         Ok(Work {
-            inputs: self.take(inputs)?,
+            inputs,
             graph: self.table.get(context)?.0.clone(),
             nn: self.ctx.nn.clone(),
         })
@@ -252,7 +307,7 @@ impl NnCtxView<'_> {
 
     fn room(&self, bytes: usize) -> Result<(), Error> {
         let limit = self.ctx.nn.config().tensor_bytes_max;
-        let held = self.ctx.tensor_bytes;
+        let held = self.ctx.tensor_bytes();
         if held.saturating_add(bytes) > limit {
             return Err(Error::too_large(format!(
                 "{bytes} bytes of tensors on top of {held} are more than the {limit} that a guest may hold; drop tensors that are done with"

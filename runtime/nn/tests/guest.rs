@@ -10,6 +10,7 @@ use bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding};
 use bindings::wasi::nn::tensor::TensorType as WitType;
 use cinecor_nn::{
     Config, EngineChoice, ErrorCode, Nn, NnCtx, NnCtxView, NnView, Tensor, TensorType,
+    UNDER_WAY_MAX,
 };
 use common::refusals::{Loose, refusals};
 use common::remote::{Mood, Remote};
@@ -510,6 +511,7 @@ fn a_guest_goes_on_while_it_computes() {
     let nn = open(EngineChoice::Kserve, |config| {
         config.device = "remote".to_owned();
         config.kserve.url.clone_from(&remote.url);
+        config.kserve.in_flight_max = UNDER_WAY_MAX;
         config.models = vec![models.path().to_owned()];
     })
     .unwrap();
@@ -530,6 +532,16 @@ fn a_guest_goes_on_while_it_computes() {
             common::compare(&outputs, &good.runs[0].outputs, 1e-5).unwrap();
         }
         assert_eq!(guest.store.data().nn.report().0, 2);
+        // More at once than a guest may have are refused, one by one, and hold nothing.
+        let most = u32::try_from(UNDER_WAY_MAX).unwrap();
+        remote.be(Mood::Meets(Arc::new(Barrier::new(UNDER_WAY_MAX))));
+        let outcomes = guest.compute_at_once(&graph, &inputs, most + 2).await;
+        let (computed, refused) = outcomes.split_at(UNDER_WAY_MAX);
+        assert!(computed.iter().all(Result::is_ok));
+        for failure in refused {
+            let failure = failure.as_ref().unwrap_err();
+            assert_eq!(failure.code, WitCode::Timeout, "{}", failure.text);
+        }
         assert_eq!(guest.store.data().nn.tensor_bytes(), 0);
     });
 }
