@@ -24,9 +24,10 @@ impl Turns {
         least: 5,
         longest: Duration::from_secs(30),
     };
+    /// An odd number, so that one of the turns is in the middle.
     pub(crate) const LONG: Self = Self {
-        wanted: 3,
-        least: 2,
+        wanted: 5,
+        least: 5,
         longest: Duration::from_secs(60),
     };
 
