@@ -70,6 +70,9 @@ const MISDEEDS: [(usize, &str, &[u16]); 3] = [
     (63, "66.6.3", &[500, 503, 504]),
 ];
 
+/// The version of a package with which model-rogue answers otherwise each time.
+const WAVERS: &str = "66.6.4";
+
 /// Asks `bad`, which has to be answered with a problem of one of these statuses, and serves others while it goes on.
 fn costs_itself_alone(
     client: &Client,
@@ -162,6 +165,25 @@ fn a_component_that_fails_while_an_upload_is_tried_costs_that_upload_alone() -> 
     let good = Package::of_version("77.0.0")?.zip()?;
     put("77.0.0", &good)?.expect(201)?;
     client.get("/api/v1/health/ready")?.expect(200)?;
+    Ok(())
+}
+
+#[test]
+fn a_component_that_answers_otherwise_when_it_is_asked_twice_at_once_is_refused_a_package()
+-> Result<()> {
+    let application = Application::with_model("model-rogue")?;
+    let host = in_bounds(&application).start()?;
+    let client = Client::new(&host);
+    let archive = Package::of_version(WAVERS)?.zip()?;
+    let answer = client
+        .send("PUT", &address(WAVERS), &[], Some(&archive))?
+        .expect(422)?;
+    assert!(
+        answer.text().contains("asked twice at once"),
+        "{}",
+        answer.text()
+    );
+    client.get(&address(WAVERS))?.expect(404)?;
     Ok(())
 }
 

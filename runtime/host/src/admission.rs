@@ -33,10 +33,14 @@ impl ComponentPlaces {
     }
 }
 
-/// A request at work; dropping it frees its places, and ends its turn to compute.
+/// The place at which a request computes, once its turn has come; free when all have let it go that have it.
+#[derive(Clone, Debug, Default)]
+pub struct Computing(Arc<OnceLock<OwnedSemaphorePermit>>);
+
+/// A request at work; dropping it frees its places, and ends its turn to compute where nobody else holds it.
 #[derive(Debug)]
 pub struct Permit {
-    computing: Arc<OnceLock<OwnedSemaphorePermit>>,
+    computing: Computing,
     turns_waiting: Arc<AtomicUsize>,
     _component: OwnedSemaphorePermit,
     _host: OwnedSemaphorePermit,
@@ -49,7 +53,7 @@ impl Permit {
         turns_waiting: &Arc<AtomicUsize>,
     ) -> Self {
         Self {
-            computing: Arc::default(),
+            computing: Computing::default(),
             turns_waiting: turns_waiting.clone(),
             _component: component,
             _host: host,
@@ -60,13 +64,18 @@ impl Permit {
     pub fn turn(&self, places: &ComponentPlaces) -> Turn {
         Turn {
             places: places.clone(),
-            taken: Arc::downgrade(&self.computing),
+            taken: Arc::downgrade(&self.computing.0),
             waiting: self.turns_waiting.clone(),
         }
     }
+
+    /// Where the request computes, for whoever works on after it is over.
+    pub fn computing(&self) -> Computing {
+        self.computing.clone()
+    }
 }
 
-/// A turn to compute that is still to come. It ends with the request's [`Permit`].
+/// A turn to compute that is still to come. It ends with the request's [`Permit`] and [`Computing`].
 #[derive(Debug)]
 pub struct Turn {
     places: ComponentPlaces,
@@ -237,5 +246,19 @@ mod tests {
         // What comes when its request is over takes nothing.
         turn.come().await;
         assert_eq!(computing.0.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_place_to_compute_is_kept_by_whoever_works_on_after_the_request_is_over() {
+        let admission = Admission::new(4, 8);
+        let (places, component) = (ComponentPlaces::new(1), ComponentPlaces::new(4));
+        let permit = admission.enter(&component).await.unwrap();
+        permit.turn(&places).come().await;
+        let computing = permit.computing();
+        drop(permit);
+        assert_eq!(admission.at_work(), 0);
+        assert!(places.are_taken());
+        drop(computing);
+        assert!(!places.are_taken());
     }
 }

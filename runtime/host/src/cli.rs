@@ -151,7 +151,7 @@ const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// # Errors
 /// Whatever keeps the application from being served, in words for whoever started it.
 pub fn run() -> anyhow::Result<()> {
-    crate::memory::bound_arenas();
+    crate::memory::bound();
     let command = Cli::parse().command;
     crate::log::start();
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,6 +1,7 @@
 //! One component ready to serve: how its instances are made, how many requests each takes, and when one is dropped. What a request
 //! means is the business of [`crate::app`] and [`crate::server`].
 
+use crate::admission::Computing;
 use crate::app::Capabilities;
 use crate::capability::Capability as _;
 use crate::ctx::Ctx;
@@ -77,7 +78,7 @@ pub struct Link {
 
 #[derive(Debug)]
 enum LinkState {
-    Queued,
+    Queued(Computing),
     Served(Arc<Worker>),
     Ended,
 }
@@ -85,9 +86,16 @@ enum LinkState {
 impl Link {
     /// The tie of a request that has not found an instance yet.
     pub fn new(deadline: Duration) -> Arc<Self> {
+        let deadline = tokio::time::Instant::now() + deadline;
+        Self::of(deadline, Computing::default())
+    }
+
+    /// The tie of a request that may have a place to compute, which the instance that takes it holds until it could take another: a new one would be
+    /// made for the next request otherwise, beside the one that is about to be free.
+    pub fn of(deadline: tokio::time::Instant, computing: Computing) -> Arc<Self> {
         Arc::new(Self {
-            deadline: tokio::time::Instant::now() + deadline,
-            state: Mutex::new(LinkState::Queued),
+            deadline,
+            state: Mutex::new(LinkState::Queued(computing)),
             exceeded: OnceLock::new(),
         })
     }
@@ -122,9 +130,10 @@ impl Link {
         let _ = self.exceeded.set(exceeded);
         worker.working.store(true, SeqCst);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match *state {
-            LinkState::Queued => {
+        match &*state {
+            LinkState::Queued(computing) => {
                 worker.live.fetch_add(1, SeqCst);
+                worker.computes(Some(computing.clone()));
                 *state = LinkState::Served(worker.clone());
             }
             LinkState::Served(_) => {}
@@ -143,6 +152,8 @@ pub struct Worker {
     working: AtomicBool,
     /// A request was left that the instance still works on. It takes no more, and ends when nobody waits for it.
     abandoned: AtomicBool,
+    /// The place of the last request that it took.
+    computing: Mutex<Option<Computing>>,
     waker: AtomicWaker,
 }
 
@@ -159,6 +170,15 @@ impl Worker {
     fn abandon(&self) {
         self.abandoned.store(true, SeqCst);
         self.waker.wake();
+    }
+
+    /// Holds the place of a request, or none, and lets the one before go.
+    fn computes(&self, at: Option<Computing>) {
+        let mut computing = self
+            .computing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *computing = at;
     }
 
     fn useless(&self) -> bool {
@@ -200,6 +220,8 @@ impl WorkerState for Takes {
             // does what it does afterwards: a trap there would take the next request along.
             ShouldAccept::No
         } else {
+            // Whoever waits for the place finds this instance.
+            self.worker.computes(None);
             ShouldAccept::Yes
         }
     }
@@ -215,6 +237,7 @@ impl WorkerState for Takes {
     }
 
     fn drop(&self, store: Store<Ctx>, result: wasmtime::Result<()>) {
+        self.worker.computes(None);
         let memory_bytes = store.data().memory.bytes();
         let ending = self.retirement.ending.load(SeqCst);
         self.metrics

@@ -1,27 +1,41 @@
 //! What the allocator keeps. Composing and compiling components takes some hundred megabytes for a moment, on threads that change, and glibc keeps
 //! what was freed in the arena of the thread it was freed on; of arenas there are eight for each processor. Other allocators are left as they are.
 
-/// Bounds the arenas to one for each processor, at least two, unless the environment bounds them. Must be called before there are other
-/// threads.
-pub(crate) fn bound_arenas() {
+/// Bounds the arenas to one for each processor, at least two, and has what is large leave no hole in them; each unless the environment says
+/// otherwise. Must be called before there are other threads.
+pub(crate) fn bound() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
-        if std::env::var_os("MALLOC_ARENA_MAX").is_some() {
-            return;
-        }
         let arenas = std::thread::available_parallelism()
             .ok()
             .and_then(|count| libc::c_int::try_from(count.get()).ok())
             .unwrap_or(ARENAS_MIN)
             .max(ARENAS_MIN);
-        // SAFETY: `mallopt` takes two numbers, and no other thread allocates yet.
-        let _done = unsafe { libc::mallopt(libc::M_ARENA_MAX, arenas) };
+        let settings = [
+            ("MALLOC_ARENA_MAX", libc::M_ARENA_MAX, arenas),
+            (
+                "MALLOC_MMAP_THRESHOLD_",
+                libc::M_MMAP_THRESHOLD,
+                LARGE_BYTES,
+            ),
+        ];
+        for (variable, setting, value) in settings {
+            if std::env::var_os(variable).is_none() {
+                // SAFETY: `mallopt` takes two numbers, and no other thread allocates yet.
+                let _done = unsafe { libc::mallopt(setting, value) };
+            }
+        }
     }
 }
 
 /// So that the event loop and what computes beside it need not wait for each other.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const ARENAS_MIN: libc::c_int = 2;
+
+/// From so many bytes on an allocation is a mapping of its own, which goes back to the system when it is freed: bodies, graphs, tensors. Left to
+/// itself glibc keeps up to 32 MiB of each in its arenas, in holes that the next one may not fit.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const LARGE_BYTES: libc::c_int = 1 << 20;
 
 /// Gives memory that is free back to the system.
 pub(crate) fn give_back() {

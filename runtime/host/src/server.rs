@@ -44,7 +44,8 @@ const UNTAKEN_BYTES_MAX: usize = 64 << 20;
 /// So many times as long as a connection may have nothing to do, it may take over the end of its last answers.
 const TAIL_TIMES: u32 = 6;
 
-/// A client that has sent nothing of its body for so long may wait to be refused.
+/// A client that has sent nothing of its body for so long may wait to be refused. So long, too, a request waits for its body and its turn before
+/// it is looked whether a place is free: of clients that come together all find the places free.
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// The media type of server-sent events.
@@ -374,9 +375,9 @@ impl Server {
 
         let (parts, incoming) = request.into_parts();
         let body = self.body(incoming, record);
-        let link = Link::new(service.deadline());
+        let deadline = tokio::time::Instant::now() + service.deadline();
         let entered = self.app.enter(&service);
-        let permit = match tokio::time::timeout_at(link.deadline(), entered).await {
+        let permit = match tokio::time::timeout_at(deadline, entered).await {
             Ok(Ok(permit)) => permit,
             Ok(Err(busy)) => {
                 return Err(self.overloaded(format!(
@@ -393,13 +394,16 @@ impl Server {
         let body = match service.computing(&parts.method, found.pattern) {
             Some(places) => {
                 let mut body = InTurn::new(body, permit.turn(places).come());
-                // All wait without an instance, which takes memory, but who wants to hear of the progress: that is told by the component.
-                if !wants_events(&parts.headers) && places.are_taken() {
-                    let come = body.come(SILENCE);
-                    if tokio::time::timeout_at(link.deadline(), come)
+                // All wait without an instance, which takes memory and keeps it, but who wants to hear of the progress: that is told by the
+                // component. Where a place is free, of who sends slowly the component may see the head.
+                let waits = !wants_events(&parts.headers)
+                    && tokio::time::timeout(SILENCE, body.come(SILENCE))
                         .await
                         .is_err()
-                    {
+                    && places.are_taken();
+                if waits {
+                    let come = body.come(SILENCE);
+                    if tokio::time::timeout_at(deadline, come).await.is_err() {
                         return Err(self.overloaded(
                             "No turn to compute came within the time that a request has."
                                 .to_owned(),
@@ -410,6 +414,7 @@ impl Server {
             }
             None => body.boxed_unsync(),
         };
+        let link = Link::of(deadline, permit.computing());
         record.permit = Some(permit);
 
         let mut headers = parts.headers;

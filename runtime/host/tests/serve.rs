@@ -335,6 +335,27 @@ fn a_slow_upload_keeps_no_turn_to_compute_and_what_does_not_compute_waits_for_no
 }
 
 #[test]
+fn of_clients_that_come_together_so_many_have_an_instance_as_may_compute() {
+    let host = Setup::probes("")
+        .settings("[component.probe]\nconcurrency = 1\n[component.probe.computing]\nrequests = [\"POST /probe/...\"]\nat_work_max = 1")
+        .start();
+    let head = b"POST /probe/work HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\nx";
+    let mut clients: Vec<_> = (0..12).map(|_| host.connect()).collect();
+    // All are there before a body is.
+    for part in [&head[..], b"y"] {
+        for client in &mut clients {
+            client.send(part).unwrap();
+        }
+        let arrived = |host: &Host| host.figure("cinecor_requests_at_work");
+        host.until("twelve have not come", |host| arrived(host) == Some(12.0));
+    }
+    let waiting = |host: &Host| host.figure("cinecor_turns_waiting");
+    host.until("eleven do not wait", |host| waiting(host) == Some(11.0));
+    let running = host.figure("cinecor_instances{component=\"probe\"}");
+    assert_eq!(running, Some(1.0));
+}
+
+#[test]
 fn a_client_that_goes_ends_the_work_it_asked_for() {
     let host = probes();
     let running = |host: &Host| host.figure("cinecor_instances{component=\"probe\"}");

@@ -1,5 +1,7 @@
 //! A model component that finds nothing in any picture, and on slices of certain numbers of rows, or with certain versions of a package, traps,
-//! computes without end, or takes memory without end. What it does to others is for the tests to see.
+//! computes without end, takes memory without end, or answers otherwise each time. What it does to others is for the tests to see.
+
+use std::sync::atomic::{AtomicU8, Ordering};
 
 #[allow(
     missing_docs,
@@ -36,6 +38,11 @@ const TRAPS: (u32, &str) = (61, "66.6.1");
 const LOOPS: (u32, &str) = (62, "66.6.2");
 /// Those on which it takes memory until there is none.
 const HOARDS: (u32, &str) = (63, "66.6.3");
+/// Those on which no answer is like the one before.
+const WAVERS: (u32, &str) = (64, "66.6.4");
+
+/// How often it has wavered.
+static WAVERED: AtomicU8 = AtomicU8::new(0);
 
 impl Guest for Rogue {
     async fn describe(model: ModelPackage) -> Result<Description, Error> {
@@ -71,6 +78,10 @@ impl Guest for Rogue {
                 hoard.push(std::hint::black_box(vec![1_u8; 16 << 20]));
             }
         }
+        let mut labels = vec![0; intensities.len()];
+        if let Some(first) = labels.first_mut().filter(|_| is(WAVERS)) {
+            *first = WAVERED.fetch_add(1, Ordering::Relaxed) % 2;
+        }
         let nothing = StructureEvidence {
             expected_voxels: 0.0,
             agreeing_voxels: 0.0,
@@ -78,7 +89,7 @@ impl Guest for Rogue {
             removed_voxels: 0,
         };
         Ok(SegmentedFrame {
-            labels: vec![0; intensities.len()],
+            labels,
             confidence: vec![255; intensities.len()],
             evidence: Evidence {
                 right_ventricle: nothing,
