@@ -42,7 +42,7 @@ struct Kept {
 }
 
 /// How many an instance keeps: of more calls at once than these, what was made for them goes with them.
-const KEPT_MAX: usize = 2;
+const KEPT_MAX: usize = 3;
 
 thread_local! {
     // One component is one `L`. Taken out while a call works with it: a second call may come while the first one's network computes.
