@@ -165,7 +165,7 @@ async fn warm_up(model: ModelPackage, whole_batch: bool) -> Result<Description, 
         }
     };
     let first = segmenter::segment(model.clone(), grid, intensities.clone());
-    // A cine's frames come two at once.
+    // A cine's frames come several at once.
     let (frame, again) = join(first, again).await;
     let (frame, again) = (frame.map_err(failure)?, again.transpose().map_err(failure)?);
     if again.is_some_and(|again| again.labels != frame.labels) {

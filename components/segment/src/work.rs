@@ -108,7 +108,7 @@ impl Cine {
 }
 
 /// How many frames the model looks at at once. While the engine is at work on one, what comes before and after the engine is done of the
-/// other, and what one leaves idle of the processors the other takes.
+/// others, and what one leaves idle of the processors another takes. Two of them tend to end together, so that there are three.
 const LOOKS: usize = 3;
 /// Frames of more voxels are looked at one by one: they are rare, and each takes hundreds of megabytes until it is let go.
 const VOXELS_AT_ONCE_MAX: usize = 4 << 20;
