@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use cinecor_tests::client::{Answer, Client};
 use cinecor_tests::host::Options;
 use cinecor_tests::packages::{NAME, Package, address};
+use cinecor_tests::raw::Connection;
 use cinecor_tests::soak::Soak;
 use cinecor_tests::swapping::{Application, guest, reload, reloaded};
 use cinecor_tests::under_load::{UnderLoad, segment};
@@ -64,11 +65,15 @@ fn a_watched_component_takes_over_by_itself() -> Result<()> {
 
 /// What model-rogue does: the rows of a slice and the version of a package that have it do so, and what a request of it may be answered with.
 const MISDEEDS: [(usize, &str, &[u16]); 3] = [
-    (61, "66.6.1", &[500]),
+    (TRAPS, "66.6.1", &[500]),
     (62, "66.6.2", &[504]),
     // Out of memory is told as such where the host sees it first, and memory takes its time on a busy machine.
     (63, "66.6.3", &[500, 503, 504]),
 ];
+
+/// The rows of a slice on which model-rogue traps, and those on which it says that it failed.
+const TRAPS: usize = 61;
+const FAILS: usize = 65;
 
 /// The version of a package with which model-rogue answers otherwise each time.
 const WAVERS: &str = "66.6.4";
@@ -142,6 +147,31 @@ fn a_component_that_traps_loops_or_hoards_costs_its_own_request_only() -> Result
         client.delete(&study)?.expect(204)?;
     }
     client.get("/api/v1/health/ready")?.expect(200)?;
+    Ok(())
+}
+
+#[test]
+fn a_model_that_fails_is_told_while_the_body_is_still_to_come() -> Result<()> {
+    let application = Application::with_model("model-rogue")?;
+    let host = in_bounds(&application).start()?;
+    let client = Client::new(&host);
+    for (rows, problem) in [(TRAPS, "internal"), (FAILS, "engine-failed")] {
+        // More of it than is held until its turn comes, with the first frame whole; the rest is never sent.
+        let file = volumes::of_size(64, 60, rows)?;
+        let sent = file.get(..12 << 20).context("a file of 12 MiB")?;
+        let mut connection = Connection::open(host.authority())?;
+        let head = format!(
+            "POST /api/v1/segment HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            file.len()
+        );
+        connection.write(head.as_bytes());
+        connection.write(sent);
+        let answer = connection.answer()?.context("no answer")?.expect(500)?;
+        assert_eq!(answer.problem()?, problem);
+        client
+            .post("/api/v1/segment", &volumes::of_size(1, 1, 60)?)?
+            .expect(200)?;
+    }
     Ok(())
 }
 

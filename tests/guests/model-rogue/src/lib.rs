@@ -1,5 +1,6 @@
 //! A model component that finds nothing in any picture, and on slices of certain numbers of rows, or with certain versions of a package, traps,
-//! computes without end, takes memory without end, or answers otherwise each time. What it does to others is for the tests to see.
+//! computes without end, takes memory without end, answers otherwise each time, or says that it failed. What it does to others is for the tests
+//! to see.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -41,6 +42,9 @@ const HOARDS: (u32, &str) = (63, "66.6.3");
 /// Those on which no answer is like the one before.
 const WAVERS: (u32, &str) = (64, "66.6.4");
 
+/// Those of which it says that the engine failed.
+const FAILS: (u32, &str) = (65, "66.6.5");
+
 /// How often it has wavered.
 static WAVERED: AtomicU8 = AtomicU8::new(0);
 
@@ -77,6 +81,9 @@ impl Guest for Rogue {
             loop {
                 hoard.push(std::hint::black_box(vec![1_u8; 16 << 20]));
             }
+        }
+        if is(FAILS) {
+            return Err(Error::Engine("it was asked to".to_owned()));
         }
         let mut labels = vec![0; intensities.len()];
         if let Some(first) = labels.first_mut().filter(|_| is(WAVERS)) {
