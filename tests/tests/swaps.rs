@@ -155,7 +155,7 @@ fn a_model_that_fails_is_told_while_the_body_is_still_to_come() -> Result<()> {
     let application = Application::with_model("model-rogue")?;
     let host = in_bounds(&application).start()?;
     let client = Client::new(&host);
-    for (rows, problem) in [(TRAPS, "internal"), (FAILS, "engine-failed")] {
+    for (rows, status, problem) in [(TRAPS, 500, "internal"), (FAILS, 502, "engine-failed")] {
         // More of it than is held until its turn comes, with the first frame whole; the rest is never sent.
         let file = volumes::of_size(64, 60, rows)?;
         let sent = file.get(..12 << 20).context("a file of 12 MiB")?;
@@ -166,7 +166,7 @@ fn a_model_that_fails_is_told_while_the_body_is_still_to_come() -> Result<()> {
         );
         connection.write(head.as_bytes());
         connection.write(sent);
-        let answer = connection.answer()?.context("no answer")?.expect(500)?;
+        let answer = connection.answer()?.context("no answer")?.expect(status)?;
         assert_eq!(answer.problem()?, problem);
         client
             .post("/api/v1/segment", &volumes::of_size(1, 1, 60)?)?
