@@ -9,6 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
+/// Pages of a new file. Most of what is kept are values of a megabyte, which are read and written page by page; SQLite's own 4 KiB are four
+/// times as many.
+const PAGE_BYTES: u32 = 16 << 10;
+/// After so many pages in the log SQLite begins to bring it into the file: 4 MiB, as many bytes as with its own pages and its own thousand.
+const LOG_PAGES: u32 = 256;
 /// How long a statement waits for another connection's write to end before it fails as busy.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// How long a deletion waits for readers of older content before it leaves the rest to the sweeper.
@@ -75,6 +80,10 @@ impl Database {
             source,
         };
         let connection = connect(path).map_err(opened)?;
+        // Does nothing to a file that has pages already.
+        connection
+            .pragma_update(None, "page_size", PAGE_BYTES)
+            .map_err(opened)?;
         // Kept by the file itself, so set once. A reader never waits for a writer with it.
         let mode: String = connection
             .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
@@ -167,6 +176,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.execute_batch(
         "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
     )?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     Ok(connection)
 }
 
@@ -306,6 +316,31 @@ pub(crate) mod tests {
             assert!(Instant::now() < until, "the sweeper did not empty the log");
             std::thread::yield_now();
         }
+    }
+
+    #[test]
+    fn a_new_file_has_large_pages_and_one_with_others_is_taken_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (new, old) = (folder.path().join("new.db"), folder.path().join("old.db"));
+        Connection::open(&old)
+            .unwrap()
+            .execute_batch("PRAGMA page_size = 4096; CREATE TABLE t (v); INSERT INTO t VALUES (7)")
+            .unwrap();
+        let page_bytes = |path: &Path| -> u32 {
+            let connection = Database::open(path).unwrap().connect().unwrap();
+            connection
+                .execute_batch("CREATE TABLE IF NOT EXISTS t (v)")
+                .unwrap();
+            connection
+                .query_row("PRAGMA page_size", [], |row| row.get(0))
+                .unwrap()
+        };
+        assert_eq!((page_bytes(&new), page_bytes(&old)), (PAGE_BYTES, 4096));
+        let kept: i64 = Connection::open(&old)
+            .unwrap()
+            .query_row("SELECT v FROM t", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(kept, 7);
     }
 
     #[test]

@@ -123,6 +123,30 @@ fn an_item_gives_the_same_bytes_in_any_company() {
 }
 
 #[test]
+fn onnxruntime_computes_on_after_more_failures_than_it_has_sessions() {
+    let Some(nn) = open(EngineChoice::Onnxruntime, |_| ()) else {
+        return;
+    };
+    let case = common::case("labels").unwrap();
+    let good = &case.runs[0];
+    let mut bad = good.inputs.clone();
+    let nine: Vec<u8> = [9_i64; 3].into_iter().flat_map(i64::to_le_bytes).collect();
+    bad[1].1 = Tensor::new(vec![3], bad[1].1.ty(), nine).unwrap();
+    common::runtime().block_on(async {
+        let graph = nn
+            .load(vec![case.model.clone()], Encoding::Onnx, "cpu")
+            .await
+            .unwrap();
+        for _ in 0..40 {
+            let error = nn.compute(&graph, bad.clone()).await.unwrap_err();
+            assert_eq!(error.code, ErrorCode::RuntimeError, "{error}");
+        }
+        let (outputs, _) = nn.compute(&graph, good.inputs.clone()).await.unwrap();
+        compare(&outputs, &good.outputs, TOLERANCE).unwrap();
+    });
+}
+
+#[test]
 fn equal_requests_give_equal_bytes_under_any_load() {
     for engine in EngineChoice::ORDER {
         let Some(nn) = open(engine, |_| ()) else {

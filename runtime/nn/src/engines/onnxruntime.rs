@@ -4,8 +4,8 @@
 //! are computed item by item on a few lanes that all requests share. Where there are no more threads than lanes, a lane computes on its own
 //! thread alone: threads with an item each wait for nobody, where threads that share an operator wait for each other at its end, a hundred
 //! times an item. Otherwise, and for other graphs, all share one pool of threads, as many as the settings say. ONNX Runtime's session must
-//! not be run by two threads at once (its allocators and statistics are not all thread-safe), so a graph keeps a few sessions, made when
-//! they are needed. How an operator is cut into pieces depends on the number of threads alone, and an item of such a graph is computed
+//! not be run by two threads at once (its allocators and statistics are not all thread-safe), so a graph has a session for each of them,
+//! made when it is needed; once all are there the graph's bytes go. How an operator is cut into pieces depends on the number of threads alone, and an item of such a graph is computed
 //! alone (unless a batch has more than a thousand, which one session computes whole), so that equal inputs give equal bytes under any load.
 
 use super::items::{item_of, join, same_batch};
@@ -14,6 +14,7 @@ use super::pool::Pool;
 use crate::apart::items_are_apart;
 use crate::config::Config;
 use crate::engine::{Engine, Graph, GraphFormat, GraphSource, Precision};
+use crate::source::guarded;
 use crate::{Error, Signature, Tensor, TensorType};
 use ort::environment::{Environment, GlobalThreadPoolOptions};
 use ort::ep;
@@ -23,7 +24,7 @@ use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{DynTensor, DynTensorValueType, TensorElementType};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Semaphore;
 
 /// Where the shared library is looked for when the settings do not tell.
@@ -188,6 +189,7 @@ struct OnnxRuntime {
 #[derive(Clone)]
 struct Workers {
     pool: Arc<Pool>,
+    threads: usize,
     places: Arc<Semaphore>,
 }
 
@@ -197,6 +199,7 @@ impl Workers {
             .map_err(|error| format!("onnxruntime's threads could not be started: {error}"))?;
         Ok(Self {
             pool: Arc::new(pool),
+            threads,
             places: Arc::new(Semaphore::new(places)),
         })
     }
@@ -294,15 +297,20 @@ impl Engine for OnnxRuntime {
                 )));
             }
         }
+        let workers = if by_item { &self.lanes } else { &self.whole }.clone();
+        let unmade = workers.threads.saturating_sub(1);
         Ok(Arc::new(OnnxRuntimeGraph {
             signature,
             environment: self.environment.clone(),
             device: self.device,
             by_item,
-            workers: if by_item { &self.lanes } else { &self.whole }.clone(),
+            workers,
             threads,
-            model: source.model.clone(),
-            idle: Mutex::new(vec![first]),
+            sessions: Mutex::new(Sessions {
+                idle: vec![first],
+                unmade,
+                model: (unmade > 0).then(|| source.model.as_slice().into()),
+            }),
         }))
     }
 }
@@ -316,30 +324,50 @@ struct OnnxRuntimeGraph {
     workers: Workers,
     /// Of each session; `None` is those that all share.
     threads: Option<usize>,
-    /// Kept for further sessions.
-    model: Vec<u8>,
-    idle: Mutex<Vec<Session>>,
+    sessions: Mutex<Sessions>,
+}
+
+/// Of a graph: as many as there are threads that compute it, in the end.
+struct Sessions {
+    /// Those that are made and do not compute.
+    idle: Vec<Session>,
+    /// How many are still to be made.
+    unmade: usize,
+    /// What they are made of; gone with the last of them.
+    model: Option<Arc<[u8]>>,
 }
 
 impl OnnxRuntimeGraph {
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
         // Sessions are whole while they are in the list: a panic elsewhere does not spoil it.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Computes with a session that nobody else has meanwhile.
+    /// Computes, on one of the workers, with a session that nobody else has meanwhile.
     fn run_alone(&self, inputs: &[Input<'_>]) -> Result<Vec<Tensor>, Error> {
-        let idle = self.idle().pop();
+        let idle = self.sessions().idle.pop();
         let mut session = match idle {
             Some(session) => session,
-            None => new_session(&self.environment, self.device, self.threads, &self.model)?,
+            None => self.another()?,
         };
-        let outputs = self.run_in(&mut session, inputs);
-        // A session that failed may be in any state: it is not used again.
-        if outputs.is_ok() {
-            self.idle().push(session);
-        }
+        // What a run makes is its own: where it failed, the session is as it was.
+        let outputs = guarded(|| self.run_in(&mut session, inputs));
+        self.sessions().idle.push(session);
         outputs
+    }
+
+    /// Makes a session more. Each of the other workers has one or makes one: one is left to make.
+    fn another(&self) -> Result<Session, Error> {
+        let model = self.sessions().model.clone().ok_or_else(|| {
+            Error::runtime("onnxruntime's sessions of the graph are fewer than its threads")
+        })?;
+        let session = new_session(&self.environment, self.device, self.threads, &model)?;
+        let mut sessions = self.sessions();
+        sessions.unmade = sessions.unmade.saturating_sub(1);
+        if sessions.unmade == 0 {
+            sessions.model = None;
+        }
+        Ok(session)
     }
 
     fn run_in(&self, session: &mut Session, inputs: &[Input<'_>]) -> Result<Vec<Tensor>, Error> {
