@@ -379,7 +379,7 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
     page.on('request', (request) => addresses.push(request.url()));
     await page.waitForSelector('#models:not([hidden])');
     await page.click('#models summary');
-    await page.selectOption('#models [name=model]', 'cinecor-unet-lite@1.0.0');
+    await page.selectOption('#models [name=model]', 'cinecor-unet-lite@1.1.0');
     await page.click('#intake .facts summary');
     await page.fill('[name=label]', 'bed 7 by the window');
     await page.fill('[name=age_years]', '61');

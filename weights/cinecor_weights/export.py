@@ -106,12 +106,12 @@ def card(name: str, version: str, graph: bytes, recipe: train.Recipe, accuracy: 
         "inputs": [{"name": "image", **tensor, "shape": [-1, 1 + 2 * recipe.neighbours, -1, -1]}],
         "outputs": [{"name": "probabilities", **tensor, "shape": [-1, CLASSES, -1, -1], "values": "probabilities"}],
         "preprocessing": {
-            "spacing_mm": {"row": recipe.spacing_mm, "column": recipe.spacing_mm},
+            "spacing_mm": {"row": recipe.served.spacing_mm, "column": recipe.served.spacing_mm},
             "interpolation": "bilinear",
             "canvas": {"rows": recipe.canvas, "columns": recipe.canvas, "multiple": 2**LEVELS_DOWN, "placement": "centre", "padding": 0.0},
             "normalisation": {"method": "z_score", "scope": "frame", "clip_sd": grid.CLIP_SD},
             "neighbours": recipe.neighbours,
-            **({"region": asdict(recipe.grid.region)} if recipe.grid.region else {}),
+            **({"region": asdict(recipe.served.region)} if recipe.served.region else {}),
         },
         "postprocessing": {
             "interpolation": "bilinear",
@@ -137,7 +137,7 @@ def card(name: str, version: str, graph: bytes, recipe: train.Recipe, accuracy: 
             f"Trained on {sum(PATIENTS[split] for split in recipe.splits)} adult patients of one hospital on Siemens scanners of 1.5 T and 3 T; other vendors, field strengths, children and "
             "congenital heart disease were not seen.",
             "Short-axis slices only; long-axis views, late enhancement and mapping were not seen.",
-            f"What lies more than {recipe.canvas * recipe.spacing_mm / 2:.0f} mm from the middle of the image in a row or column is not looked at.",
+            f"What lies more than {recipe.canvas * recipe.served.spacing_mm / 2:.0f} mm from the middle of the image in a row or column is not looked at.",
             ("Each slice is seen alone" if recipe.neighbours == 0 else "Each slice is seen with its neighbours alone") + ": the most basal and the most apical slice are the least certain, and of the right ventricle more so.",
             *([ABOUT_THE_HEART] if recipe.region else []),
             "Papillary muscles and trabeculae count as cavity; the right ventricular outflow tract is left out, as in ACDC.",
@@ -153,7 +153,7 @@ def package(network: UNet, recipe: train.Recipe, name: str, version: str, models
     graph = graph_of(network)
     (folder / "model.onnx").write_bytes(graph)
     predict = evaluate.predictor(folder / "model.onnx")
-    accuracy = [evaluate.evaluate(split, predict, onto=recipe.grid) for split in sets]
+    accuracy = [evaluate.evaluate(split, predict, onto=recipe.served) for split in sets]
     whole = {**card(name, version, graph, recipe, accuracy), "cost": {"gmac_per_slice": round(macs(network, recipe.canvas) / 1e9, 4)}}
     text = json.dumps(whole, indent=2, ensure_ascii=False)
     (folder / "model.json").write_text(text + "\n")

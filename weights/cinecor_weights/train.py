@@ -53,6 +53,8 @@ class Recipe:
     #: The network's grid: rows and columns, mm.
     canvas: int = grid.CANVAS
     spacing_mm: float = grid.SPACING_MM
+    #: The pixels that it is served on, mm, where others than those it was trained on were chosen since.
+    served_spacing_mm: float | None = None
     #: The share of crops that lie about the heart, and how far a crop is bent.
     heart_share: float = 0.0
     bend_pixels: float = 0.0
@@ -73,7 +75,13 @@ class Recipe:
 
     @property
     def grid(self) -> grid.Grid:
+        """What it is trained on."""
         return grid.Grid(self.spacing_mm, self.canvas, self.neighbours, self.region and grid.Region(*self.region))
+
+    @property
+    def served(self) -> grid.Grid:
+        """What its package looks at."""
+        return replace(self.grid, spacing_mm=self.served_spacing_mm or self.spacing_mm)
 
 
 #: The recipes of the packages under `models`.
@@ -151,8 +159,9 @@ RECIPES: dict[str, Recipe] = {
         splits=("train", "val"),
         start="cinecor-unet/1.3.0",
     ),
-    # Three quarters of 1.0.0's channels, on coarser pixels, taught by the large network.
-    "cinecor-unet-lite/1.0.0": Recipe(
+    # Three quarters of 1.0.0's channels, on coarser pixels, taught by the large network. The weights are those of its 1.0.0, which was served on the
+    # pixels that it was trained on, whole slices.
+    "cinecor-unet-lite/1.1.0": Recipe(
         epochs=40,
         cosine_epochs=44,
         cooldown_epochs=5,
@@ -162,11 +171,13 @@ RECIPES: dict[str, Recipe] = {
         average_decay=0.998,
         canvas=176,
         spacing_mm=1.6,
+        served_spacing_mm=1.5,
         heart_share=0.8,
         bend_pixels=5.0,
         scanner_strength=1.4,
         field_of_view_share=0.1,
         neighbours=1,
+        region=(26, 16),
         start="cinecor-unet/1.0.0",
         teacher="cinecor-unet/1.2.0",
     ),

@@ -74,16 +74,17 @@ def test_hausdorff_distance_counts_millimetres_and_both_ways() -> None:
 
 
 def test_grid_is_read_from_the_card_that_export_writes(tmp_path: Path) -> None:
-    recipe = train.Recipe(canvas=48, spacing_mm=1.25)
+    recipe = train.Recipe(canvas=48, spacing_mm=1.6, served_spacing_mm=1.25)
     path = tmp_path / "model.json"
     text = json.dumps(export.card("made", "0.0.1", b"", recipe, []))
     path.write_text(text)
-    assert evaluate.grid_of(path) == recipe.grid == grid.Grid(1.25, 48)
+    assert evaluate.grid_of(path) == recipe.served == grid.Grid(1.25, 48)
+    assert recipe.grid == grid.Grid(1.6, 48) and "more than 30 mm" in text
     assert export.ABOUT_THE_HEART not in text
     about = train.Recipe(canvas=48, region=(8, 16))
     made = export.card("made", "0.0.1", b"", about, [])
     (tmp_path / "about.json").write_text(json.dumps(made))
-    assert evaluate.grid_of(tmp_path / "about.json") == about.grid == grid.Grid(1.4, 48, region=grid.Region(8, 16))
+    assert evaluate.grid_of(tmp_path / "about.json") == about.served == grid.Grid(1.4, 48, region=grid.Region(8, 16))
     assert export.ABOUT_THE_HEART in made["limits"]
     path.write_text(text.replace('"rows": 48', '"rows": 64'))
     with pytest.raises(ValueError, match="not square"):
@@ -99,7 +100,7 @@ def test_package_is_of_its_recipe(package: Path) -> None:
     base = stated.pop("base", None)
     stated |= {"width": tuple(base << level for level in range(LEVELS_DOWN + 1))} if base else {}
     assert train.Recipe(**stated) == recipe
-    assert evaluate.grid_of(package / "model.json") == recipe.grid
+    assert evaluate.grid_of(package / "model.json") == recipe.served
     train.network_of(recipe)
 
 

@@ -305,7 +305,7 @@ def test_learns_from_stacks(tmp_path: Path) -> None:
     assert min(evaluate.dice(unseen.labels == c, found == c) or 0.0 for c in (1, 2, 3)) > 0.75
     folder = export.package(network, recipe, "drawn", "0.0.1", tmp_path, [])
     assert json.loads((folder / "model.json").read_text())["inputs"][0]["shape"] == [-1, 3, -1, -1]
-    assert evaluate.grid_of(folder / "model.json") == recipe.grid
+    assert evaluate.grid_of(folder / "model.json") == recipe.served
 
 
 def test_graph_of_a_replaced_package_comes_from_history(tmp_path: Path) -> None:
