@@ -1,6 +1,6 @@
 //! Bodies on their way in and out: bounded in size, watched for stalls, and counted. What is in them is never looked at.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use std::collections::VecDeque;
@@ -199,11 +199,21 @@ async fn linger<B: Body<Data = Bytes> + Unpin>(mut body: B, stall: Duration) {
 /// So much of a body is read before its request's turn to compute is waited for.
 const READ_BEFORE_TURN_BYTES: usize = 8 << 20;
 
+/// How long that is waited for. Who sends more slowly is handed on without a turn.
+const READING: Duration = Duration::from_secs(30);
+
+/// Pieces below so many bytes are put together: each would hold the buffer that it was read into, and a body may come byte by byte.
+const SMALL_PIECE_BYTES: usize = 4 << 10;
+/// As large is what they are put together to.
+const WHOLE_PIECE_BYTES: usize = 64 << 10;
+
 /// A body of a request that computes. A component infers while it reads, so nothing of the body is handed on before the request's turn has
 /// come; and since whoever sends slowly shall keep no turn from others, it is waited for when the body is there, or so much of it.
 pub struct InTurn<B, T> {
     inner: B,
     read: VecDeque<Frame<Bytes>>,
+    /// Small pieces that came after those.
+    tail: BytesMut,
     read_bytes: usize,
     /// How the body ended, once it has.
     end: Option<Result<(), Error>>,
@@ -220,6 +230,7 @@ where
         Self {
             inner,
             read: VecDeque::new(),
+            tail: BytesMut::new(),
             read_bytes: 0,
             end: None,
             turn: Some(Box::pin(turn)),
@@ -227,11 +238,14 @@ where
     }
 
     /// Waits until its turn has come, or the body has failed. Of a client that sends nothing for as long as `silence` before its body is
-    /// there, it gives up: that one may wait for the component to refuse what it has only announced.
+    /// there, it gives up: that one may wait for the component to refuse what it has only announced. So it does of one that has not sent it
+    /// within [`READING`].
     pub async fn come(&mut self, silence: Duration) {
+        let until = tokio::time::Instant::now() + READING;
         while !self.is_read() {
             let read = std::future::poll_fn(|cx| self.poll_read(cx));
-            if tokio::time::timeout(silence, read).await.is_err() {
+            let patience = until.min(tokio::time::Instant::now() + silence);
+            if tokio::time::timeout_at(patience, read).await.is_err() {
                 return;
             }
         }
@@ -247,18 +261,37 @@ where
         match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
             Some(Ok(frame)) => {
                 self.read_bytes += frame.data_ref().map_or(0, Bytes::len);
-                self.read.push_back(frame);
+                match frame.data_ref() {
+                    Some(data) if data.len() < SMALL_PIECE_BYTES => {
+                        self.tail.extend_from_slice(data);
+                        if self.tail.len() >= WHOLE_PIECE_BYTES {
+                            self.put_together();
+                        }
+                    }
+                    _ => {
+                        self.put_together();
+                        self.read.push_back(frame);
+                    }
+                }
             }
             // What came before is worth nothing without the rest.
             Some(Err(error)) => {
                 self.turn = None;
                 self.read.clear();
+                self.tail.clear();
                 self.read_bytes = 0;
                 self.end = Some(Err(error));
             }
             None => self.end = Some(Ok(())),
         }
         Poll::Ready(())
+    }
+
+    fn put_together(&mut self) {
+        if !self.tail.is_empty() {
+            let piece = self.tail.split().freeze();
+            self.read.push_back(Frame::data(piece));
+        }
     }
 
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -287,6 +320,7 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
         ready!(this.poll_turn(cx));
+        this.put_together();
         if let Some(frame) = this.read.pop_front() {
             this.read_bytes -= frame.data_ref().map_or(0, Bytes::len);
             return Poll::Ready(Some(Ok(frame)));
@@ -303,6 +337,7 @@ where
     fn is_end_stream(&self) -> bool {
         self.turn.is_none()
             && self.read.is_empty()
+            && self.tail.is_empty()
             && match &self.end {
                 Some(end) => end.is_ok(),
                 None => self.inner.is_end_stream(),
@@ -648,14 +683,33 @@ mod tests {
         assert!(!body.is_end_stream());
         come.send(()).unwrap();
         body.come(STALL).await;
-        for expected in ["abc", "de"] {
-            assert_eq!(
-                body.frame().await.unwrap().unwrap().into_data().unwrap(),
-                expected
-            );
-        }
+        // Small pieces are put together.
+        assert_eq!(
+            body.frame().await.unwrap().unwrap().into_data().unwrap(),
+            "abcde"
+        );
         assert!(body.is_end_stream());
         assert!(body.frame().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_comes_byte_by_byte_is_kept_in_few_pieces() {
+        let count = 2 * WHOLE_PIECE_BYTES + 3;
+        let mut sent = vec!["x"; count];
+        // What is large stays where it stands.
+        let large: &'static str = "y".repeat(SMALL_PIECE_BYTES).leak();
+        sent.insert(5, large);
+        let length = count + SMALL_PIECE_BYTES;
+        let watch = Arc::new(BodyWatch::default());
+        let limit = u64::try_from(length).unwrap();
+        let inner = RequestBody::new(chunks(sent), limit, STALL, watch);
+        let mut body = InTurn::new(inner, async {});
+        body.come(STALL).await;
+        assert!(body.read.len() <= 4, "{} pieces", body.read.len());
+        assert_eq!(body.size_hint().lower(), limit);
+        let whole = body.collect().await.unwrap().to_bytes();
+        let expected = ["xxxxx", large, &"x".repeat(count - 5)].concat();
+        assert!(whole == expected.as_bytes());
     }
 
     #[tokio::test]

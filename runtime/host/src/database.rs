@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 /// Pages of a new file. Most of what is kept are values of a megabyte, which are read and written page by page; SQLite's own 4 KiB are four
 /// times as many.
 const PAGE_BYTES: u32 = 16 << 10;
-/// After so many pages in the log SQLite begins to bring it into the file: 4 MiB, as many bytes as with its own pages and its own thousand.
-const LOG_PAGES: u32 = 256;
+/// After so many bytes in the log SQLite begins to bring it into the file: as many as with its own pages and its own thousand of them.
+const LOG_BYTES: u32 = 4 << 20;
 /// How long a statement waits for another connection's write to end before it fails as busy.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// How long a deletion waits for readers of older content before it leaves the rest to the sweeper.
@@ -176,7 +176,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.execute_batch(
         "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
     )?;
-    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+    let page_bytes: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_BYTES / page_bytes.max(1))?;
     Ok(connection)
 }
 

@@ -237,8 +237,10 @@ impl WorkerState for Takes {
     }
 
     fn drop(&self, store: Store<Ctx>, result: wasmtime::Result<()>) {
-        self.worker.computes(None);
         let memory_bytes = store.data().memory.bytes();
+        // Its memory goes before another may have its place.
+        drop(store);
+        self.worker.computes(None);
         let ending = self.retirement.ending.load(SeqCst);
         self.metrics
             .instance_ended(&self.id, result.is_err() && !ending);

@@ -10,7 +10,7 @@ use crate::instance::Link;
 use crate::metrics::RequestReport;
 use bytes::Bytes;
 use cinecor_web::{Cors, Problem, ProblemKind, REQUEST_ID};
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, ORIGIN};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
@@ -395,11 +395,13 @@ impl Server {
             Some(places) => {
                 let mut body = InTurn::new(body, permit.turn(places).come());
                 // All wait without an instance, which takes memory and keeps it, but who wants to hear of the progress: that is told by the
-                // component. Where a place is free, of who sends slowly the component may see the head.
+                // component. Where a place is free, the component may see the head of who sends slowly, and of who asks before it sends.
+                let patience = deadline.min(tokio::time::Instant::now() + SILENCE);
                 let waits = !wants_events(&parts.headers)
-                    && tokio::time::timeout(SILENCE, body.come(SILENCE))
-                        .await
-                        .is_err()
+                    && (parts.headers.contains_key(EXPECT)
+                        || tokio::time::timeout_at(patience, body.come(SILENCE))
+                            .await
+                            .is_err())
                     && places.are_taken();
                 if waits {
                     let come = body.come(SILENCE);

@@ -107,7 +107,7 @@ impl Default for ComponentSettings {
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 /// Requests of a component that compute for long. More at once than there are processors would gain nothing and hold their memory. Each waits for
-/// its turn once its body is there, or 8 MiB of it; what the component can answer without the body waits for nothing.
+/// its turn once its body is there, or 8 MiB of it. Of who sends nothing for a second the component sees the head, where a place is free.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Computing {

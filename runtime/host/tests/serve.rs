@@ -356,6 +356,19 @@ fn of_clients_that_come_together_so_many_have_an_instance_as_may_compute() {
 }
 
 #[test]
+fn who_asks_before_it_sends_is_refused_before_it_sends() {
+    let host = Setup::probes("")
+        .settings("[component.probe.computing]\nrequests = [\"POST /probe/...\"]\nat_work_max = 1")
+        .start();
+    let mut asks = host.connect();
+    asks.send(b"POST /probe/early HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 9000000\r\n\r\n")
+        .unwrap();
+    // Not `100 Continue`: nothing of the body is wanted.
+    let answer = asks.answer(false);
+    assert_eq!((answer.status, answer.text().as_str()), (401, "not read"));
+}
+
+#[test]
 fn a_client_that_goes_ends_the_work_it_asked_for() {
     let host = probes();
     let running = |host: &Host| host.figure("cinecor_instances{component=\"probe\"}");
