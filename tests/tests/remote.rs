@@ -21,7 +21,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 const MODEL: &str = "cinecor-unet-lite";
-const VERSION: &str = "1.0.0";
+const VERSION: &str = "1.1.0";
 
 /// How long a server may take for a line that is waited for, on a machine that is busy with other tests.
 const DEADLINE: Duration = Duration::from_secs(120);
