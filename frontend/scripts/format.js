@@ -247,6 +247,15 @@ export function referencePlaces(metrics) {
 }
 
 /**
+ * Why no number has a range: what the service says of each, once.
+ * @param {any} metrics
+ */
+export function noReferenceText(metrics) {
+  const reasons = new Set((metrics?.reference ?? []).map((/** @type {any} */ { reason }) => reason).filter(Boolean).map(sentence));
+  return ['No reference range is shown.', ...reasons].join(' ');
+}
+
+/**
  * Volumes of a study of one frame, which has a volume but no phases.
  * @param {any} metrics
  * @returns {string} empty where there is more than one frame

@@ -98,7 +98,9 @@ export function basalSentence(metrics) {
   const fewer = metrics?.without_basal_slice;
   const left = metrics?.left_ventricle;
   if (!fewer || !left) return '';
-  return `Without slice ${fewer.slice}, the left ventricle's most basal at ED, EDV would be ${number(fewer.edv_ml)} ml instead of ${number(left.edv_ml)}, EF ${number(fewer.ef_percent, 1)} % instead of ${number(left.ef_percent, 1)}${otherFrames(metrics)}.`;
+  const [right, rightFewer] = [metrics.right_ventricle, fewer.right_ventricle];
+  const ofRight = right && rightFewer ? ` The right ventricle’s EDV would be ${number(rightFewer.edv_ml)} ml instead of ${number(right.edv_ml)}, its EF ${number(rightFewer.ef_percent, 1)} % instead of ${number(right.ef_percent, 1)}.` : '';
+  return `Without slice ${fewer.slice}, the left ventricle's most basal at ED, EDV would be ${number(fewer.edv_ml)} ml instead of ${number(left.edv_ml)}, EF ${number(fewer.ef_percent, 1)} % instead of ${number(left.ef_percent, 1)}${otherFrames(metrics)}.${ofRight}`;
 }
 
 /**

@@ -31,6 +31,7 @@ export const CHECKS = {
   stroke_volumes: { name: 'Stroke volumes agree', unit: '%', digits: 0, sense: 'most' },
   masses: { name: 'Masses agree', unit: '%', digits: 0, sense: 'most' },
   ejection: { name: 'Ventricles eject', unit: '%', digits: 1, sense: 'least' },
+  whole_beat: { name: 'Whole beat measured', unit: 'frames', digits: 0, sense: 'least' },
   told_phases: { name: 'Told phases', unit: 'points of EF', digits: 1, sense: 'most' },
   spacing: { name: 'Spacing', unit: 'mm', digits: 2, sense: 'range' },
   heart_size: { name: 'Size of the heart', unit: 'ml', digits: 0, sense: 'range' },
@@ -105,7 +106,9 @@ export function checkName({ code }) {
  */
 export function checkNumbers({ code, passed, value, limit }) {
   const { unit, digits, sense } = CHECKS[code] ?? { unit: '', digits: 2, sense: null };
-  const written = (/** @type {number} */ one) => number(one, digits);
+  // A value that broke its limit is not to stand there as the limit.
+  const alike = !passed && typeof value === 'number' && typeof limit === 'number' && number(value, digits) === number(limit, digits);
+  const written = (/** @type {number} */ one) => number(one, alike ? digits + 2 : digits);
   const low = sense === 'least' || (sense === 'range' && !passed && typeof value === 'number' && typeof limit === 'number' && value < limit);
   const word = sense === null ? 'limit' : sense === 'nearest' ? 'nearest limit' : low ? 'at least' : 'at most';
   const parts = [

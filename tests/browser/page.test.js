@@ -76,6 +76,7 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
 
     await page.setViewportSize({ width: 400, height: 800 });
     await page.waitForFunction(() => document.querySelector('.curve .main-svg').getBoundingClientRect().width < 400);
+    assert.ok(await page.locator('.curve').evaluate((curve) => curve.getBoundingClientRect().height >= 300), 'the curve keeps its place after it was drawn anew');
     await page.screenshot({ path: join(PICTURES, 'result-narrow.png'), fullPage: true });
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'nothing leads off a narrow page');
     await isAccessible(page);
@@ -323,6 +324,7 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
     assert.match(await page.locator('.reviewed').innerText(), /^Rejected by .*Base slice to be redrawn\./s);
     assert.equal(await page.inputValue('[name=note]'), '');
     assert.deepEqual(await page.locator('.tile .badge[data-verdict="rejected"]').allInnerTexts(), Array(6).fill('rejected by an unnamed user'));
+    assert.match(await page.locator('.verdict').innerText(), /^Rejected by an unnamed user, .*Automatic checks: /);
 
     await page.selectOption('#choose-es', '5');
     await page.waitForSelector('.trial[data-ready="true"]');

@@ -66,6 +66,8 @@ test('what hangs on the most basal slice stands with the numbers as they are', (
   const without = { slice: 2, ed_frame: 0, es_frame: 7, edv_ml: 117.6, esv_ml: 60, ef_percent: 48.98 };
   assert.equal(basalSentence({ ...metrics, without_basal_slice: without }), "Without slice 2, the left ventricle's most basal at ED, EDV would be 118 ml instead of 130, EF 49.0 % instead of 53.8.");
   assert.match(basalSentence({ ...metrics, without_basal_slice: { ...without, es_frame: 8 } }), / instead of 53\.8, between frames 0 and 8\.$/);
+  const right = { edv_ml: 164.4, ef_percent: 27.42 };
+  assert.match(basalSentence({ ...metrics, without_basal_slice: { ...without, right_ventricle: right } }), / instead of 53\.8\. The right ventricle’s EDV would be 164 ml instead of 140, its EF 27\.4 % instead of 50\.0\.$/);
   assert.equal(basalSentence(metrics), '');
   const { excludedSlices, ...rest } = withoutBasal({ ...metrics, without_basal_slice: { ...without, slice: 3 } });
   assert.deepEqual([excludedSlices, rest], [[2, 9, 3], { edFrame: null, esFrame: 7, basalRule: 'mostly_enclosed', bsaFormula: 'dubois' }]);

@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
 import { curveFrames, curveMarks, curveTimes, frameStep, frameText, frameVolumes, nearestFrame, neighbours, nextFrame, rateMarks, timeOf } from '../../frontend/scripts/beat.js';
 import { formOf, inside } from '../../frontend/scripts/files.js';
-import { headlines, intervalSentence, notKept, number, numberRows, phaseSentence, progressText, quantityName, referencePlaces, sentence, singleFrameText, UNKNOWN } from '../../frontend/scripts/format.js';
+import { headlines, intervalSentence, noReferenceText, notKept, number, numberRows, phaseSentence, progressText, quantityName, referencePlaces, sentence, singleFrameText, UNKNOWN } from '../../frontend/scripts/format.js';
 import { boxAspect, clampIndex, pictureWidth, sliceFrame } from '../../frontend/scripts/geometry.js';
 import { judgedIntervals } from '../../frontend/scripts/models.js';
 import { eventReader } from '../../frontend/scripts/sse.js';
@@ -209,6 +209,9 @@ test('limits of healthy people are told with what is known of them, and nothing 
     ['RV ejection fraction', '60.0', '%', '≥ 50.0', 'within', 'A book'],
   ]);
   assert.deepEqual(referencePlaces({}), []);
+  const reasons = ['the range is of adults', 'the range is of adults', 'A rule leaves out slices.', null].map((reason) => ({ quantity: 'a.b', reason }));
+  assert.equal(noReferenceText({ reference: reasons }), 'No reference range is shown. The range is of adults. A rule leaves out slices.');
+  assert.equal(noReferenceText({}), 'No reference range is shown.');
 });
 
 test('headlines carry interval and reference, and need phases', () => {

@@ -52,6 +52,7 @@ test('a verdict that is not known is for review', () => {
 test('a check tells what was found and what is allowed, in its unit and its sense', () => {
   const numbers = (code, passed, value, limit) => checkNumbers({ code, passed, value, limit, detail: '' });
   assert.equal(numbers('masses', false, 40.4, 36), 'found 40, at most 36 %');
+  assert.equal(numbers('slice_jumps', false, 0.1643, 0.16), 'found 0.1643, at most 0.1600 of the largest section');
   assert.equal(numbers('contrast', true, 2.04, 1.5), 'found 2.0, at least 1.5 standard deviations');
   assert.equal(numbers('spacing', false, 0.2, 0.45), 'found 0.20, at least 0.45 mm');
   assert.equal(numbers('spacing', true, 1.4, 3), 'found 1.40, at most 3.00 mm');

@@ -279,8 +279,23 @@ fn a_frame_of_the_models_own_keeps_what_the_model_said() -> Result<()> {
         json!({"ed_frame": null, "es_frame": phases[0]})
     );
     assert_eq!(taken["bsa_formula"], "mosteller");
-    kept.patch(&json!({"es_frame": null}))?.expect(200)?;
+    let free = kept.patch(&json!({"es_frame": null}))?.expect(200)?;
     assert_eq!(kept.get("/metrics")?.json()?, before);
+    // Where nothing becomes another there is no revision, and what was said of the last one stays.
+    kept.review(&json!({"state": "approved"}))?.expect(200)?;
+    let again = json!({"es_frame": null, "excluded_slices": null, "bsa_formula": null});
+    let again = kept.patch(&again)?.expect(200)?.json()?;
+    assert_eq!(again["revision"], free.json()?["revision"]);
+    assert_eq!(again["review"]["state"], "approved");
+    // What somebody drew goes when the model's mask is put back.
+    let drawn = kept.put("?frame=1", &kept.mask(&[40]), &[])?.expect(200)?;
+    assert_eq!(drawn.json()?["corrected"]["frames"], json!([1]));
+    ensure!(kept.get("/metrics")?.json()? != before);
+    let put_back = kept.put("", &mask, &[])?.expect(200)?.json()?;
+    assert_eq!(put_back["corrected"]["frames"], json!([]));
+    ensure!(put_back["quality"]["score"].is_f64(), "{put_back}");
+    assert_eq!(kept.get("/metrics")?.json()?, before);
+    assert!(kept.get("/mask.nii.gz")?.body == mask);
     // A rule that is told with the segmentation is that of a rule told with the question.
     let asked = kept
         .get("/metrics?excluded_slices=1&basal_rule=mostly_enclosed")?

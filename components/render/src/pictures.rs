@@ -64,7 +64,7 @@ fn frame_of(call: &Call, first: usize, exists: impl Fn(usize) -> bool) -> Result
         false => Err(Problem::new(
             ProblemKind::NotFound,
             format!(
-                "There is no frame {frame} here; frames count from 0, ask for one that is there."
+                "There is no frame {frame} here; ask for one of the segmentation's `frames`, or of a study for one from 0 to one less than `shape.frames`."
             ),
         )),
     }

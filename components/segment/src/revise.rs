@@ -232,6 +232,17 @@ fn word<T>(
     }
 }
 
+/// Whether two masks are the same, however they were deflated.
+fn is_alike(one: &DeflatedChunk, other: &DeflatedChunk) -> Result<bool, Problem> {
+    let inflated = |chunk: &DeflatedChunk| chunk.inflate().map_err(Problem::internal);
+    Ok(one.bytes == other.bytes || inflated(one)? == inflated(other)?)
+}
+
+/// Whether two records of a segmentation are told the same phases and rules.
+fn is_told_alike(one: &SegmentationRecord, other: &SegmentationRecord) -> bool {
+    one.told == other.told && one.excluded_slices == other.excluded_slices
+}
+
 /// A revision under way.
 struct Revision<'a> {
     store: &'a GuestStore,
@@ -394,9 +405,13 @@ impl Revision<'_> {
                 }
             };
             let now = now_ms();
-            let mut record = self.profiled(base).await?;
+            let mut record = self.profiled(base.clone()).await?;
             let frames = self.draw(&mut record).await?;
             let fields = change(&mut record)?;
+            if self.sent.is_empty() && is_told_alike(&record, &base) {
+                // A review is of a revision: one that tells what the last one tells would drop it for nothing.
+                return changed(&base, self.study);
+            }
             record.revision += 1;
             record.review = None;
             record.change = Some(ChangeRecord {
@@ -440,8 +455,9 @@ impl Revision<'_> {
             }
             let (frame, info) = (sent.frame, chunk_into(sent.mask.clone()).info());
             let lost = || Problem::internal("the revision under way was lost");
+            let is_models = self.is_models(record, sent).await?;
             let staging = self.staging.as_mut().ok_or_else(lost)?;
-            if !sent.is_put {
+            if !sent.is_put && !is_models {
                 let chunk = chunk_into(sent.mask.clone());
                 self.store
                     .put_frame(staging, frame, &chunk, now_ms())
@@ -452,7 +468,7 @@ impl Revision<'_> {
             let Some(sent) = self.sent.get_mut(index) else {
                 continue;
             };
-            sent.is_put = true;
+            sent.is_put |= !is_models;
             let place = record.frames.iter().position(|found| *found == frame);
             let place = place.ok_or_else(crate::mask::no_frame)?;
             if let Some(counts) = record.counts.get_mut(place) {
@@ -465,11 +481,25 @@ impl Revision<'_> {
                 *chunk = info;
             }
             record.drawn.retain(|drawn| drawn.frame != frame);
-            record.drawn.push(DrawnRecord { frame, correction });
-            record.drawn.sort_by_key(|drawn| drawn.frame);
+            if !is_models {
+                record.drawn.push(DrawnRecord { frame, correction });
+                record.drawn.sort_by_key(|drawn| drawn.frame);
+            }
             changed.push(frame);
         }
         Ok(changed)
+    }
+
+    /// Whether a frame that was sent in place of a drawn one is the model's again, voxel for voxel.
+    async fn is_models(&self, record: &SegmentationRecord, sent: &Sent) -> Result<bool, Problem> {
+        if record.drawn.iter().all(|drawn| drawn.frame != sent.frame) {
+            return Ok(false);
+        }
+        let mut undrawn = record.clone();
+        undrawn.drawn.retain(|drawn| drawn.frame != sent.frame);
+        let kept = self.store.mask_frame(&undrawn, sent.frame).await;
+        let kept = chunk_from(kept.map_err(storage_problem)?);
+        Ok(kept.crc32 == sent.mask.crc32 && is_alike(&kept, &sent.mask)?)
     }
 
     /// Whether a frame that was sent is the one that the record has, voxel for voxel.
@@ -481,8 +511,7 @@ impl Revision<'_> {
         }
         let kept = self.store.mask_frame(record, sent.frame).await;
         let kept = chunk_from(kept.map_err(storage_problem)?);
-        let inflated = |chunk: &DeflatedChunk| chunk.inflate().map_err(Problem::internal);
-        Ok(kept.bytes == sent.mask.bytes || inflated(&kept)? == inflated(&sent.mask)?)
+        is_alike(&kept, &sent.mask)
     }
 
     /// The record with a profile of every frame: one that was kept without, or with less than is looked at now, is given them, so that

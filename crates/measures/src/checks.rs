@@ -81,6 +81,8 @@ pub struct Judged<'a> {
     pub found: Option<&'a Metrics>,
     /// Distances between voxels.
     pub spacing: &'a Spacing,
+    /// How many frames the whole study has; `None` when only the measured ones are known of.
+    pub frames_in_study: Option<usize>,
 }
 
 /// The verdict of checks and of the model's own score, 0 to 1.
@@ -121,6 +123,7 @@ pub fn checks(judged: &Judged<'_>) -> Vec<Check> {
         metrics,
         found,
         spacing,
+        frames_in_study,
     } = *judged;
     let frames: Vec<Counting<'_>> = frames
         .iter()
@@ -152,6 +155,7 @@ pub fn checks(judged: &Judged<'_>) -> Vec<Check> {
     list.extend(stroke_volumes(metrics));
     list.extend(masses(metrics));
     list.extend(ejection(metrics));
+    list.extend(frames_in_study.and_then(|all| whole_beat(metrics, frames.len(), all)));
     list.extend(found.and_then(|found| told_phases(metrics, found)));
     list.push(spacing_plausible(spacing));
     list.extend(heart_size(metrics));
@@ -566,7 +570,7 @@ fn sections(frames: &[Counting<'_>]) -> Option<Check> {
         value,
         SECTION_JUMP_MAX,
         format!(
-            "The ventricle's section lies {:.0} % of the largest away from what its neighbours let expect, in slice {slice} of frame {frame}; up to {:.0} % are accepted.",
+            "The ventricle's section lies {:.1} % of the largest away from what its neighbours let expect, in slice {slice} of frame {frame}; up to {:.1} % are accepted.",
             100.0 * value,
             100.0 * SECTION_JUMP_MAX
         ),
@@ -679,6 +683,32 @@ fn ejection(metrics: &Metrics) -> Option<Check> {
     ))
 }
 
+/// A phase that is found is the largest or smallest of the frames that were measured, and of the beat only where all were.
+fn whole_beat(metrics: &Metrics, measured: usize, all: usize) -> Option<Check> {
+    let phases = metrics.phases.left_ventricle;
+    phases.ed_frame.zip(phases.es_frame)?;
+    let found = match metrics.phases.method {
+        PhaseMethod::LargestAndSmallestCavity => "End-diastole and end-systole were found",
+        PhaseMethod::EdTold => "End-systole was found",
+        PhaseMethod::EsTold => "End-diastole was found",
+        PhaseMethod::Told => return None,
+    };
+    let detail = if measured >= all {
+        format!("{found} among all {all} frames of the study.")
+    } else {
+        format!(
+            "{found} among {measured} of the study's {all} frames, and may lie in one that was not measured: tell the phases, or measure every frame."
+        )
+    };
+    Some(check(
+        "whole_beat",
+        measured >= all,
+        measured as f64,
+        all as f64,
+        detail,
+    ))
+}
+
 fn told_phases(metrics: &Metrics, found: &Metrics) -> Option<Check> {
     if metrics.phases.method == PhaseMethod::LargestAndSmallestCavity {
         return None;
@@ -704,7 +734,7 @@ fn told_phases(metrics: &Metrics, found: &Metrics) -> Option<Check> {
         points,
         EF_POINTS_MAX,
         format!(
-            "The phases that were told are frames {} and {}, by the volume of the {which} ventricle they are {} and {}; its ejection fraction differs by {points:.1} points, and up to {EF_POINTS_MAX} make no difference to readers.",
+            "With what was told the phases are frames {} and {}, by the volume of the {which} ventricle they are {} and {}; its ejection fraction differs by {points:.1} points, and up to {EF_POINTS_MAX} make no difference to readers.",
             name(told.ed_frame),
             name(told.es_frame),
             name(by_volume.ed_frame),

@@ -43,6 +43,8 @@ pub fn measure_heart(
             phases: fewer.phases.left_ventricle,
             left_ventricle: fewer.left_ventricle,
             myocardium: fewer.myocardium,
+            right_phases: fewer.phases.right_ventricle,
+            right_ventricle: fewer.right_ventricle,
         });
     }
     let found = match metrics.phases.method {
@@ -66,6 +68,7 @@ pub fn measure_heart(
             metrics: &metrics,
             found: found.as_ref(),
             spacing,
+            frames_in_study: cycle.frames_in_study,
         },
         score,
     );

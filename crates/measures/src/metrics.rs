@@ -135,6 +135,10 @@ pub struct WithoutBasalSlice {
     pub left_ventricle: Ventricle,
     /// Its wall.
     pub myocardium: Myocardium,
+    /// The phases of the right ventricle then.
+    pub right_phases: PhasePair,
+    /// The right ventricle, whose base lies in the same slices and moves further.
+    pub right_ventricle: Ventricle,
 }
 
 /// Volumes of one ventricle's cavity.

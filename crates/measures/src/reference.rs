@@ -71,8 +71,9 @@ const OTHER_SLICES: &str =
     "The range is of whole ventricles; a rule leaves out slices of this one.";
 const NO_PHASE: &str =
     "The range is of end-diastole; of one frame alone it has to be told that it is that.";
-const NO_NUMBER: &str =
-    "There is no number to place; one per body surface area needs height and weight.";
+const NO_NUMBER: &str = "There is no number to place: it takes an end-diastole and an end-systole in which the ventricle is seen.";
+const NO_BODY: &str =
+    "There is no number to place: one per body surface area needs height and weight.";
 
 /// Petersen et al., J Cardiovasc Magn Reson 2017;19:18: mean and standard deviation of the abstract.
 const UK_BIOBANK: &str =
@@ -144,6 +145,14 @@ pub fn references(metrics: &Metrics, sex: Option<Sex>, age_years: Option<f64>) -
         PhaseMethod::EdTold | PhaseMethod::Told
     );
     let right = &metrics.right_ventricle;
+    let place = |quantity: &'static str, value, range| {
+        let missing = if quantity.ends_with("_per_m2") && metrics.body.is_none() {
+            NO_BODY
+        } else {
+            NO_NUMBER
+        };
+        place(quantity, value, range, missing)
+    };
     vec![
         place(
             "left_ventricle.ef_percent",
@@ -182,6 +191,7 @@ fn place(
     quantity: &'static str,
     value: Option<f64>,
     range: Result<Range, &'static str>,
+    missing: &'static str,
 ) -> Reference {
     let range = match range {
         Ok(range) => range,
@@ -212,7 +222,7 @@ fn place(
         place,
         source: Some(range.source),
         cohort: Some(range.cohort),
-        reason: value.is_none().then_some(NO_NUMBER),
+        reason: value.is_none().then_some(missing),
     }
 }
 
@@ -232,6 +242,7 @@ mod tests {
                 source: UK_BIOBANK,
                 cohort: UK_BIOBANK_MEN,
             }),
+            NO_NUMBER,
         )
     }
 
@@ -255,8 +266,9 @@ mod tests {
                 cohort: RIGHT_HEART_COHORT,
             })
         };
+        let place = |name, value, range| super::place(name, value, range, NO_BODY);
         assert_eq!(place("x", None, limit()).place, Place::NoRange);
-        assert_eq!(place("x", None, limit()).reason, Some(NO_NUMBER));
+        assert_eq!(place("x", None, limit()).reason, Some(NO_BODY));
         assert_eq!(place("x", Some(90.0), limit()).reason, None);
         assert_eq!(place("x", Some(49.9), limit()).place, Place::Below);
         assert_eq!(place("x", Some(90.0), limit()).place, Place::Within);

@@ -92,6 +92,68 @@ fn failed(metrics: &Metrics) -> Vec<&'static str> {
         .collect()
 }
 
+/// Some frames of a beat of three, the middle one the smallest.
+fn some_of(frames: &[usize], subject: Subject) -> Metrics {
+    let masks = [1.0, 0.6, 0.8].map(heart);
+    let profiles: Vec<FrameProfile> = frames
+        .iter()
+        .map(|&frame| FrameProfile::of(frame, masks[frame].view(), None, &GRID).unwrap())
+        .collect();
+    let cycle = Cycle {
+        frame_ms: None,
+        frames_in_study: Some(3),
+    };
+    let scores: Vec<FrameScore> = (0..3)
+        .map(|frame| FrameScore { frame, score: 0.95 })
+        .collect();
+    measure_heart(
+        &profiles,
+        &Rules::default(),
+        &SPACING,
+        &cycle,
+        &subject,
+        &scores,
+    )
+    .unwrap()
+}
+
+#[test]
+fn phases_that_were_found_among_some_of_the_frames_are_for_review() {
+    let whole = some_of(&[0, 1, 2], Subject::default());
+    assert!(found(&whole, "whole_beat").passed);
+    assert_eq!(whole.quality.verdict, Verdict::Pass);
+
+    let part = some_of(&[0, 2], Subject::default());
+    let check = found(&part, "whole_beat");
+    assert_eq!((check.value, check.limit), (Some(2.0), Some(3.0)));
+    assert_eq!(failed(&part), ["whole_beat"]);
+    assert_eq!(part.quality.verdict, Verdict::Review);
+    assert!(
+        check.detail.contains("2 of the study's 3 frames"),
+        "{check:?}"
+    );
+
+    // Who tells both phases knows them; who tells one has the other found.
+    let ran = |metrics: &Metrics| {
+        let mut checks = metrics.quality.checks.iter();
+        checks.any(|check| check.code == "whole_beat")
+    };
+    let told = |es_frame| Subject {
+        ed_frame: Some(0),
+        es_frame,
+        ..Subject::default()
+    };
+    assert!(!ran(&some_of(&[0, 1], told(Some(1)))));
+    let one_told = some_of(&[0, 2], told(None));
+    assert!(
+        found(&one_told, "whole_beat")
+            .detail
+            .starts_with("End-systole was found")
+    );
+    // One frame alone has no phases.
+    assert!(!ran(&some_of(&[1], Subject::default())));
+}
+
 #[test]
 fn a_whole_heart_passes() {
     let metrics = measured(&beat());
@@ -532,8 +594,18 @@ fn what_hangs_on_the_basal_slice_is_what_excluding_it_makes_of_the_numbers() {
         all.push(slice);
         let excluded = with(&masks, &excluding(&all));
         assert_eq!(
-            (fewer.left_ventricle, fewer.myocardium),
-            (excluded.left_ventricle, excluded.myocardium)
+            (
+                fewer.left_ventricle,
+                fewer.myocardium,
+                fewer.right_ventricle,
+                fewer.right_phases
+            ),
+            (
+                excluded.left_ventricle,
+                excluded.myocardium,
+                excluded.right_ventricle,
+                excluded.phases.right_ventricle
+            )
         );
     }
 

@@ -99,10 +99,25 @@ fn at_a_glance(report: &ReportJson) -> Markup {
         ul.glance {
             (figure("LVEF", &left, "left_ventricle.ef_percent"))
             (figure("LVEDV", &left, "left_ventricle.edv_ml"))
-            (figure("LV mass", &left, "myocardium.ed_mass_g"))
+            (figure(if metrics.phases.ed_frame.is_some() { "LV mass" } else { "LV mass in that frame" }, &left, "myocardium.ed_mass_g"))
             (figure("RVEF", &right, "right_ventricle.ef_percent"))
             (figure("RVEDV", &right, "right_ventricle.edv_ml"))
             li { "Automatic checks" strong.verdict { (verdict(&metrics.quality.verdict)) } small { "no clearance: look at every contour" } }
+            @if !report.what_if { (reviewed(report)) }
+        }
+    }
+}
+
+/// What a person said of the revision, in a word.
+fn reviewed(report: &ReportJson) -> Markup {
+    let review = report.segmentation.review.as_ref();
+    html! {
+        li {
+            "Physician's review"
+            strong.verdict { (review.map_or("none", |review| review.state.as_str())) }
+            @if let Some(review) = review {
+                small { (by_whom(&review.author)) @if review.stale { ", before facts of the study changed" } }
+            }
         }
     }
 }
@@ -182,7 +197,7 @@ fn general(report: &ReportJson) -> Markup {
                 ("Grid", html! { (shape.frames) " frames of " (shape.slices) " slices of " (shape.rows) " rows and " (shape.columns) " columns" }),
                 ("Spacing", html! { (number(Some(spacing.row), 2)) " mm from row to row, " (number(Some(spacing.column), 2)) " mm from column to column, " (number(Some(spacing.slice), 2)) " mm from slice to slice" }),
                 ("Time between frames", text(&with_unit(study.frame_ms, 1, "ms"))),
-                ("SHA-256 of the file", html! { code { (study.source.sha256) } }),
+                (if study.source.format.starts_with("dicom") { "SHA-256 over the digests of its files" } else { "SHA-256 of the file" }, html! { code { (study.source.sha256) } }),
             ]))
             @let warnings = study.warnings.iter().chain(&report.segmentation.warnings);
             h3 { "Warnings" }
@@ -316,7 +331,9 @@ fn phases(metrics: &MetricsJson) -> Markup {
                     "Without slice " (fewer.slice) ", the most basal of the left ventricle at end-diastole: EDV " (with_unit(fewer.edv_ml, 0, "ml"))
                     " in frame " (frame(metrics, fewer.ed_frame)) ", ESV " (with_unit(fewer.esv_ml, 0, "ml")) " in frame " (frame(metrics, fewer.es_frame))
                      ", EF " (with_unit(fewer.ef_percent, 1, "%"))
-                    ", mass at end-diastole " (with_unit(fewer.ed_mass_g, 0, "g")) ". One slice more or less at the base changed volumes by up to 15 % in 26 patients (Marterer et al., I J Radiol 2019;16:e74219)."
+                    ", mass at end-diastole " (with_unit(fewer.ed_mass_g, 0, "g"))
+                    "; of the right ventricle EDV " (with_unit(fewer.right_ventricle.edv_ml, 0, "ml")) " instead of " (with_unit(metrics.right_ventricle.edv_ml, 0, "ml"))
+                    ", EF " (with_unit(fewer.right_ventricle.ef_percent, 1, "%")) " instead of " (with_unit(metrics.right_ventricle.ef_percent, 1, "%")) ". One slice more or less at the base changed volumes by up to 15 % in 26 patients (Marterer et al., I J Radiol 2019;16:e74219)."
                 }
             }
             @match curve::draw(&metrics.curve, of) {
@@ -537,7 +554,7 @@ fn quality(quality: &QualityJson) -> Markup {
                     }
                 }
             }
-            p.source { "A verdict says how far the result may be trusted unseen; it replaces nobody's look." }
+            p.source { "A verdict says what automatic checks make of the result; it replaces nobody's look." }
         }
     }
 }

@@ -71,7 +71,11 @@ pub(crate) fn left_ventricle(metrics: &MetricsJson) -> Vec<Row> {
             ("left_ventricle.co_l_min_per_m2", of.co_l_min_per_m2),
         ),
         mass(
-            "Myocardial mass at end-diastole",
+            // One frame alone has no phases, and yet a mass.
+            match metrics.phases.ed_frame {
+                Some(_) => "Myocardial mass at end-diastole",
+                None => "Myocardial mass in the measured frame",
+            },
             "myocardium.ed_mass_g",
             wall.ed_mass_g,
             ("myocardium.ed_mass_g_per_m2", wall.ed_mass_g_per_m2),

@@ -220,6 +220,11 @@ fn the_numbers_are_those_of_the_metrics() {
         format!("EDV {}", ml(fewer.edv_ml)),
         format!("ESV {}", ml(fewer.esv_ml)),
         format!("EF {:.1} %, mass at", fewer.ef_percent.expect("a fraction")),
+        format!(
+            "of the right ventricle EDV {:.0} ml instead of {:.0} ml",
+            fewer.right_ventricle.edv_ml.expect("a volume"),
+            report.metrics.right_ventricle.edv_ml.expect("a volume")
+        ),
         format!("{:.1} ml", left.edv_ml.expect("a volume")),
         format!("{:.1} ml/m²", left.edv_ml_per_m2.expect("a volume")),
         format!("{:.1} %", left.ef_percent.expect("a fraction")),

@@ -503,7 +503,7 @@ const ED_FRAME: Parameter = fact(
         min: 0,
         max: 999_999,
     },
-    "The end-diastolic frame, from 0. Left out: found.",
+    "The end-diastolic frame, from 0, of both ventricles. Left out: found, of each.",
 );
 const ES_FRAME: Parameter = fact(
     "es_frame",
@@ -511,7 +511,7 @@ const ES_FRAME: Parameter = fact(
         min: 0,
         max: 999_999,
     },
-    "The end-systolic frame, from 0. Left out: found.",
+    "The end-systolic frame, from 0, of both ventricles. Left out: found, of each.",
 );
 const LABEL: Parameter = fact(
     "label",
@@ -776,7 +776,7 @@ pub static OPERATIONS: &[Operation] = &[
         path: "/api/v1/studies/{id}/segmentations/{sid}",
         role: Some(Clinician),
         summary: "Tell phases and rules of a segmentation",
-        about: "Makes a new revision, whose numbers are worked out under them. What is left out stays. `null` takes a told phase back, or goes back to the usual rule. Wrong values are refused before anything changes.",
+        about: "Makes a new revision, whose numbers are worked out under them. What is left out stays. `null` takes a told phase back, or goes back to the usual rule. Where all is as it was there is no new revision, and a review stays. Wrong values are refused before anything changes.",
         parameters: &[STUDY, SEGMENTATION, IF_MATCH],
         body: Body::Json {
             schema: "SegmentationPatch",
@@ -888,7 +888,7 @@ pub static OPERATIONS: &[Operation] = &[
         path: "/api/v1/studies/{id}/segmentations/{sid}/mask.nii.gz",
         role: Some(Clinician),
         summary: "Correct the mask of a segmentation",
-        about: "A NIfTI file on the study's grid with the labels of the mask, of every frame of the segmentation in their order or of the one frame that is asked for. Makes a new revision with numbers and checks of its own; the ones before stay. Frames that are as they were count as the model's. A frame that a person drew has no intervals, and a revision with one no score: what the model said is of its own masks.",
+        about: "A NIfTI file on the study's grid with the labels of the mask, of every frame of the segmentation in their order or of the one frame that is asked for. Makes a new revision with numbers and checks of its own; the ones before stay. Frames that are as the model made them count as the model's, also where somebody drew them before. A frame that a person drew has no intervals, and a revision with one no score: what the model said is of its own masks.",
         parameters: &[
             STUDY,
             SEGMENTATION,

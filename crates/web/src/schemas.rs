@@ -268,8 +268,8 @@ fn most() -> Value {
             "left_ventricle_ml": curve("Cavity of the left ventricle."),
             "right_ventricle_ml": curve("Cavity of the right ventricle."),
             "myocardium_ml": curve("Wall of the left ventricle."),
-            "peak_ejection_ml_per_s": number_or_null("Fastest fall of the left ventricle's volume."),
-            "peak_filling_ml_per_s": number_or_null("Fastest rise of the left ventricle's volume."),
+            "peak_ejection_ml_per_s": number_or_null("Fastest fall of the left ventricle's volume from frame to frame as they were measured, which one outlying frame decides; `rates` are of the smoothed curve."),
+            "peak_filling_ml_per_s": number_or_null("Fastest rise of the same."),
             "smoothed": smoothed,
             "rates": both_rates,
         }),
@@ -424,12 +424,30 @@ fn most() -> Value {
             "volume_error_percent",
         ],
         json!({
-            "dice": number_or_null("Overlap from 0 to 1; null when both masks are empty, 0 when one is."),
-            "hausdorff_mm": number_or_null("Largest distance of the surfaces."),
-            "hd95_mm": number_or_null("95th percentile of the distances."),
+            "dice": number_or_null("Overlap from 0 to 1 of the voxels of all frames together; null when both masks are empty, 0 when one is."),
+            "hausdorff_mm": number_or_null("Largest distance of the surfaces, over all frames. Compare one frame at a time for the numbers of each."),
+            "hd95_mm": number_or_null("95th percentile of the distances of all frames together."),
             "assd_mm": number_or_null("Mean distance of the surfaces."),
-            "volume_error_ml": number_or_null("Prediction less reference."),
+            "volume_error_ml": number_or_null("Prediction less reference, the mean over the frames."),
             "volume_error_percent": number_or_null("The same in percent of the reference."),
+        }),
+    );
+    let right_without = object(
+        &[
+            "ed_frame",
+            "es_frame",
+            "edv_ml",
+            "esv_ml",
+            "sv_ml",
+            "ef_percent",
+        ],
+        json!({
+            "ed_frame": frame_or_null("The right ventricle's end-diastole then."),
+            "es_frame": frame_or_null("Its end-systole then."),
+            "edv_ml": number_or_null("End-diastolic volume."),
+            "esv_ml": number_or_null("End-systolic volume."),
+            "sv_ml": number_or_null("Stroke volume."),
+            "ef_percent": number_or_null("Ejection fraction."),
         }),
     );
     let mut without_basal_slice = object(
@@ -443,6 +461,7 @@ fn most() -> Value {
             "ef_percent",
             "ed_mass_g",
             "es_mass_g",
+            "right_ventricle",
         ],
         json!({
             "slice": { "type": "integer", "minimum": 0, "description": "The most basal slice of the left cavity at end-diastole that counts." },
@@ -454,10 +473,11 @@ fn most() -> Value {
             "ef_percent": number_or_null("Ejection fraction."),
             "ed_mass_g": number_or_null("Mass of the wall at end-diastole."),
             "es_mass_g": number_or_null("Mass of the wall at end-systole."),
+            "right_ventricle": right_without,
         }),
     );
     without_basal_slice["description"] = json!(
-        "What `excluded_slices` with this slice would make of the left ventricle's numbers: how much hangs on whether the slice is ventricle. Absent where there are no phases or no other slice."
+        "What `excluded_slices` with this slice would make of the numbers of both ventricles: how much hangs on whether the slice is ventricle. Absent where there are no phases or no other slice."
     );
     let myocardium = object(
         &["ed_mass_g", "es_mass_g"],

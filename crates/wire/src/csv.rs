@@ -156,6 +156,16 @@ fn numbers(table: &mut Table, metrics: &MetricsJson) {
         let name = format!("without_basal_slice.{name}");
         table.row(&name, frame, time_of(frame), value);
     }
+    let right = fewer.map(|fewer| fewer.right_ventricle).unwrap_or_default();
+    for (name, frame, value) in [
+        ("edv_ml", right.ed_frame, right.edv_ml),
+        ("esv_ml", right.es_frame, right.esv_ml),
+        ("sv_ml", None, right.sv_ml),
+        ("ef_percent", None, right.ef_percent),
+    ] {
+        let name = format!("without_basal_slice.right_ventricle.{name}");
+        table.row(&name, frame, time_of(frame), value);
+    }
     let slice = fewer.map(|fewer| fewer.slice);
     table.row("without_basal_slice.slice", None, None, slice);
     for (name, frame, segments) in [
@@ -167,11 +177,9 @@ fn numbers(table: &mut Table, metrics: &MetricsJson) {
             wall.wall_thickening_percent,
         ),
     ] {
-        for (index, &value) in segments
-            .iter()
-            .flat_map(|of| of.segments.iter().enumerate())
-        {
-            let name = format!("myocardium.{name}.segments.{index}");
+        // Under the numbers of the American Heart Association, which count from 1.
+        for (segment, &value) in segments.iter().flat_map(|of| (1..).zip(&of.segments)) {
+            let name = format!("myocardium.{name}.segments.{segment}");
             table.row(&name, frame, time_of(frame), value);
         }
     }

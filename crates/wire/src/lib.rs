@@ -29,8 +29,9 @@ pub use agreement::{CompareJson, StructureAgreementJson};
 pub use csv::{kept_csv, metrics_csv};
 pub use metrics::{
     BodyJson, CheckJson, ConventionsJson, CurveJson, IntervalJson, MetricsJson, MyocardiumJson,
-    PhasePairJson, PhasesJson, QualityJson, RatesJson, ReferenceJson, RunnerUpJson, SegmentJson,
-    SegmentsJson, SmoothedJson, VentricleJson, VentricleRatesJson, WithoutBasalSliceJson,
+    PhasePairJson, PhasesJson, QualityJson, RatesJson, ReferenceJson, RightWithoutBasalSliceJson,
+    RunnerUpJson, SegmentJson, SegmentsJson, SmoothedJson, VentricleJson, VentricleRatesJson,
+    WithoutBasalSliceJson,
 };
 pub use one_shot::{OneShot, Preview, Progress};
 pub use profile::{profile_of, profile_record};

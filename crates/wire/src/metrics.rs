@@ -70,7 +70,7 @@ pub struct RunnerUpJson {
     pub ef_percent: f64,
 }
 
-/// The left ventricle's numbers with the most basal slice excluded in every frame, as `excluded_slices` would have it.
+/// The numbers with the left ventricle's most basal slice excluded in every frame, as `excluded_slices` would have it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WithoutBasalSliceJson {
     /// The slice: the most basal one of the left cavity at end-diastole that counts.
@@ -91,6 +91,26 @@ pub struct WithoutBasalSliceJson {
     pub ed_mass_g: Option<f64>,
     /// Mass of the wall at end-systole.
     pub es_mass_g: Option<f64>,
+    /// The right ventricle, which has its own phases.
+    pub right_ventricle: RightWithoutBasalSliceJson,
+}
+
+/// The right ventricle's numbers with that slice excluded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RightWithoutBasalSliceJson {
+    /// Its end-diastole then.
+    pub ed_frame: Option<usize>,
+    /// Its end-systole then.
+    pub es_frame: Option<usize>,
+    /// End-diastolic volume.
+    pub edv_ml: Option<f64>,
+    /// End-systolic volume.
+    pub esv_ml: Option<f64>,
+    /// Stroke volume.
+    pub sv_ml: Option<f64>,
+    /// Ejection fraction.
+    pub ef_percent: Option<f64>,
 }
 
 impl From<measures::WithoutBasalSlice> for WithoutBasalSliceJson {
@@ -100,6 +120,8 @@ impl From<measures::WithoutBasalSlice> for WithoutBasalSliceJson {
             phases,
             left_ventricle,
             myocardium,
+            right_phases,
+            right_ventricle,
         } = found;
         WithoutBasalSliceJson {
             slice,
@@ -111,6 +133,14 @@ impl From<measures::WithoutBasalSlice> for WithoutBasalSliceJson {
             ef_percent: left_ventricle.ef_percent,
             ed_mass_g: myocardium.ed_mass_g,
             es_mass_g: myocardium.es_mass_g,
+            right_ventricle: RightWithoutBasalSliceJson {
+                ed_frame: right_phases.ed_frame,
+                es_frame: right_phases.es_frame,
+                edv_ml: right_ventricle.edv_ml,
+                esv_ml: right_ventricle.esv_ml,
+                sv_ml: right_ventricle.sv_ml,
+                ef_percent: right_ventricle.ef_percent,
+            },
         }
     }
 }

@@ -12,10 +12,10 @@ use cinecor_store::{
 use cinecor_volume::{Spacing, Turn};
 use cinecor_wire::{
     CompareJson, IntervalJson, LabelsJson, MetricsJson, ModelJson, OneShot, Preview, Progress,
-    QualityJson, SegmentationJson, ShapeJson, SourceJson, SpacingJson, StudyJson, SubjectJson,
-    TimingsJson, ToldPhasesJson, WarningJson, WithoutBasalSliceJson, kept_csv, kept_quality,
-    kept_subject, label_counts, measure_kept, measure_kept_with, metrics_csv, profile_of,
-    profile_record,
+    QualityJson, RightWithoutBasalSliceJson, SegmentationJson, ShapeJson, SourceJson, SpacingJson,
+    StudyJson, SubjectJson, TimingsJson, ToldPhasesJson, WarningJson, WithoutBasalSliceJson,
+    kept_csv, kept_quality, kept_subject, label_counts, measure_kept, measure_kept_with,
+    metrics_csv, profile_of, profile_record,
 };
 use ndarray::{Array3, Array4};
 use serde_json::{Value, json};
@@ -357,6 +357,14 @@ fn csv_holds_every_number_and_says_which_frame_it_is_of() {
         ef_percent: Some(50.5),
         ed_mass_g: Some(90.0),
         es_mass_g: Some(91.0),
+        right_ventricle: RightWithoutBasalSliceJson {
+            ed_frame: Some(2),
+            es_frame: Some(1),
+            edv_ml: Some(120.0),
+            esv_ml: Some(60.0),
+            sv_ml: Some(61.0),
+            ef_percent: Some(50.0),
+        },
     });
     let basal = metrics_csv(&basal);
     for (name, with, without) in [
@@ -366,6 +374,10 @@ fn csv_holds_every_number_and_says_which_frame_it_is_of() {
         ("ef_percent", ",,50.5", ",,"),
         ("ed_mass_g", "1,40,90", ",,"),
         ("es_mass_g", "2,80,91", ",,"),
+        ("right_ventricle.edv_ml", "2,80,120", ",,"),
+        ("right_ventricle.esv_ml", "1,40,60", ",,"),
+        ("right_ventricle.sv_ml", ",,61", ",,"),
+        ("right_ventricle.ef_percent", ",,50", ",,"),
         ("slice", ",,3", ",,"),
     ] {
         // The rows stand there in any case: tables of several patients have the same ones.

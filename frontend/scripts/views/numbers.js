@@ -4,7 +4,7 @@
 
 import { element } from './elements.js';
 import { factSentences } from '../facts.js';
-import { intervalSentence, numberRows, phaseSentence, referencePlaces, sentence, singleFrameText } from '../format.js';
+import { intervalSentence, noReferenceText, numberRows, phaseSentence, referencePlaces, sentence, singleFrameText } from '../format.js';
 import { BSA_FORMULAS } from '../measuring.js';
 import { judgedIntervals } from '../models.js';
 
@@ -25,7 +25,7 @@ export function mount(root) {
     element('thead', {}, element('tr', {}, ...['Number', 'Found', 'Healthy people', ''].map((text) => (text ? element('th', { scope: 'col' }, text) : element('td'))))),
     places,
   );
-  const noPlaces = element('p', { class: 'small' }, 'No reference range is shown: they hold for the sex and ages of the people they were measured on, and these were not told or lie outside.');
+  const noPlaces = element('p', { class: 'small' });
   root.append(
     element('h2', {}, 'Numbers'),
     facts,
@@ -67,6 +67,7 @@ export function mount(root) {
       const ranges = referencePlaces(metrics);
       placesTable.hidden = sources.hidden = ranges.length === 0;
       noPlaces.hidden = ranges.length > 0;
+      noPlaces.textContent = noReferenceText(metrics);
       places.replaceChildren(...ranges.map(({ name, text, unit, limits, verdict }) => element(
         'tr',
         {},

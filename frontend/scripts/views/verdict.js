@@ -5,6 +5,7 @@
 import { element } from './elements.js';
 import { sentence } from '../format.js';
 import { checkName, checkNumbers, checksOf, scoreText, verdictOf } from '../quality.js';
+import { reviewText } from '../review.js';
 
 /** @param {HTMLElement} root */
 export function mount(root) {
@@ -26,8 +27,10 @@ export function mount(root) {
       if (!segmentation) return;
       const quality = segmentation.quality ?? metrics?.quality;
       const { kind, sentence: words } = verdictOf(quality);
-      verdict.dataset.verdict = kind;
-      verdict.textContent = words;
+      // What a physician said goes before what checks say.
+      const { review } = segmentation;
+      verdict.dataset.verdict = review?.state === 'rejected' ? 'reject' : kind;
+      verdict.textContent = review ? `${reviewText(review)} Automatic checks: ${words}` : words;
       const checks = checksOf(quality);
       failed.replaceChildren(...checks.failed.map(checkItem));
       failed.hidden = checks.failed.length === 0;
