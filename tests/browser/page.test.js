@@ -387,7 +387,7 @@ describe('the page', { skip: !browser, concurrency: false }, () => {
     await page.fill('[name=age_years]', '61');
     await page.setInputFiles('#file', { name: 'somebody.nii.gz', mimeType: 'application/gzip', buffer: takeFrames(demo, 1) });
     await page.waitForSelector(DONE, PATIENCE);
-    assert.match(await page.locator('#provenance').innerText(), /cinecor-unet-lite 1\.0\.0/);
+    assert.match(await page.locator('#provenance').innerText(), /cinecor-unet-lite 1\.1\.0/);
     const { study } = await kept(host.url, 1);
     assert.deepEqual([study.label, study.subject.age_years], ['bed 7 by the window', 61]);
     assert.ok(addresses.some((address) => address.endsWith('/api/v1/studies')));

@@ -177,10 +177,15 @@ fn numbers(table: &mut Table, metrics: &MetricsJson) {
             wall.wall_thickening_percent,
         ),
     ] {
-        // Under the numbers of the American Heart Association, which count from 1.
-        for (segment, &value) in segments.iter().flat_map(|of| (1..).zip(&of.segments)) {
-            let name = format!("myocardium.{name}.segments.{segment}");
-            table.row(&name, frame, time_of(frame), value);
+        for (index, &value) in segments
+            .iter()
+            .flat_map(|of| of.segments.iter().enumerate())
+        {
+            let name = format!("myocardium.{name}.segments.{index}");
+            // A path counts from 0, the segments of the American Heart Association from 1: which one it is stands beside it.
+            let segment = wall.segments.get(index);
+            let text = segment.map(|segment| format!("AHA {} {}", segment.number, segment.name));
+            table.row_of(&name, frame, time_of(frame), value, text.as_deref());
         }
     }
     for interval in &metrics.intervals {
@@ -376,13 +381,25 @@ impl Table {
         time_ms: Option<f64>,
         value: Option<V>,
     ) {
+        self.row_of(quantity, frame, time_ms, value, None);
+    }
+
+    /// The same with a word of what the number is of, which holds no comma either.
+    fn row_of<V: ToString>(
+        &mut self,
+        quantity: &str,
+        frame: Option<usize>,
+        time_ms: Option<f64>,
+        value: Option<V>,
+        text: Option<&str>,
+    ) {
         let field = |text: Option<String>| text.unwrap_or_default();
         let fields = [
             quantity.to_owned(),
             field(frame.map(|frame| frame.to_string())),
             field(time_ms.map(|time| time.to_string())),
             field(value.map(|value| value.to_string())),
-            String::new(),
+            field(text.map(str::to_owned)),
         ];
         self.text.push_str(&fields.join(","));
         self.text.push_str("\r\n");

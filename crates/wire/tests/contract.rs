@@ -865,9 +865,13 @@ fn csv_holds_the_wall_and_the_rates_of_a_whole_heart() {
     let mut rows = 0;
     for line in csv.split("\r\n").skip(1).filter(|line| !line.is_empty()) {
         let fields: Vec<&str> = line.split(',').collect();
-        let [quantity, frame, _, value, ..] = fields[..] else {
+        let [quantity, frame, _, value, text, ..] = fields[..] else {
             panic!("{line}")
         };
+        if let Some((_, index)) = quantity.split_once(".segments.") {
+            let number = index.parse::<usize>().expect("an index") + 1;
+            assert!(text.starts_with(&format!("AHA {number} ")), "{line}");
+        }
         if !quantity.contains(".segments.")
             && !quantity.contains("rates")
             && !quantity.contains("smoothed")
