@@ -238,11 +238,6 @@ fn is_alike(one: &DeflatedChunk, other: &DeflatedChunk) -> Result<bool, Problem>
     Ok(one.bytes == other.bytes || inflated(one)? == inflated(other)?)
 }
 
-/// Whether two records of a segmentation are told the same phases and rules.
-fn is_told_alike(one: &SegmentationRecord, other: &SegmentationRecord) -> bool {
-    one.told == other.told && one.excluded_slices == other.excluded_slices
-}
-
 /// A revision under way.
 struct Revision<'a> {
     store: &'a GuestStore,
@@ -405,12 +400,14 @@ impl Revision<'_> {
                 }
             };
             let now = now_ms();
-            let mut record = self.profiled(base.clone()).await?;
+            let mut record = self.profiled(base).await?;
+            let told = (record.told.clone(), record.excluded_slices.clone());
             let frames = self.draw(&mut record).await?;
             let fields = change(&mut record)?;
-            if self.sent.is_empty() && is_told_alike(&record, &base) {
+            if self.sent.is_empty() && (&record.told, &record.excluded_slices) == (&told.0, &told.1)
+            {
                 // A review is of a revision: one that tells what the last one tells would drop it for nothing.
-                return changed(&base, self.study);
+                return changed(&record, self.study);
             }
             record.revision += 1;
             record.review = None;
